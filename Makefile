@@ -1,0 +1,54 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test format lock openapi clean
+
+help:
+	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL"
+	@echo "make test     install, then run every check and test"
+	@echo "make format   format the code and mend what the linter can"
+	@echo "make lock     resolve the dependencies anew"
+	@echo "make openapi  write openapi/ from the code"
+
+$(VENV)/.python: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python requirements.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/umail-gateway demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --cov
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+UV := $(BIN)/python -m uv
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+lock: $(VENV)/.python
+	$(PIP) install uv
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+openapi: $(VENV)/.installed
+	$(BIN)/umail-gateway openapi > openapi/openapi.json
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

@@ -1,0 +1,78 @@
+"""Contacts as rows: what a new contact may say, and the platform's line form of one (manual 4.9.2 and 4.9.3).
+
+A line has sixteen columns separated by semicolons. The platform's importer also splits on full-width semicolons,
+commas and tabs and knows no escape, so a `Cell` refuses a value that holds any of them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from app.api.types import EmailAddress, Example, IsoDate, Line, RequestModel, ShortText
+
+Sex = Literal["male", "female"]
+VariableName = Literal["var1", "var2", "var3", "var4", "var5", "var6", "var7", "var8", "var9", "var10"]
+
+SEX_CODES = {"male": "M", "female": "F"}
+VARIABLES = tuple(f"var{number}" for number in range(1, 11))
+
+CONTACT_EXAMPLE: Example = {
+    "email": "li.na@example.com",
+    "name": "李娜",
+    "sex": "female",
+    "birthday": "1988-04-08",
+    "phone": "075512345678",
+    "area": "北京市丰台区",
+    "variables": {"var1": "gold", "var2": "spring"},
+}
+
+_SEPARATORS = frozenset(";；,，")
+
+
+def _unseparated(value: str) -> str:
+    if not _SEPARATORS.isdisjoint(value):
+        raise PydanticCustomError("separator", "must not contain ; or , (also full-width), which separate columns here")
+    return value
+
+
+Cell = Annotated[Line, StringConstraints(max_length=255), AfterValidator(_unseparated)]
+"""A value that becomes one column of the platform's line form (manual 4.9.2)."""
+
+
+class NewContact(RequestModel):
+    """A contact to add."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [CONTACT_EXAMPLE, {"email": "zhang.wei@example.com"}]})
+
+    email: EmailAddress
+    name: ShortText | None = None
+    sex: Sex | None = None
+    birthday: IsoDate | None = None
+    phone: ShortText | None = None
+    area: ShortText | None = None
+    variables: dict[VariableName, ShortText] = Field(default_factory=dict)
+
+
+class ContactRow(NewContact):
+    """A contact among others: as a single one, but no value may hold the characters that separate columns."""
+
+    name: Cell | None = None
+    phone: Cell | None = None
+    area: Cell | None = None
+    variables: dict[VariableName, Cell] = Field(default_factory=dict)
+
+
+def write_line(contact: ContactRow) -> str:
+    """Return a contact as one line without its line break; columns at the end that are empty are left out."""
+    variables = {str(name): value for name, value in contact.variables.items()}
+    columns = [
+        contact.email,
+        contact.name or "",
+        SEX_CODES[contact.sex] if contact.sex else "",
+        contact.birthday.isoformat() if contact.birthday else "",
+        contact.phone or "",
+        contact.area or "",
+        *(variables.get(name, "") for name in VARIABLES),
+    ]
+    return ";".join(columns).rstrip(";")

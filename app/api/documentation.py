@@ -1,0 +1,90 @@
+"""How an endpoint appears in the OpenAPI document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.api.problems import problem_responses
+from app.errors import (
+    Conflict,
+    GatewayError,
+    InsufficientScope,
+    InternalError,
+    MalformedRequest,
+    NotAcceptable,
+    NotFound,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    TenantDisabled,
+    Unauthenticated,
+    UnsupportedMediaType,
+    UpstreamCredentialsRejected,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamQuotaExhausted,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    ValidationFailed,
+)
+from app.gateway.operation import Effect, Operation
+
+_ALWAYS: tuple[type[GatewayError], ...] = (
+    MalformedRequest,
+    Unauthenticated,
+    InsufficientScope,
+    TenantDisabled,
+    NotFound,
+    NotAcceptable,
+    ValidationFailed,
+    UpstreamRejected,
+    UpstreamQuotaExhausted,
+    InternalError,
+    UpstreamCredentialsRejected,
+    UpstreamUnavailable,
+)
+_READING: tuple[type[GatewayError], ...] = (UpstreamMalformed, UpstreamError, UpstreamTimeout)
+_WRITING: tuple[type[GatewayError], ...] = (
+    Conflict,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    UpstreamError,
+    OutcomeUnknown,
+)
+
+
+def documents(
+    operation: Operation[Any, Any],
+    *,
+    reads_first: bool = False,
+    read_back: bool = False,
+    bodies: Mapping[str, type[BaseModel]] | None = None,
+    **route: Any,
+) -> dict[str, Any]:
+    """Return the keyword arguments of a route that offers `operation`.
+
+    Args:
+        operation: gives the errors, the effect and the manual's section.
+        reads_first: whether a write begins with reading the resource, so that reading may fail too.
+        read_back: whether the answer is the resource read again, and 204 when that fails.
+        bodies: for an endpoint that reads its body by hand, the model of each media type it takes.
+        route: what the route says beside: `summary`, `response_model`, `status_code`…
+    """
+    reads = operation.effect is Effect.READ
+    upstream = {"operation": operation.do or operation.script, "script": operation.script, "section": operation.section}
+    errors = _READING if reads else _WRITING
+    responses = problem_responses(*dict.fromkeys((*_ALWAYS, *errors, *(_READING if reads_first else ()))))
+    if read_back:
+        responses[204] = {"description": "Done, but the result could not be read back"}
+    extra: dict[str, Any] = {"x-effect": operation.effect.value, "x-upstream": upstream}
+    if bodies:
+        extra["requestBody"] = _request_body(bodies)
+    return {"responses": responses, "openapi_extra": extra, **route}
+
+
+def _request_body(bodies: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    # The models stand here in full; `app.api.openapi` moves them to the components.
+    reference = "#/components/schemas/{model}"
+    schemas = {media_type: model.model_json_schema(ref_template=reference) for media_type, model in bodies.items()}
+    return {"required": True, "content": {media_type: {"schema": schema} for media_type, schema in schemas.items()}}

@@ -1,0 +1,113 @@
+"""Every error on its way out: the framework's own are translated into ours, and all become problem documents."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from app.api.problems import problem_response
+from app.errors import (
+    FieldError,
+    GatewayError,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+_MAX_FIELD_ERRORS = 100
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
+_BY_STATUS: Mapping[int, type[GatewayError]] = {
+    400: MalformedRequest,
+    404: NotFound,
+    405: MethodNotAllowed,
+    406: NotAcceptable,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+_DETAILS = {
+    404: "There is nothing at this path.",
+    405: "This path does not take this method; `Allow` lists those it takes.",
+}
+
+
+def from_http_exception(error: HTTPException) -> GatewayError:
+    """Translate the framework's own errors; one of ours that surfaced while the body was read comes out again."""
+    if isinstance(error.__cause__, GatewayError):
+        return error.__cause__
+    kind = _BY_STATUS.get(error.status_code, MalformedRequest if error.status_code < 500 else InternalError)
+    detail = _DETAILS.get(error.status_code) or (
+        "The request could not be read." if error.status_code < 500 else "The gateway failed."
+    )
+    return kind(detail, headers=error.headers) if kind is not NotFound else NotFound(detail)
+
+
+def from_validation_error(error: RequestValidationError) -> GatewayError:
+    """Translate the framework's list of refused fields; a body that is not JSON at all is malformed, not invalid."""
+    if any(detail["type"] == "json_invalid" for detail in error.errors()):
+        return MalformedRequest("The body is not valid JSON.")
+    return validation_failed(error.errors())
+
+
+def validation_failed(details: Sequence[Mapping[str, Any]]) -> ValidationFailed:
+    """Describe refused fields, as pydantic lists them, with where they stand (`body`, `query`, …) put first."""
+    errors = [field_error(detail["loc"], detail["type"], detail["msg"]) for detail in details[:_MAX_FIELD_ERRORS]]
+    noun = "field" if len(details) == 1 else "fields"
+    more = f" The first {_MAX_FIELD_ERRORS} are listed." if len(details) > _MAX_FIELD_ERRORS else ""
+    return ValidationFailed(f"{len(details)} {noun} refused.{more}", errors)
+
+
+def field_error(location: Sequence[str | int], code: str, message: str) -> FieldError:
+    """Describe one refused field from where the framework says it stands."""
+    source, *path = location
+    if source == "body":
+        return FieldError("body", _pointer(path), code, message.removeprefix("Value error, "))
+    name = ".".join(str(part) for part in path) or str(source)
+    return FieldError("parameter", name, code, message.removeprefix("Value error, "))
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    # Pydantic marks a refused key of an object with a step of its own.
+    steps = [str(part) for part in path if part != "[key]"]
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _respond(request: Request, error: GatewayError) -> Response:
+    return problem_response(error, instance=request.url.path, request_id=request.state.context.request_id)
+
+
+async def on_gateway_error(request: Request, error: Exception) -> Response:
+    """Answer one of our own errors."""
+    return _respond(request, cast("GatewayError", error))
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer an error the framework raised by status."""
+    translated = from_http_exception(cast("HTTPException", error))
+    if isinstance(translated, MethodNotAllowed):
+        # The framework names the methods of the first route that matches the path only.
+        translated.headers["Allow"] = ", ".join(_allowed_methods(request))
+    return _respond(request, translated)
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """Answer a request whose fields were refused."""
+    return _respond(request, from_validation_error(cast("RequestValidationError", error)))
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Ask the routes which methods they would have taken at this path."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]

@@ -1,0 +1,200 @@
+"""Pure ASGI middleware around every request: context and access log, body limit, authentication."""
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem_response
+from app.errors import (
+    GatewayError,
+    InternalError,
+    MalformedRequest,
+    PayloadTooLarge,
+    TenantDisabled,
+    Unauthenticated,
+)
+from app.gateway.context import Caller, RequestContext
+from app.telemetry.metrics import Metrics
+from app.tenants.store import Identity, TenantStore
+
+log = structlog.get_logger("app.access")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestContextMiddleware:
+    """Gives every request its context, its id in the answer, one log line, and a problem document if all else fails."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope; only HTTP requests have a context."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context = request_context(Headers(scope=scope))
+        scope.setdefault("state", {})["context"] = context
+        answer = _Answer(send, context.request_id)
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            log.exception("unhandled_error", request_id=context.request_id)
+            if not answer.status:
+                error = InternalError("The gateway failed; the request id finds the cause in its log.")
+                await _refuse(error, scope, receive, answer.send)
+        finally:
+            self._finish(scope, context, answer.status, time.perf_counter() - started)
+
+    def _finish(self, scope: Scope, context: RequestContext, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.request_finished(scope["method"], route, status, seconds)
+        caller = context.caller
+        log.info(
+            "request",
+            request_id=context.request_id,
+            traceparent=context.traceparent,
+            method=scope["method"],
+            route=route,
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            tenant=caller.tenant.id if caller else None,
+            key=caller.key_id if caller else None,
+            upstream=[
+                {
+                    "operation": call.operation,
+                    "outcome": call.outcome,
+                    "status": call.status,
+                    "duration_ms": round(call.seconds * 1000, 2),
+                }
+                for call in context.upstream_calls
+            ],
+        )
+
+
+class _Answer:
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+        await self._send(message)
+
+
+def request_context(headers: Mapping[str, str]) -> RequestContext:
+    """Build a request's context: its id and trace are taken from the caller if they are sane."""
+    given = headers.get("x-request-id", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    traceparent = headers.get("traceparent", "")
+    return RequestContext(request_id, traceparent if _TRACEPARENT.fullmatch(traceparent) else None)
+
+
+async def _refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+    context: RequestContext = scope["state"]["context"]
+    response = problem_response(error, instance=scope["path"], request_id=context.request_id)
+    await response(scope, receive, send)
+
+
+class BodyLimitMiddleware:
+    """Refuses bodies over a size with 413, by their announced length or, when streamed, as soon as they exceed it."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdecimal() and int(length) > self._max_bytes:
+            await _refuse(self._too_large(), scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, limited, send)
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The body is larger than {self._max_bytes} bytes.")
+
+
+class AuthenticationMiddleware:
+    """Decides who calls before anything of the request's body is read; covers every path under `prefix`.
+
+    An unknown key and a wrong one get the same answer in the same time.
+    """
+
+    def __init__(self, app: ASGIApp, *, tenants: TenantStore, prefix: str = "/v1/") -> None:
+        self._app = app
+        self._tenants = tenants
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
+            await self._app(scope, receive, send)
+            return
+        context: RequestContext = scope["state"]["context"]
+        try:
+            identity = await self._identify(Headers(scope=scope))
+        except GatewayError as error:
+            await _refuse(error, scope, receive, send)
+            return
+        context.caller = Caller(identity.tenant, identity.key.id, identity.key.scopes, context)
+        if not identity.tenant.enabled:
+            await _refuse(TenantDisabled("This tenant is disabled."), scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _identify(self, headers: Headers) -> Identity:
+        identity = await self._tenants.identify(presented_key(headers))
+        if identity is None:
+            raise _unauthenticated()
+        return identity
+
+
+def presented_key(headers: Headers) -> str:
+    """Return the API key of a request, from `Authorization: Bearer` or `X-API-Key`; empty when there is none.
+
+    Raises:
+        MalformedRequest: the two headers carry different keys, or one of them stands twice.
+    """
+    authorizations, keys = headers.getlist("authorization"), headers.getlist("x-api-key")
+    if len(authorizations) > 1 or len(keys) > 1:
+        raise MalformedRequest("Authorization and X-API-Key may each stand once.")
+    scheme, _, token = (authorizations[0] if authorizations else "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    key = keys[0].strip() if keys else ""
+    if bearer and key and bearer != key:
+        raise MalformedRequest("Authorization and X-API-Key carry different keys.")
+    return bearer or key
+
+
+def _unauthenticated() -> Unauthenticated:
+    return Unauthenticated(
+        "A valid API key is needed, as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
+        headers={"WWW-Authenticate": 'Bearer realm="umail-gateway"'},
+    )

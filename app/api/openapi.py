@@ -1,0 +1,113 @@
+"""The OpenAPI document: its head, its tags, and what the framework gets wrong about ours."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from app.api.problems import Problem
+from app.api.types import PublicModel, RequestModel
+
+TITLE = "U-Mail Gateway"
+
+DESCRIPTION = """
+A typed JSON gateway in front of the U-Mail e-mail marketing platform.
+
+Authorize with your API key, either as `Authorization: Bearer <key>` or as `X-API-Key: <key>`; the key decides whose
+U-Mail account is used. Times are RFC 3339 with an offset. Errors are `application/problem+json` (RFC 9457); programs
+decide by their `code`.
+"""
+
+TAGS = [
+    {"name": "Account", "description": "The tenant's own U-Mail account: who it is and what it may send."},
+    {"name": "Contact lists", "description": "Lists that contacts are kept in and campaigns are sent to."},
+    {"name": "Contacts", "description": "The people on the lists."},
+    {"name": "Imports", "description": "Any number of contacts at once, worked off later by the platform."},
+    {"name": "Exports", "description": "A whole list at once: who is on it and who left it."},
+    {"name": "Subscriptions", "description": "People who join a list or leave it."},
+    {"name": "Templates", "description": "Messages to send, their attachments, and the platform's review of them."},
+    {"name": "Campaigns", "description": "Mailings: what is sent to whom and when. The platform calls them tasks."},
+    {"name": "Statistics", "description": "What was sent, what became of it and what it cost."},
+    {"name": "Delivery failures", "description": "Addresses that did not get their message, and why."},
+    {"name": "Tracking", "description": "Who opened and clicked, by the campaign's id or its batch number."},
+    {
+        "name": "Domains",
+        "description": "Domains that campaigns are sent from, and whether their DNS records are right.",
+    },
+    {"name": "Mailboxes", "description": "Sender mailboxes of those domains, with the logins of the SMTP relay."},
+    {"name": "Console login", "description": "The login form of the platform's own web console."},
+    {"name": "Messages", "description": "Single messages to a few people, by way of the tenant's SMTP relay."},
+    {"name": "Service", "description": "The gateway itself."},
+]
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Make `app` describe itself with our head and tags."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = build_openapi(app)
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]  # the framework's documented way to replace it
+
+
+def build_openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of `app`."""
+    document = get_openapi(title=TITLE, version="1.0.0", description=DESCRIPTION.strip(), routes=app.routes, tags=TAGS)
+    schemas = document["components"]["schemas"]
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs"))
+    schemas["Problem"] = problem
+    for model in (*_models(PublicModel), *_models(RequestModel)):
+        if model.__name__ in schemas:
+            _restore_examples(schemas[model.__name__], model)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _tidy(operation)
+            _name_bodies(operation, schemas)
+    return document
+
+
+def _name_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Move models that stand in a request body in full to the components.
+
+    Raises:
+        ValueError: two models share a name.
+    """
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        if "properties" in content["schema"]:
+            schema = dict(content["schema"])
+            for name, model in {**schema.pop("$defs", {}), schema["title"]: schema}.items():
+                if schemas.setdefault(name, model) != model:
+                    raise ValueError(f"two models are called {name}")
+            content["schema"] = {"$ref": f"#/components/schemas/{schema['title']}"}
+
+
+def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _restore_examples(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    # The framework drops every null of the document, those inside examples too.
+    extra = model.model_config.get("json_schema_extra")
+    if isinstance(extra, dict) and "examples" in extra:
+        schema["examples"] = extra["examples"]
+
+
+def _tidy(operation: dict[str, Any]) -> None:
+    security = operation.get("security")
+    if security:
+        # Either scheme will do; the framework writes one requirement that names both.
+        names = {name for requirement in security for name in requirement}
+        operation["security"] = [{name: []} for name in sorted(names, reverse=True)]
+    for response in operation["responses"].values():
+        content = response.get("content", {})
+        if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("HTTPValidationError"):
+            del content["application/json"]

@@ -1,0 +1,51 @@
+"""Swagger UI and ReDoc from packaged assets: nothing on these pages asks another machine for anything."""
+
+from pathlib import Path
+
+import fastapi_offline
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+_ASSETS = Path(fastapi_offline.__file__).parent / "static"
+_MOUNT = "/static"
+_REDOC = "redoc.standalone.js"
+# ReDoc's bundle holds one address abroad, of a logo; an empty picture takes its place.
+_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+_NO_LOGO = b"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
+_SWAGGER_OPTIONS = {"persistAuthorization": True, "displayRequestDuration": True, "tryItOutEnabled": True}
+
+
+def install_pages(app: FastAPI) -> None:
+    """Add `/docs`, `/redoc` and their assets to an application that was made without them."""
+    redoc = (_ASSETS / _REDOC).read_bytes().replace(_LOGO, _NO_LOGO)
+
+    async def redoc_bundle(_request: Request) -> Response:
+        return Response(redoc, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
+
+    async def swagger_ui(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        return get_swagger_ui_html(
+            openapi_url=f"{root}/openapi.json",
+            title=f"{app.title} – Swagger UI",
+            swagger_js_url=f"{root}{_MOUNT}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_MOUNT}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_MOUNT}/favicon.png",
+            swagger_ui_parameters=_SWAGGER_OPTIONS,
+        )
+
+    async def redoc_page(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "")
+        return get_redoc_html(
+            openapi_url=f"{root}/openapi.json",
+            title=f"{app.title} – ReDoc",
+            redoc_js_url=f"{root}{_MOUNT}/{_REDOC}",
+            redoc_favicon_url=f"{root}{_MOUNT}/favicon.png",
+            with_google_fonts=False,
+        )
+
+    app.add_route("/docs", swagger_ui, include_in_schema=False)
+    app.add_route("/redoc", redoc_page, include_in_schema=False)
+    app.add_route(f"{_MOUNT}/{_REDOC}", redoc_bundle, include_in_schema=False)
+    app.mount(_MOUNT, StaticFiles(directory=_ASSETS), name="static")

@@ -1,0 +1,119 @@
+"""Errors as RFC 9457 problem documents."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.errors import (
+    FieldError,
+    GatewayError,
+    UpstreamAnswer,
+    ValidationFailed,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """One refused field: `pointer` for the JSON body (RFC 6901), `parameter` for anything else.
+
+    For a body of many rows `line` says which one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    line: int | None = None
+    pointer: str | None = None
+    parameter: str | None = None
+    code: str
+    message: str
+
+
+class UpstreamProblem(BaseModel):
+    """What the platform itself said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operation: str
+    status: str | None = None
+    message: str | None = None
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:umail-gateway:problem:not_found",
+                    "title": "Not found",
+                    "status": 404,
+                    "detail": "There is no contact list 4711.",
+                    "instance": "/v1/lists/4711",
+                    "code": "not_found",
+                    "request_id": "5b0c6c3e4a5f4b0e8d8f4f0c8a1d2e3f",
+                }
+            ]
+        },
+    )
+
+    type: Annotated[str, Field(description="A URI that names the kind of problem; it ends in `code`.")]
+    title: str
+    status: int
+    detail: str
+    instance: Annotated[str, Field(description="The path that was asked.")]
+    code: Annotated[str, Field(description="The stable word programs decide by.")]
+    request_id: str
+    errors: Annotated[list[FieldProblem] | None, Field(description="For `validation_failed`: every refused field.")] = (
+        None
+    )
+    upstream: Annotated[UpstreamProblem | None, Field(description="What the platform said, where it spoke.")] = None
+
+
+def problem_response(error: GatewayError, *, instance: str, request_id: str) -> Response:
+    """Write `error` as a problem document with its status and headers."""
+    errors = [_field_problem(each) for each in error.errors] if isinstance(error, ValidationFailed) else None
+    problem = Problem(
+        type=f"urn:umail-gateway:problem:{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        instance=instance,
+        code=error.code,
+        request_id=request_id,
+        errors=errors,
+        upstream=_upstream_problem(getattr(error, "upstream", None)),
+    )
+    headers = {"Cache-Control": "no-store", **error.headers}
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _field_problem(error: FieldError) -> FieldProblem:
+    place = {"pointer": error.location} if error.source == "body" else {"parameter": error.location}
+    return FieldProblem(line=error.line, code=error.code, message=error.message, **place)
+
+
+def _upstream_problem(answer: UpstreamAnswer | None) -> UpstreamProblem | None:
+    return UpstreamProblem(operation=answer.operation, status=answer.status, message=answer.message) if answer else None
+
+
+ProblemResponses = dict[int | str, dict[str, Any]]
+
+
+def problem_responses(*errors: type[GatewayError]) -> ProblemResponses:
+    """Describe errors for an endpoint's OpenAPI `responses`, several codes of one status together."""
+    by_status: dict[int, list[type[GatewayError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": "; ".join(f"{kind.title} (`{kind.code}`)" for kind in kinds),
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status, kinds in sorted(by_status.items())
+    }

@@ -1,0 +1,56 @@
+"""Answers: public models as JSON, and the headers that go with them."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.api.pagination import Page, link_header
+from app.errors import GatewayError, NotFound
+
+Item = TypeVar("Item")
+
+
+def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a model as JSON. Every answer is one tenant's own, so nothing between may store it."""
+    content = body.model_dump_json().encode()
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def page(request: Request, body: Page[Item]) -> Response:
+    """Return one page of a collection with its `Link` header."""
+    return answer(body, headers={"Link": link_header(request, body.pagination)})
+
+
+def created(body: BaseModel, location: str) -> Response:
+    """Return 201 with what was created and where it is."""
+    return answer(body, status=201, headers={"Location": location})
+
+
+async def read_back(
+    reading: Awaitable[BaseModel], *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Answer a change that was carried out with the resource as it now is, or with 204 if it cannot be read.
+
+    Args:
+        reading: the read.
+        status: the status when it succeeds.
+        headers: further headers when it succeeds.
+
+    Raises:
+        NotFound: the platform accepts changes to what does not exist, and reading shows that it does not.
+    """
+    try:
+        return answer(await reading, status=status, headers=headers)
+    except NotFound:
+        raise
+    except GatewayError:
+        return no_content()
+
+
+def no_content() -> Response:
+    """Return 204."""
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,55 @@
+"""Endpoints about the service itself; they need no key and touch no tenant's data."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
+
+from app.telemetry.metrics import Metrics
+
+router = APIRouter(tags=["Service"])
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """Whether the gateway can serve, and which part cannot."""
+
+    status: Literal["ready", "not_ready"]
+    checks: Annotated[dict[str, Literal["ok", "failing"]], Field(description="Each part and how it is.")]
+
+
+@router.get("/healthz", summary="Is the process alive?", response_model=Health)
+async def get_health() -> Response:
+    """Answer as long as the process can answer at all."""
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/readyz",
+    summary="Can the gateway serve?",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Starting, or shutting down"}},
+)
+async def get_readiness(request: Request) -> Response:
+    """Answer 200 while requests are served, 503 before start-up has finished and once shutdown has begun.
+
+    The platform's state plays no part: a gateway in front of an absent platform still gives honest answers.
+    """
+    ready: bool = request.app.state.ready
+    body = {"status": "ready" if ready else "not_ready", "checks": {"gateway": "ok" if ready else "failing"}}
+    return JSONResponse(body, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/metrics", summary="Prometheus metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+)
+async def get_metrics(request: Request) -> Response:
+    """Return the process's metrics in Prometheus' text format."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.render(), media_type=metrics.content_type)

@@ -1,0 +1,218 @@
+"""Field types that public models share, each refusing what would not survive the way to the platform and back."""
+
+import base64
+import binascii
+import re
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(r"[0-9-]{10}[Tt][0-9:]{8}(?:\.[0-9]+)?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})?")
+
+
+def _single_line(value: str) -> str:
+    if _CONTROL.search(value):
+        raise PydanticCustomError("control_character", "must not contain line breaks or control characters")
+    return value
+
+
+def _multi_line(value: str) -> str:
+    if _UNWRITABLE.search(value):
+        raise PydanticCustomError("control_character", "must not contain control characters")
+    return value
+
+
+def _secret_line(value: SecretStr) -> SecretStr:
+    _single_line(value.get_secret_value())
+    return value
+
+
+def _email(value: str) -> str:
+    try:
+        validate_email(value, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise PydanticCustomError(
+            "email_address", "is not an e-mail address: {reason}", {"reason": str(error)}
+        ) from None
+    return value
+
+
+def _domain(value: str) -> str:
+    error = PydanticCustomError("domain_name", "is not a domain name")
+    if "." not in value or value.rpartition(".")[2].isdecimal():
+        raise error
+    try:
+        found = validate_email(f"a@{value}", check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise error from None
+    # What the validator would only take after rewriting it (full-width letters, say) is not a name as it stands.
+    if value not in {found.domain, found.ascii_domain}:
+        raise error
+    return value
+
+
+def _iso_date(value: Any) -> Any:
+    # Pydantic alone would also take timestamps and date-times.
+    if isinstance(value, str) and not _DATE.fullmatch(value):
+        raise PydanticCustomError("date_format", "must be a date written YYYY-MM-DD")
+    if isinstance(value, str):
+        return _parsed_date(value)
+    if not isinstance(value, date):
+        raise PydanticCustomError("date_type", "must be a date written YYYY-MM-DD")
+    return value
+
+
+def _parsed_date(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("date_value", "is not a day of the calendar") from None
+
+
+def _file_name(value: str) -> str:
+    if value.strip() in {"", ".", ".."} or "/" in value or "\\" in value:
+        raise PydanticCustomError("file_name", "must be a file name without a path")
+    return value
+
+
+def _from_base64(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise PydanticCustomError("base64", "is not base64 (RFC 4648, section 4)") from None
+
+
+def _moment(value: Any) -> Any:
+    match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise PydanticCustomError("time_format", "must be a time as in RFC 3339, like 2026-03-02T09:30:00+08:00")
+    if not match["offset"]:
+        raise PydanticCustomError("offset_missing", "must end in its offset from UTC, like +08:00 or Z")
+    return _parsed_moment(match[0])
+
+
+def _parsed_moment(value: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise PydanticCustomError("time_value", "is not a time of the calendar") from None
+    # The calendar's last years leave no room for another zone's local time.
+    if not 1970 <= moment.year <= 9998:
+        raise PydanticCustomError("time_range", "must lie in the years 1970 to 9998")
+    return moment
+
+
+Line = Annotated[str, AfterValidator(_single_line)]
+"""Text without line breaks or control characters."""
+
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), AfterValidator(_single_line)
+]
+"""A name that people read: not empty, one line."""
+
+HeaderText = Annotated[
+    str, StringConstraints(min_length=1, max_length=998, strip_whitespace=True), AfterValidator(_single_line)
+]
+"""One line that is not empty, as long as a line of e-mail may be (RFC 5322, section 2.1.1)."""
+
+ShortText = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line)]
+"""One line of text, possibly empty."""
+
+LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_multi_line)]
+DocumentText = Annotated[str, StringConstraints(max_length=2 * 1024 * 1024), AfterValidator(_multi_line)]
+"""A whole document, HTML or plain."""
+
+FileName = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line), AfterValidator(_file_name)]
+"""A file's name in any script, without a path."""
+
+Base64 = Annotated[
+    bytes, BeforeValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+]
+"""Bytes, which JSON carries as base64."""
+
+EmailAddress = Annotated[
+    str,
+    StringConstraints(max_length=254, strip_whitespace=True),
+    AfterValidator(_email),
+    Field(json_schema_extra={"format": "email"}),
+]
+"""An e-mail address (RFC 5321), checked for form only; ASCII before the `@`, any domain after it."""
+
+DomainName = Annotated[
+    str,
+    StringConstraints(max_length=253, strip_whitespace=True, to_lower=True),
+    AfterValidator(_domain),
+    Field(json_schema_extra={"format": "idn-hostname"}),
+]
+"""A domain name of at least two labels, in lower case; an internationalized one in either of its spellings."""
+
+Password = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_secret_line)]
+"""A password to pass on: any characters but control characters; nothing shows it."""
+
+IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A time with an offset (RFC 3339)."""
+
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+"""An id the platform gave out."""
+
+Batch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]
+"""A campaign's batch number."""
+
+
+Example = dict[str, JsonValue]
+
+
+class RequestModel(BaseModel):
+    """Base of request bodies: unknown fields are refused, and values are not coerced from other JSON types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Changes(RequestModel):
+    """Base of PATCH bodies: only the fields given are sent, and at least one must be."""
+
+    def model_post_init(self, _context: Any) -> None:
+        """Refuse an empty change.
+
+        Raises:
+            PydanticCustomError: no field is given.
+        """
+        if not self.model_fields_set:
+            raise PydanticCustomError("no_changes", "must name at least one field to change")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+        """Describe the defaults away: a field that is not given is not changed, whatever its default."""
+        described = handler.resolve_ref_schema(handler(core_schema))
+        for field in described["properties"].values():
+            field.pop("default", None)
+        described["minProperties"] = 1
+        return described
+
+
+class PublicModel(BaseModel):
+    """Base of response bodies."""
+
+    model_config = ConfigDict(frozen=True)

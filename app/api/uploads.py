@@ -1,0 +1,150 @@
+"""Bodies that are more than one JSON model: multipart forms, and JSON read by hand beside them."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from app.api.handlers import validation_failed
+from app.errors import FieldError, MalformedRequest, UnsupportedMediaType, ValidationFailed
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An uploaded file: its name as the client sent it, its media type, its bytes."""
+
+    filename: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart form: every text field with its values, and the files of the field `file`."""
+
+    fields: Mapping[str, list[str]]
+    files: tuple[Upload, ...]
+
+
+def media_type(request: Request) -> str:
+    """Return the request's media type in lower case, without parameters; empty when there is none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_form(request: Request, *, max_files: int = 20, max_fields: int = 100) -> Form:
+    """Read a multipart form.
+
+    Raises:
+        UnsupportedMediaType: the body is not multipart/form-data.
+        MalformedRequest: it is not a readable form, or has too many parts.
+        ValidationFailed: a file under another field than `file` or `file[]`, or without a name.
+    """
+    if media_type(request) != "multipart/form-data":
+        raise UnsupportedMediaType("The body must be multipart/form-data.", headers={"Accept": "multipart/form-data"})
+    fields: dict[str, list[str]] = {}
+    files: list[Upload] = []
+    form = await _parse(request, max_files, max_fields)
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                files.append(await _upload(name, value))
+            else:
+                fields.setdefault(name.removesuffix("[]"), []).append(value)
+    finally:
+        await form.close()
+    return Form(fields, tuple(files))
+
+
+async def _parse(request: Request, max_files: int, max_fields: int) -> FormData:
+    try:
+        async with aclosing(request.stream()) as stream:
+            # A text field is limited as a JSON body is: by the body's limit, and by its own in the model.
+            limits = {"max_files": max_files, "max_fields": max_fields, "max_part_size": sys.maxsize}
+            return await _StrictParser(request.headers, stream, **limits).parse()
+    except MultiPartException as error:
+        raise MalformedRequest(f"The form cannot be read: {error.message}") from None
+
+
+class _StrictParser(MultiPartParser):
+    """Refuses what the framework's parser passes over: a form that stops in the middle, and text that is not UTF-8."""
+
+    _complete = False
+
+    def on_headers_finished(self) -> None:
+        _check_utf8(self._current_part.content_disposition or b"")
+        super().on_headers_finished()
+
+    def on_part_end(self) -> None:
+        if self._current_part.file is None:
+            _check_utf8(self._current_part.data)
+        super().on_part_end()
+
+    def on_end(self) -> None:
+        self._complete = True
+
+    async def parse(self) -> FormData:
+        """Parse the whole form.
+
+        Raises:
+            MultiPartException: it cannot be read.
+        """
+        form = await super().parse()
+        if not self._complete:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("It stops before its closing boundary.")
+        return form
+
+
+def _check_utf8(text: bytes | bytearray) -> None:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MultiPartException("Its text is not UTF-8.") from None
+
+
+async def _upload(name: str, file: UploadFile) -> Upload:
+    if name not in {"file", "file[]"}:
+        raise ValidationFailed(
+            "A file stands under an unknown field.",
+            [FieldError("body", f"/{name[:100]}", "unknown_field", "files stand under `file`")],
+        )
+    if not file.filename:
+        raise ValidationFailed(
+            "A file has no name.", [FieldError("body", "/file", "missing_filename", "must have a file name")]
+        )
+    return Upload(file.filename, file.content_type or "application/octet-stream", await file.read())
+
+
+def validated(model: type[Model], data: Any) -> Model:
+    """Check data against a request model, with the same problem document as a plain JSON body gets.
+
+    Raises:
+        ValidationFailed: fields are refused; each is named by its pointer.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise validation_failed([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
+
+
+async def read_json(request: Request, model: type[Model]) -> Model:
+    """Read a JSON body by hand, for endpoints that take other media types too.
+
+    Raises:
+        MalformedRequest: not JSON.
+        ValidationFailed: fields are refused.
+    """
+    try:
+        data = await request.json()
+    except (ValueError, RecursionError):
+        raise MalformedRequest("The body is not valid JSON.") from None
+    return validated(model, data)

@@ -1,0 +1,107 @@
+"""The `umail-gateway` command."""
+
+import asyncio
+import json
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from app.main import create_app
+from app.settings import Settings
+from app.telemetry.logs import configure_logging
+from app.tenants.document import TenantsFileError
+from app.tenants.keys import generate_key, hash_key
+from app.tenants.memory import MemoryTenantStore
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A typed REST/JSON gateway in front of the U-Mail e-mail marketing platform.",
+)
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+app.add_typer(keys, name="keys")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+) -> None:
+    """Run the gateway, configured by UMAIL_GATEWAY_… variables."""
+    settings = _settings({"host": host, "port": port})
+    if workers > 1:
+        _fail("Several workers cannot share memory:// state; run one worker.")
+    configure_logging(settings.log_level)
+    try:
+        application = create_app(settings)
+    except TenantsFileError as error:
+        _fail(str(error))
+    uvicorn.run(
+        application,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout),
+    )
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes a free one.")] = 8000,
+    sandbox_port: Annotated[int, typer.Option(min=0, max=65535, help="The sandbox's port; 0 takes a free one.")] = 9000,
+) -> None:
+    """Run gateway and sandbox together with two demo tenants; print their keys and the documentation's URL."""
+    from app.demo import run_demo  # noqa: PLC0415 - only this command needs the sandbox and its web server
+
+    asyncio.run(run_demo(port=port, sandbox_port=sandbox_port))
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 9000,
+    smtp_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the SMTP relay.")] = 2525,
+) -> None:
+    """Run the stand-in for the U-Mail platform, with the accounts demo/demo and empty/empty."""
+    from app.demo import run_sandbox  # noqa: PLC0415 - only this command needs the sandbox and its web server
+
+    asyncio.run(run_sandbox(host=host, port=port, smtp_port=smtp_port))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document as JSON."""
+    settings = Settings(tenants_url="file:none", _env_file=None)
+    document = create_app(settings, tenants=MemoryTenantStore(())).openapi()
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@keys.command("generate")
+def generate() -> None:
+    """Print a new API key, once, and the hash to put into the tenants file."""
+    key = generate_key()
+    typer.echo(f"key:    {key}\nsha256: {hash_key(key)}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _settings(overrides: dict[str, Any]) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        lines = [f"UMAIL_GATEWAY_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+        _fail("\n".join(lines))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,95 @@
+"""The sandbox, alone or with a gateway in the same process, for a first look."""
+
+import asyncio
+import socket
+
+import typer
+import uvicorn
+from pydantic import SecretStr
+
+from app.main import create_app
+from app.sandbox import Account, Sandbox
+from app.settings import Settings
+from app.telemetry.logs import configure_logging
+from app.tenants.keys import generate_key, hash_key
+from app.tenants.memory import MemoryTenantStore
+from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
+
+_GREETING = """
+U-Mail gateway demo
+
+  Documentation  {url}/docs
+  API key        {demo_key}
+  Second tenant  {empty_key}   (an empty account)
+  Sandbox        {sandbox}
+
+  curl -H 'Authorization: Bearer {demo_key}' {url}/v1/lists
+
+Everything lives in memory; Ctrl-C ends it.
+"""
+
+
+async def run_demo(*, port: int, sandbox_port: int) -> None:
+    """Serve until interrupted: the sandbox, and a gateway with a seeded and an empty tenant on it."""
+    configure_logging("WARNING")
+    keys = {"demo": generate_key(), "empty": generate_key()}
+    accounts = [
+        Account(username=name, password=generate_key(), role="customer", seeded=name == "demo") for name in keys
+    ]
+    sandbox = Sandbox(accounts=accounts, smtp=True)
+    await sandbox.start(host="127.0.0.1", port=sandbox_port)
+    try:
+        tenants = [_tenant(account, keys[account.username], sandbox) for account in accounts]
+        await _Server(_config(tenants, port), keys, sandbox.base_url).serve()
+    finally:
+        await sandbox.stop()
+
+
+async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
+    """Serve the sandbox alone until interrupted, with the accounts demo/demo (seeded) and empty/empty."""
+    names = ("demo", "empty")
+    accounts = [Account(username=name, password=name, role="customer", seeded=name == "demo") for name in names]
+    sandbox = Sandbox(accounts=accounts, smtp=True)
+    await sandbox.start(host=host, port=port, smtp_port=smtp_port)
+    typer.echo(f"SMTP relay at {host}:{sandbox.smtp_port}\nU-Mail sandbox at {sandbox.base_url}")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await sandbox.stop()
+
+
+def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
+    settings = Settings(tenants_url="file:none", port=port, _env_file=None)
+    app = create_app(settings, tenants=MemoryTenantStore(tenants))
+    return uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2
+    )
+
+
+def _tenant(account: Account, key: str, sandbox: Sandbox) -> Tenant:
+    return Tenant(
+        id=account.username,
+        name=f"{account.username.title()} tenant",
+        upstream=UpstreamAccount(
+            base_url=sandbox.base_url, username=account.username, password=SecretStr(account.password)
+        ),
+        smtp=SmtpAccount(host="127.0.0.1", port=sandbox.smtp_port or 25),
+        keys=(ApiKey(id="demo", sha256=hash_key(key), scopes=frozenset(Scope) - {Scope.MANAGE}),),
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that greets once it listens, when the port is known."""
+
+    def __init__(self, config: uvicorn.Config, keys: dict[str, str], sandbox_url: str) -> None:
+        super().__init__(config)
+        self._keys = keys
+        self._sandbox_url = sandbox_url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then print where and with which keys."""
+        await super().startup(sockets)
+        port = self.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        keys = {f"{name}_key": key for name, key in self._keys.items()}
+        typer.echo(_GREETING.format(url=url, sandbox=self._sandbox_url, **keys))

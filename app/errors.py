@@ -1,0 +1,191 @@
+"""Every error a caller can meet, each with its HTTP status and its stable code.
+
+GatewayError
+├── MalformedRequest             400 malformed_request
+├── Unauthenticated              401 unauthenticated
+├── Forbidden                    403
+│   ├── InsufficientScope        403 insufficient_scope
+│   └── TenantDisabled           403 tenant_disabled
+├── NotFound                     404 not_found
+├── MethodNotAllowed             405 method_not_allowed
+├── NotAcceptable                406 not_acceptable
+├── Conflict                     409 conflict
+├── PayloadTooLarge              413 payload_too_large
+├── UnsupportedMediaType         415 unsupported_media_type
+├── ValidationFailed             422 validation_failed
+├── InternalError                500 internal_error
+└── UpstreamFailure
+    ├── UpstreamRejected         422 upstream_rejected
+    ├── UpstreamQuotaExhausted   429 upstream_quota_exhausted
+    ├── UpstreamMalformed        502 upstream_malformed
+    ├── UpstreamError            502 upstream_error
+    ├── UpstreamCredentialsRejected 502 upstream_credentials_rejected
+    ├── UpstreamUnavailable      503 upstream_unavailable
+    ├── UpstreamTimeout          504 upstream_timeout
+    └── OutcomeUnknown           504 outcome_unknown
+
+The classes know nothing of HTTP frameworks; `app.api.problems` writes them as RFC 9457 problem documents.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One refused input field.
+
+    Args:
+        source: where it stands: the JSON body, a query or path parameter, or a header.
+        location: an RFC 6901 JSON pointer for the body, the parameter's name otherwise.
+        code: a stable word for programs.
+        message: a sentence for people.
+        line: for a body of many rows, the row's line; the pointer then starts at the row.
+    """
+
+    source: Literal["body", "parameter"]
+    location: str
+    code: str
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAnswer:
+    """What the platform itself said, as far as it may be passed on.
+
+    Args:
+        operation: the gateway's name of the operation, never a URL.
+        status: the platform's status word, or the HTTP status as text.
+        message: the platform's own text, if it gave one.
+    """
+
+    operation: str
+    status: str | None = None
+    message: str | None = None
+
+
+class GatewayError(Exception):
+    """Base of all errors; `detail` is written for the reader of the problem document."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+class MalformedRequest(GatewayError):
+    status, code, title = 400, "malformed_request", "Malformed request"
+
+
+class Unauthenticated(GatewayError):
+    status, code, title = 401, "unauthenticated", "Authentication needed"
+
+
+class Forbidden(GatewayError):
+    status, code, title = 403, "forbidden", "Forbidden"
+
+
+class InsufficientScope(Forbidden):
+    code, title = "insufficient_scope", "Insufficient scope"
+
+
+class TenantDisabled(Forbidden):
+    code, title = "tenant_disabled", "Tenant disabled"
+
+
+class NotFound(GatewayError):
+    status, code, title = 404, "not_found", "Not found"
+
+    def __init__(self, detail: str, *, upstream: UpstreamAnswer | None = None) -> None:
+        super().__init__(detail)
+        self.upstream = upstream
+
+
+class MethodNotAllowed(GatewayError):
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class NotAcceptable(GatewayError):
+    status, code, title = 406, "not_acceptable", "Not acceptable"
+
+
+class Conflict(GatewayError):
+    status, code, title = 409, "conflict", "Conflict"
+
+    def __init__(self, detail: str, *, upstream: UpstreamAnswer | None = None) -> None:
+        super().__init__(detail)
+        self.upstream = upstream
+
+
+class PayloadTooLarge(GatewayError):
+    status, code, title = 413, "payload_too_large", "Payload too large"
+
+
+class UnsupportedMediaType(GatewayError):
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+
+
+class ValidationFailed(GatewayError):
+    """The request is well-formed but says something the contract does not allow; `errors` names every field."""
+
+    status, code, title = 422, "validation_failed", "Validation failed"
+
+    def __init__(self, detail: str, errors: Sequence[FieldError]) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+
+class InternalError(GatewayError):
+    """A fault of the gateway itself; says nothing of its cause to the caller."""
+
+
+class UpstreamFailure(GatewayError):
+    """The platform refused, failed or could not be reached."""
+
+    def __init__(
+        self, detail: str, *, upstream: UpstreamAnswer | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail, headers=headers)
+        self.upstream = upstream
+
+
+class UpstreamRejected(UpstreamFailure):
+    status, code, title = 422, "upstream_rejected", "Rejected by the platform"
+
+
+class UpstreamQuotaExhausted(UpstreamFailure):
+    status, code, title = 429, "upstream_quota_exhausted", "Platform quota exhausted"
+
+
+class UpstreamMalformed(UpstreamFailure):
+    status, code, title = 502, "upstream_malformed", "Unreadable platform reply"
+
+
+class UpstreamError(UpstreamFailure):
+    status, code, title = 502, "upstream_error", "Platform error"
+
+
+class UpstreamCredentialsRejected(UpstreamFailure):
+    status, code, title = 502, "upstream_credentials_rejected", "Platform credentials rejected"
+
+
+class UpstreamUnavailable(UpstreamFailure):
+    """The request certainly never reached the platform."""
+
+    status, code, title = 503, "upstream_unavailable", "Platform unavailable"
+
+
+class UpstreamTimeout(UpstreamFailure):
+    status, code, title = 504, "upstream_timeout", "Platform timed out"
+
+
+class OutcomeUnknown(UpstreamFailure):
+    """A write left the gateway and nobody knows whether the platform carried it out."""
+
+    status, code, title = 504, "outcome_unknown", "Outcome unknown"

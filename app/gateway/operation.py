@@ -1,0 +1,76 @@
+"""One upstream operation, described as a value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from app.upstream.document import Document
+from app.upstream.envelope import Parameters
+
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
+
+
+class Effect(StrEnum):
+    """What an operation does to the platform; decides caching, retries, idempotency and invalidation."""
+
+    READ = "read"
+    """Changes nothing."""
+    IDEMPOTENT_WRITE = "idempotent_write"
+    """Doing it twice leaves what doing it once leaves."""
+    WRITE = "write"
+    """Doing it twice does it twice."""
+    SEND = "send"
+    """Makes mail go out; doing it twice mails people twice."""
+
+
+class DeadlineClass(StrEnum):
+    """Which total deadline a call runs under; each class is a setting."""
+
+    INTERACTIVE = "interactive"
+    WRITE = "write"
+    EXPORT = "export"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[In, Out]):
+    """One upstream operation and its two pure functions.
+
+    Args:
+        name: the gateway's name, `noun.verb`; it stands in logs, metrics and errors.
+        section: the section of the vendor's manual (V19.0).
+        script: the script below the base URL.
+        do: the script's `do` parameter, if it takes one.
+        encode: turns the input into upstream parameters.
+        decode: turns the reply, seen beside the input it answers, into the public model. Raises `UnexpectedForm` for
+            a reply that cannot be used and `NotFound` for one that shows that the resource is not there.
+        effect: what the call does to the platform.
+        root: the promised root element; None where plain text is promised.
+        deadline: the class of its total deadline.
+        tags: what a read depends on and what a write changes.
+        secret_fields: upstream parameters whose values must never be shown.
+        find_out: for writes, how a caller learns what became of one whose outcome is unknown.
+    """
+
+    name: str
+    section: str
+    script: str
+    do: str | None = None
+    encode: Callable[[In], Parameters]
+    decode: Callable[[Document, In], Out]
+    effect: Effect
+    root: str | None = "result"
+    deadline: DeadlineClass = DeadlineClass.INTERACTIVE
+    tags: frozenset[str] = frozenset()
+    secret_fields: frozenset[str] = frozenset()
+    find_out: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.effect is Effect.READ) == (self.find_out is not None):
+            raise ValueError(f"{self.name}: a write, and only a write, says how to find out its outcome")
+
+
+def acknowledged(_document: Document, _request: object) -> None:
+    """Decode a reply whose success status is all there is to know."""

@@ -1,0 +1,1 @@
+"""The platform's several numbers for one campaign, and the one call that tells them apart."""

@@ -1,0 +1,101 @@
+"""From a campaign's id or batch number to the numbers that the exports take (manual 3.1).
+
+The manual calls three different numbers "task id": the campaign's own (`send_id`), the statistics id (`task_id`, which
+the exports of failed addresses take) and the tracking id (`track_id`, which the export of readers takes). Only the
+overview tells the other two.
+"""
+
+from dataclasses import dataclass
+
+from app.errors import NotFound
+from app.gateway.call import Gateway
+from app.gateway.context import Caller
+from app.gateway.operation import Effect, Operation
+from app.upstream.document import Document, DriftKind, UnexpectedForm
+from app.upstream.envelope import Parameters
+from app.upstream.values import identifier
+
+CampaignKey = int | str
+"""A campaign's id, or its batch number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """What the overview tells of a campaign; None where it says nothing or 0."""
+
+    track_id: int | None
+    statistics_id: int | None
+
+
+def key_query(campaign: CampaignKey) -> dict[str, str]:
+    """Return the parameter by which the operations of chapters 2 and 3 find a campaign."""
+    return {"id": str(campaign)} if isinstance(campaign, int) else {"ident": campaign}
+
+
+def _describe(campaign: CampaignKey) -> str:
+    """Name a campaign for a reader."""
+    return f"campaign {campaign}" if isinstance(campaign, int) else f"batch {campaign}"
+
+
+def no_statistics(campaign: CampaignKey) -> NotFound:
+    """Return the error for a campaign of which the platform shows no statistics."""
+    return NotFound(f"There are no statistics of {_describe(campaign)}: it does not exist or has not been sent yet.")
+
+
+def no_tracking(campaign: CampaignKey) -> NotFound:
+    """Return the error for a campaign of which the platform shows no tracking."""
+    return NotFound(
+        f"There is no tracking for {_describe(campaign)}: it does not exist, was not tracked or has not been sent yet."
+    )
+
+
+def _encode(campaign: CampaignKey) -> Parameters:
+    return Parameters(query=key_query(campaign))
+
+
+def _identifiers(document: Document, _campaign: CampaignKey) -> Identifiers:
+    found = Identifiers(
+        track_id=document.leaf("track_id", identifier), statistics_id=document.leaf("task_id", identifier)
+    )
+    if any(drift.kind is DriftKind.UNREADABLE_VALUE for drift in document.drift):
+        raise UnexpectedForm("an overview whose ids cannot be read")
+    return found
+
+
+RESOLVE = Operation(
+    name="identifiers.resolve",
+    section="3.1",
+    script="track.php",
+    do="overview",
+    root="track",
+    encode=_encode,
+    decode=_identifiers,
+    effect=Effect.READ,
+    tags=frozenset({"campaigns", "tracking"}),
+)
+
+
+async def find_statistics_id(gateway: Gateway, campaign: CampaignKey, caller: Caller) -> int:
+    """Return a campaign's statistics id.
+
+    Raises:
+        NotFound: the platform shows none.
+        GatewayError: the platform did not answer as promised.
+    """
+    found = await gateway.call(RESOLVE, campaign, caller)
+    if found.statistics_id is None:
+        raise no_statistics(campaign)
+    return found.statistics_id
+
+
+async def find_track_id(gateway: Gateway, campaign: CampaignKey, caller: Caller) -> int:
+    """Return a campaign's tracking id.
+
+    Raises:
+        NotFound: the platform shows none.
+        GatewayError: the platform did not answer as promised.
+    """
+    found = await gateway.call(RESOLVE, campaign, caller)
+    if found.track_id is None:
+        raise no_tracking(campaign)
+    return found.track_id

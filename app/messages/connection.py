@@ -1,0 +1,259 @@
+"""One SMTP session with a relay (manual, chapter 10), and exact knowledge of what a failure in it means.
+
+The one question after a failure is whether the relay can have the message. Until it has answered DATA with 354 it
+cannot; from the first byte of the message until the relay's reply to it, nobody knows.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import aiosmtplib
+from aiosmtplib.protocol import SMTPProtocol
+
+from app.messages import failures
+from app.messages.failures import Reply
+from app.messages.models import Rejection
+from app.tenants.models import SmtpAccount
+
+# What the manual's own sample says of itself; the machine's name is nobody's business.
+_HELO = "localhost"
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+_NO_SUCH_MECHANISM = {500, 502, 503, 504, 534}
+_FAREWELL = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Waits in seconds: for a connection with its greeting, for the reply to a command, and for a message in all."""
+
+    connect: float
+    reply: float
+    total: float
+
+
+@dataclass(slots=True)
+class Envelope:
+    """A message on its way.
+
+    Args:
+        message_id: names it when its fate is unknown.
+        sender: the address it comes from, in ASCII.
+        recipients: ASCII addresses in the order of the request, with the spelling the caller gave.
+        content: the message with CRLF line ends.
+        begun: set once its first byte has been handed over.
+    """
+
+    message_id: str
+    sender: str
+    recipients: dict[str, str]
+    content: bytes = field(repr=False)
+    begun: bool = False
+
+
+class RelayConnection:
+    """A session that has logged in. Once a method has raised, only `close` is left.
+
+    Args:
+        client: connected, greeted and logged in.
+        patience: seconds to wait for the reply to a message.
+    """
+
+    def __init__(self, client: aiosmtplib.SMTP, patience: float) -> None:
+        self._client = client
+        self._patience = patience
+
+    @classmethod
+    async def open(cls, account: SmtpAccount, waits: Waits, tls: ssl.SSLContext | None) -> "RelayConnection":
+        """Connect, secure the connection as the account asks, and log in.
+
+        Raises:
+            UpstreamUnavailable: no connection, no TLS, or the relay does not take part.
+            UpstreamCredentialsRejected: the login is refused.
+            UpstreamMalformed: what answers is not SMTP.
+        """
+        client = aiosmtplib.SMTP(
+            hostname=account.host,
+            port=account.port,
+            local_hostname=_HELO,
+            timeout=waits.reply,
+            use_tls=account.security == "tls",
+            start_tls=account.security == "starttls",
+            tls_context=tls,
+        )
+        connection = cls(client, waits.total)
+        try:
+            with _nothing_sent():
+                await client.connect(timeout=waits.connect)
+                await _greet(client)
+                if account.username:
+                    await _log_in(client, account)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    async def is_alive(self) -> bool:
+        """Reset the session and tell whether the relay took part."""
+        try:
+            await self._client.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            return False
+        return True
+
+    async def submit(self, envelope: Envelope) -> list[Rejection]:
+        """Hand over one message and return the recipients that were refused, of which there may be some but not all.
+
+        Raises:
+            UpstreamRejected: the sender, every recipient, or the message is refused.
+            UpstreamCredentialsRejected: the relay wants a login before it takes messages.
+            UpstreamUnavailable, UpstreamMalformed: the session broke before the message began to leave.
+            OutcomeUnknown: it broke afterwards.
+        """
+        with _nothing_sent():
+            await self._mail(envelope)
+            rejections = await self._recipients(envelope.recipients)
+            protocol = await self._data(envelope)
+        with _fate_unknown(envelope.message_id):
+            # The message's own size decides how long this takes, so it may take as long as the whole submission.
+            reply = Reply.of(*await protocol.read_response(timeout=self._patience))
+        if reply.code // 100 in {4, 5}:
+            raise _refusal("the message", reply)
+        if reply.code // 100 != 2:
+            raise failures.outcome_unknown(envelope.message_id, f"it answered {reply.code}")
+        return rejections
+
+    async def _mail(self, envelope: Envelope) -> None:
+        size = [f"SIZE={len(envelope.content)}"] if self._client.supports_extension("size") else []
+        try:
+            await self._client.mail(envelope.sender, options=size)
+        except aiosmtplib.SMTPSenderRefused as error:
+            raise _refusal("the sender", Reply.of(error.code, error.message)) from None
+
+    async def _recipients(self, recipients: dict[str, str]) -> list[Rejection]:
+        rejections = []
+        for address, spelling in recipients.items():
+            try:
+                await self._client.rcpt(address)
+            except aiosmtplib.SMTPRecipientRefused as error:
+                reply = Reply.of(error.code, error.message)
+                if reply.code == 421:
+                    raise _refusal("a recipient", reply) from None
+                rejections.append(Rejection(spelling, reply.code, reply.text))
+        if len(rejections) == len(recipients):
+            raise failures.all_refused(rejections)
+        return rejections
+
+    async def _data(self, envelope: Envelope) -> SMTPProtocol:
+        """Send DATA and, once the relay is ready, the message; the reply to it is still to be read."""
+        reply = await self._client.execute_command(b"DATA")
+        if reply.code != 354:
+            raise _refusal("the message", Reply.of(*reply))
+        # The library's own data() does not tell a failure before the 354 from one after it.
+        protocol = self._client.protocol
+        if protocol is None:
+            raise aiosmtplib.SMTPServerDisconnected("lost right after the 354")
+        protocol.write(_LEADING_DOT.sub(b"..", envelope.content) + b".\r\n")
+        envelope.begun = True
+        return protocol
+
+    async def close(self) -> None:
+        """Take leave of the relay, without insisting on an answer."""
+        with suppress(aiosmtplib.SMTPException, OSError):
+            await self._client.quit(timeout=_FAREWELL)
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection together with whatever has not left yet."""
+        transport = self._client.transport
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+        self._client.close()
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
+
+
+async def _log_in(client: aiosmtplib.SMTP, account: SmtpAccount) -> None:
+    password = account.password.get_secret_value() if account.password else ""
+    # LOGIN comes first because it is what the manual's sample uses.
+    known = {"login": client.auth_login, "plain": client.auth_plain}
+    mechanisms = [attempt for name, attempt in known.items() if name in client.server_auth_methods]
+    for attempt in mechanisms:
+        try:
+            await attempt(account.username or "", password)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            _check_login_refusal(error)
+        else:
+            return
+    raise failures.login_refused(reason="it offers no login that the gateway can use, neither PLAIN nor LOGIN")
+
+
+def _check_login_refusal(error: aiosmtplib.SMTPAuthenticationError) -> None:
+    """Pass over a mechanism that the relay announced but does not have."""
+    if error.code in _NO_SUCH_MECHANISM:
+        return
+    if 400 <= error.code < 500:
+        raise failures.unavailable(f"it cannot check the login now ({error.code})") from None
+    raise failures.login_refused(error.code) from None
+
+
+def _refusal(what: str, reply: Reply) -> Exception:
+    if reply.code == 421:
+        return failures.unavailable("it is closing the session", reply)
+    if reply.code == 530:
+        return failures.login_refused(reply.code, "it wants a login")
+    return failures.refused(what, reply)
+
+
+@contextmanager
+def _nothing_sent() -> Iterator[None]:
+    """Translate what can break while the relay has nothing of the message."""
+    try:
+        yield
+    except aiosmtplib.SMTPResponseException as error:
+        if error.code < 0:
+            raise failures.malformed() from None
+        raise failures.unavailable("it does not take part", Reply.of(error.code, error.message)) from None
+    except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
+        raise failures.unavailable(_reason(error)) from None
+
+
+@contextmanager
+def _fate_unknown(message_id: str) -> Iterator[None]:
+    """Translate what can break once the message has begun to leave."""
+    try:
+        yield
+    except aiosmtplib.SMTPResponseException:
+        raise failures.outcome_unknown(message_id, "it answered with something that is not SMTP") from None
+    except aiosmtplib.SMTPTimeoutError:
+        raise failures.outcome_unknown(message_id, "time ran out") from None
+    except (aiosmtplib.SMTPException, OSError):
+        raise failures.outcome_unknown(message_id, "the connection broke") from None
+
+
+def _reason(error: BaseException) -> str:
+    # The library's own messages quote the host; the cause says enough.
+    causes = (error, error.__cause__)
+    known = (reason for kinds, reason in _REASONS if any(isinstance(cause, kinds) for cause in causes))
+    return next(known, "the connection broke")
+
+
+_REASONS: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = (
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (ssl.SSLError, "TLS failed"),
+    (aiosmtplib.SMTPConnectTimeoutError, "no connection in time"),
+    (aiosmtplib.SMTPTimeoutError, "no reply in time"),
+    ((socket.gaierror, UnicodeError), "its name cannot be resolved"),
+    (aiosmtplib.SMTPConnectError, "cannot connect"),
+    (aiosmtplib.SMTPServerDisconnected, "the connection broke"),
+    (aiosmtplib.SMTPException, "it does not offer STARTTLS"),
+)

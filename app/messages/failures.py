@@ -1,0 +1,106 @@
+"""What a relay's failures mean to the caller; the words say whether anything was sent and whether to try again."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.errors import (
+    OutcomeUnknown,
+    UpstreamAnswer,
+    UpstreamCredentialsRejected,
+    UpstreamMalformed,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+from app.messages.models import Rejection
+
+OPERATION = "messages.submit"
+
+_RETRY_AFTER = "5"
+_LONGEST_TEXT = 300
+_LISTED = 10
+_UNPRINTABLE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the relay answered to one command: the status code and its text, made fit to be shown."""
+
+    code: int
+    text: str
+
+    @classmethod
+    def of(cls, code: int, text: str) -> "Reply":
+        """Take a reply as it came: control characters and bytes that are not UTF-8 become spaces, and it is cut."""
+        return cls(code, _UNPRINTABLE.sub(" ", text).strip()[:_LONGEST_TEXT])
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the relay may answer otherwise later."""
+        return 400 <= self.code < 500
+
+    def answer(self) -> UpstreamAnswer:
+        """Return the reply as problem documents show it."""
+        return UpstreamAnswer(OPERATION, status=str(self.code), message=self.text or None)
+
+
+def unavailable(reason: str, reply: Reply | None = None) -> UpstreamUnavailable:
+    """Describe a relay that could not be used before it had any of the message."""
+    return UpstreamUnavailable(
+        f"The SMTP relay could not be used: {reason}. Nothing was sent; trying again is safe.",
+        upstream=reply.answer() if reply else UpstreamAnswer(OPERATION, message=reason),
+        headers={"Retry-After": _RETRY_AFTER},
+    )
+
+
+def malformed() -> UpstreamMalformed:
+    """Describe a server that does not speak SMTP."""
+    reason = "the reply is not SMTP"
+    return UpstreamMalformed(
+        f"The SMTP relay cannot be used: {reason}. Nothing was sent.",
+        upstream=UpstreamAnswer(OPERATION, message=reason),
+    )
+
+
+def login_refused(
+    code: int | None = None, reason: str = "it refused the tenant's SMTP login"
+) -> UpstreamCredentialsRejected:
+    """Describe a login that failed. The relay's text may quote what it was sent, so only its code is told."""
+    status = None if code is None else str(code)
+    return UpstreamCredentialsRejected(
+        f"The SMTP relay cannot be used: {reason}. Nothing was sent.", upstream=UpstreamAnswer(OPERATION, status=status)
+    )
+
+
+def refused(what: str, reply: Reply) -> UpstreamRejected:
+    """Describe a refusal of the sender or of the message."""
+    return UpstreamRejected(
+        f"The SMTP relay refused {what}: {reply.code} {reply.text}".rstrip() + f". {_advice(reply.temporary)}",
+        upstream=reply.answer(),
+    )
+
+
+def all_refused(rejections: Sequence[Rejection]) -> UpstreamRejected:
+    """Describe the refusal of every recipient."""
+    listed = "; ".join(f"{each.email}: {each.code} {each.message}".rstrip() for each in rejections[:_LISTED])
+    more = f"; and {len(rejections) - _LISTED} more" if len(rejections) > _LISTED else ""
+    first = Reply(rejections[0].code, rejections[0].message)
+    temporary = all(400 <= each.code < 500 for each in rejections)
+    return UpstreamRejected(
+        f"The SMTP relay refused every recipient ({listed}{more}). {_advice(temporary)}", upstream=first.answer()
+    )
+
+
+def outcome_unknown(message_id: str, reason: str) -> OutcomeUnknown:
+    """Describe a message that began to leave and was never acknowledged."""
+    return OutcomeUnknown(
+        f"The message was being handed to the SMTP relay when {reason}, so whether it was accepted is not known. It is"
+        f" not sent again. Look for the Message-ID {message_id} in the relay's log or a recipient's mailbox.",
+        upstream=UpstreamAnswer(OPERATION, message=reason),
+    )
+
+
+def _advice(temporary: bool) -> str:
+    if temporary:
+        return "Nothing was sent; the refusal is temporary, and trying again later is safe."
+    return "Nothing was sent."

@@ -1,0 +1,118 @@
+"""The one way of a message to the tenant's relay (manual, chapter 10)."""
+
+import asyncio
+import ipaddress
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+import structlog
+
+from app.errors import Conflict, GatewayError
+from app.gateway.call import Observer
+from app.gateway.context import Caller, UpstreamCall
+from app.messages import failures
+from app.messages.addresses import ascii_address, domain_of
+from app.messages.connection import Envelope
+from app.messages.mime import compose
+from app.messages.models import Message, Receipt, Rejection
+from app.messages.pool import RelayPool
+from app.tenants.models import SmtpAccount
+
+log = structlog.get_logger(__name__)
+
+
+class Submitter:
+    """Submits messages on behalf of tenants. No message is ever handed over twice.
+
+    Args:
+        pool: lends sessions with relays.
+        deadline: seconds a message may take in all.
+        now: returns the current time as an aware datetime.
+        observer: told of every submission.
+    """
+
+    def __init__(self, pool: RelayPool, *, deadline: float, now: Callable[[], datetime], observer: Observer) -> None:
+        self._pool = pool
+        self._deadline = deadline
+        self._now = now
+        self._observer = observer
+        self._warned: set[tuple[str, str]] = set()
+
+    async def submit(self, message: Message, caller: Caller) -> Receipt:
+        """Hand a message to the tenant's relay, once.
+
+        Raises:
+            Conflict: the tenant has no relay.
+            UpstreamUnavailable, UpstreamMalformed: the relay could not be used; nothing was sent.
+            UpstreamCredentialsRejected: the relay refused the tenant's login; nothing was sent.
+            UpstreamRejected: the relay refused the sender, every recipient, or the message; nothing was sent.
+            OutcomeUnknown: the message began to leave, and the relay did not say what became of it.
+        """
+        account = caller.tenant.smtp
+        if account is None:
+            raise Conflict("This tenant has no SMTP relay; the gateway's operator can configure one.")
+        self._warn_of_clear_password(caller.tenant.id, account)
+        started = time.perf_counter()
+        outcome, status = "aborted", None
+        try:
+            receipt = await self._submit(message, caller.tenant.id, account)
+            outcome, status = "ok", 250
+        except GatewayError as error:
+            outcome, status = error.code, _status_of(error)
+            raise
+        finally:
+            call = UpstreamCall(failures.OPERATION, outcome, status, time.perf_counter() - started)
+            caller.context.upstream_calls.append(call)
+            self._observer.exchanged(call)
+        return receipt
+
+    async def _submit(self, message: Message, tenant_id: str, account: SmtpAccount) -> Receipt:
+        envelope = await self._envelope(message)
+        try:
+            async with asyncio.timeout(self._deadline), self._pool.connection(tenant_id, account) as connection:
+                rejections = await connection.submit(envelope)
+        except TimeoutError:
+            if envelope.begun:
+                raise failures.outcome_unknown(envelope.message_id, "time ran out") from None
+            raise failures.unavailable("time ran out") from None
+        return _receipt(envelope, rejections)
+
+    async def _envelope(self, message: Message) -> Envelope:
+        sender = ascii_address(message.sender.email)
+        message_id = f"<{uuid.uuid4().hex}@{domain_of(sender)}>"
+        # Ten megabytes of attachments take a noticeable while to encode.
+        content = await asyncio.to_thread(compose, message, message_id, self._now())
+        recipients: dict[str, str] = {}
+        for spelling in message.recipients():
+            recipients.setdefault(ascii_address(spelling), spelling)
+        return Envelope(message_id, sender, recipients, content)
+
+    def _warn_of_clear_password(self, tenant_id: str, account: SmtpAccount) -> None:
+        exposed = account.password is not None and account.security == "none" and not _is_loopback(account.host)
+        if exposed and (tenant_id, account.host) not in self._warned:
+            self._warned.add((tenant_id, account.host))
+            log.warning("smtp_password_sent_in_clear", tenant=tenant_id, reason="the relay's security is none")
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        await self._pool.aclose()
+
+
+def _receipt(envelope: Envelope, rejections: list[Rejection]) -> Receipt:
+    refused = {rejection.email for rejection in rejections}
+    accepted = tuple(spelling for spelling in envelope.recipients.values() if spelling not in refused)
+    return Receipt(envelope.message_id, accepted, tuple(rejections))
+
+
+def _status_of(error: GatewayError) -> int | None:
+    answer = getattr(error, "upstream", None)
+    return int(answer.status) if answer is not None and answer.status else None
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

@@ -1,0 +1,73 @@
+"""Upstream operations of the account (manual, chapter 1)."""
+
+from app.gateway.operation import Effect, Operation
+from app.resources.account.schemas import Account, Service
+from app.upstream.document import Document, Element, Record
+from app.upstream.envelope import Parameters
+from app.upstream.values import day, integer, word
+
+_ACCOUNT = Record(
+    Account,
+    {
+        "id": Element("id", convert=integer, required=True),
+        "username": Element("username"),
+        "company": Element("company"),
+        "contact": Element("contact"),
+        "phone": Element("phone"),
+        "mobile": Element("mobile"),
+        "email": Element("email"),
+        "im": Element("im"),
+        "address": Element("address"),
+    },
+)
+
+_SERVICE = Record(
+    Service,
+    {
+        "account_id": Element("id", convert=integer, required=True),
+        "status": Element("service_status", convert=word({"enabled", "disabled"})),
+        "quota_type": Element("service_type", convert=word({"all": "total", "day": "daily"})),
+        "delivery_mode": Element("send_type", convert=word({"remote", "local"})),
+        "starts_on": Element("beginning_date", convert=day),
+        "expires_on": Element("expiration_date", convert=day),
+        "quota_available": Element("qty_available", convert=integer),
+        "quota_purchased": Element("qty_buytotal", convert=integer),
+    },
+)
+
+
+def _nothing(_request: None) -> Parameters:
+    return Parameters()
+
+
+def _account(document: Document, _request: None) -> Account:
+    return document.record(_ACCOUNT)
+
+
+def _service(document: Document, _request: None) -> Service:
+    return document.record(_SERVICE)
+
+
+GET_ACCOUNT = Operation(
+    name="account.get",
+    section="1.1",
+    script="account.php",
+    do="customer-info",
+    root="customer",
+    encode=_nothing,
+    decode=_account,
+    effect=Effect.READ,
+    tags=frozenset({"account"}),
+)
+
+GET_SERVICE = Operation(
+    name="account.service",
+    section="1.2",
+    script="account.php",
+    do="service-info",
+    root="service",
+    encode=_nothing,
+    decode=_service,
+    effect=Effect.READ,
+    tags=frozenset({"account"}),
+)

@@ -1,0 +1,24 @@
+"""Endpoints of the tenant's own account."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.deps import GatewayDep, Reader
+from app.api.documentation import documents
+from app.api.responses import answer
+from app.resources.account import operations
+from app.resources.account.schemas import Account, Service
+
+router = APIRouter(prefix="/v1/account", tags=["Account"])
+
+
+@router.get("", **documents(operations.GET_ACCOUNT, summary="Get the account", response_model=Account))
+async def get_account(gateway: GatewayDep, caller: Reader) -> Response:
+    """Return the master data of the U-Mail account behind the API key."""
+    return answer(await gateway.call(operations.GET_ACCOUNT, None, caller))
+
+
+@router.get("/service", **documents(operations.GET_SERVICE, summary="Get quota and validity", response_model=Service))
+async def get_account_service(gateway: GatewayDep, caller: Reader) -> Response:
+    """Return what the account may send, how much of it is left, and until when."""
+    return answer(await gateway.call(operations.GET_SERVICE, None, caller))

@@ -1,0 +1,103 @@
+"""What an edit must say beside what is asked for.
+
+The platform fills in what edit-task does not name (manual 6.3): the status becomes 1, which releases a held campaign,
+the sender becomes any, and the range of recipients becomes the whole list. So an edit repeats what the campaign has.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.errors import Conflict, FieldError, ValidationFailed
+from app.resources.campaigns.requests import CampaignChanges, ChosenSender, Recipients
+from app.resources.campaigns.schemas import Campaign, CampaignSender
+from app.resources.campaigns.timing import Timing
+
+_ABOUT_TO_START = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class EditCampaign:
+    """A complete edit of one campaign.
+
+    Args:
+        campaign_id: the campaign.
+        changes: the fields to change.
+        timing: whether and when it is sent, changed or as it was.
+        sender: whom it comes from, changed or as it was.
+        recipients: the range, if it is changed. Otherwise the campaign goes to the end of its list and keeps its
+            start, which the platform does not tell.
+    """
+
+    campaign_id: int
+    changes: CampaignChanges
+    timing: Timing
+    sender: ChosenSender | CampaignSender
+    recipients: Recipients | None
+
+
+def complete(changes: CampaignChanges, timing: Timing | None, present: Campaign, now: datetime) -> EditCampaign:
+    """Add to the changes what the platform would otherwise reset.
+
+    Args:
+        changes: the fields to change.
+        timing: what the changes' schedule asks for; None if they have none.
+        present: the campaign as the platform has it at this moment.
+        now: the present time.
+
+    Raises:
+        Conflict: the campaign is neither waiting nor held, or may start before the edit arrives.
+        ValidationFailed: something that is not changed cannot be repeated, because the platform does not tell it.
+    """
+    _check_editable(present, timing, now)
+    given = changes.model_fields_set
+    sender = changes.sender if "sender" in given else present.sender
+    _check_repeatable(given, present)
+    return EditCampaign(
+        campaign_id=present.id,
+        changes=changes,
+        timing=_complete_timing(timing, present),
+        sender=sender,
+        recipients=changes.recipients if "recipients" in given else None,
+    )
+
+
+def _check_editable(present: Campaign, timing: Timing | None, now: datetime) -> None:
+    if present.status not in {"waiting", "held"}:
+        state = present.status if present.status not in {None, "unknown"} else "in an unknown state"
+        raise Conflict(f"The campaign is {state}. Only a waiting or a held campaign can be changed; nothing was.")
+    holds = timing is not None and timing.mode == "hold"
+    if present.status == "waiting" and not holds and _is_due(present, now):
+        # An edit that arrives after the start would put the campaign into the queue again.
+        raise Conflict("The campaign is due and may start at any moment. It can only be held now; nothing was changed.")
+
+
+def _is_due(present: Campaign, now: datetime) -> bool:
+    return present.scheduled_at is None or present.scheduled_at <= now + _ABOUT_TO_START
+
+
+def _check_repeatable(given: set[str], present: Campaign) -> None:
+    needed = []
+    if "sender" not in given and not _is_repeatable(present.sender):
+        needed.append(_needed("/sender", "the platform does not tell this campaign's sender"))
+    if "recipients" not in given and present.send_limit != 0:
+        needed.append(_needed("/recipients", "the platform does not tell where this campaign's range begins"))
+    if needed:
+        raise ValidationFailed("The change would reset what it does not name; nothing was changed.", needed)
+
+
+def _is_repeatable(sender: CampaignSender) -> bool:
+    if sender.type == "domain":
+        return sender.domain is not None
+    if sender.type == "address":
+        return sender.address is not None
+    return sender.type == "any"
+
+
+def _needed(pointer: str, reason: str) -> FieldError:
+    return FieldError("body", pointer, "missing", f"must be given again: {reason}, and may reset it")
+
+
+def _complete_timing(timing: Timing | None, present: Campaign) -> Timing:
+    if timing is None:
+        return Timing("hold" if present.status == "held" else "at", present.scheduled_at)
+    return Timing("hold", present.scheduled_at) if timing.mode == "hold" else timing

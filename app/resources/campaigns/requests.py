@@ -1,0 +1,159 @@
+"""Public models of what callers say about campaigns."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from app.api.types import Changes, DomainName, EmailAddress, Example, Id, Moment, Name, RequestModel
+from app.resources.campaigns.schemas import Tracking
+
+Mode = Literal["now", "at", "hold"]
+
+_SENDER: Example = {"type": "address", "address": "news@example.com"}
+_RANGE = Field(ge=1, le=1_000_000_000)
+
+
+class ChosenSender(RequestModel):
+    """Whom a campaign is to come from."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [_SENDER, {"type": "domain", "domain": "example.com"}, {"type": "any"}]}
+    )
+
+    type: Literal["any", "domain", "address"]
+    domain: Annotated[
+        DomainName | None, Field(description="Needed if, and only if, the type is `domain`.", validate_default=True)
+    ] = None
+    address: Annotated[
+        EmailAddress | None, Field(description="Needed if, and only if, the type is `address`.", validate_default=True)
+    ] = None
+
+    @field_validator("domain", "address")
+    @classmethod
+    def _only_with_its_type(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if "type" in info.data:
+            _check_needed(value, needed=info.data["type"] == info.field_name, when=f"the type is `{info.field_name}`")
+        return value
+
+
+class Schedule(RequestModel):
+    """When to send: `now`, `at` a time, or not before it is released (`hold`)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"mode": "at", "at": "2026-03-02T09:30:00+08:00"}, {"mode": "hold"}]}
+    )
+
+    mode: Mode
+    at: Annotated[
+        Moment | None,
+        Field(
+            description="Needed if, and only if, the mode is `at`. A time more than a minute ago is refused: the"
+            " platform would send at once.",
+            validate_default=True,
+        ),
+    ] = None
+
+    @field_validator("at")
+    @classmethod
+    def _only_with_its_mode(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+        if "mode" in info.data:
+            _check_needed(value, needed=info.data["mode"] == "at", when="the mode is `at`")
+        return value
+
+
+def _check_needed(value: object, *, needed: bool, when: str) -> None:
+    if needed and value is None:
+        raise PydanticCustomError("missing", "is needed when {when}", {"when": when})
+    if value is not None and not needed:
+        raise PydanticCustomError("not_applicable", "may stand only when {when}", {"when": when})
+
+
+class Recipients(RequestModel):
+    """Which contacts of the list get it, counted in the list's order from 1."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"from": 1}, {"from": 1001, "to": 2000}]})
+
+    first: Annotated[int, _RANGE, Field(alias="from", description="The first contact.")] = 1
+    last: Annotated[int | None, _RANGE, Field(alias="to", description="The last one; null is the list's end.")] = None
+
+    @field_validator("last")
+    @classmethod
+    def _not_before_the_first(cls, last: int | None, info: ValidationInfo) -> int | None:
+        if last is not None and last < info.data.get("first", last):
+            raise PydanticCustomError("range_order", "must not be less than `from`")
+        return last
+
+
+def _unique(ids: list[int]) -> list[int]:
+    if len(set(ids)) < len(ids):
+        raise PydanticCustomError("duplicate", "must not name a template twice")
+    return ids
+
+
+TemplateIds = Annotated[
+    list[Id],
+    Field(min_length=1, max_length=100, description="One template or several, each once."),
+    AfterValidator(_unique),
+]
+TrackingDomain = Annotated[DomainName, Field(description="A host name of your own for tracked links.")]
+_EVERYONE = Recipients()
+
+
+class NewCampaign(RequestModel):
+    """A campaign to create."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "template_ids": [16],
+                    "list_id": 78,
+                    "sender": _SENDER,
+                    "from_name": "Example 新闻",
+                    "reply_to": "service@example.com",
+                    "schedule": {"mode": "hold"},
+                    "tracking": "opens_and_clicks",
+                }
+            ]
+        }
+    )
+
+    template_ids: TemplateIds
+    list_id: Id
+    sender: ChosenSender
+    from_name: Name
+    reply_to: EmailAddress | None = None
+    schedule: Schedule
+    recipients: Recipients = _EVERYONE
+    tracking: Tracking = "off"
+    tracking_domain: TrackingDomain | None = None
+    unsubscribe_link: Annotated[bool, Field(description="Whether the platform adds a link to unsubscribe.")] = True
+
+
+class CampaignChanges(Changes):
+    """The fields of a campaign to change. Without `schedule` a held campaign stays held and a waiting one waiting."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"from_name": "Example News"}, {"schedule": {"mode": "at", "at": "2026-03-02T09:30:00+08:00"}}]
+        }
+    )
+
+    template_ids: TemplateIds = Field(default_factory=list)
+    list_id: Id = 0
+    sender: ChosenSender = ChosenSender(type="any")
+    from_name: Name = ""
+    reply_to: EmailAddress = ""
+    schedule: Schedule = Schedule(mode="hold")
+    recipients: Annotated[
+        Recipients,
+        Field(
+            description="Name it with every change to a campaign that does not go to its whole list: the platform does"
+            " not tell where the range begins, and may widen what is not named. Needed where `send_limit` is not 0."
+        ),
+    ] = _EVERYONE
+    tracking: Tracking = "off"
+    tracking_domain: TrackingDomain = ""
+    unsubscribe_link: bool = True

@@ -1,0 +1,137 @@
+"""Endpoints of campaigns and sends."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.api.deps import GatewayDep, PlatformClockDep, Reader, Sender, Writer, WriterOrSender, require
+from app.api.documentation import documents
+from app.api.pagination import Collection, Page, PageRequestDep
+from app.api.responses import answer, created, no_content, page, read_back
+from app.api.types import Batch, Id, IsoDate
+from app.errors import FieldError, ValidationFailed
+from app.gateway.context import Caller
+from app.resources.campaigns import operations
+from app.resources.campaigns.editing import complete
+from app.resources.campaigns.forms import CreateCampaign
+from app.resources.campaigns.requests import CampaignChanges, NewCampaign
+from app.resources.campaigns.schemas import Campaign, Send, Status
+from app.resources.campaigns.timing import plan
+
+router = APIRouter(prefix="/v1", tags=["Campaigns"])
+
+CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[7020])]
+
+
+@router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=Page[Campaign]))
+async def list_campaigns(
+    request: Request,
+    pages: PageRequestDep,
+    gateway: GatewayDep,
+    caller: Reader,
+    status: Annotated[Status | None, Query(description="Only campaigns in this state.")] = None,
+    date: Annotated[
+        IsoDate | None, Query(description="Only campaigns sent on this day of the platform's zone.")
+    ] = None,
+) -> Response:
+    """Return one page of the campaigns. The platform does not tell how many there are."""
+    return page(request, await gateway.call(operations.FIND, operations.FindCampaigns(pages, status, date), caller))
+
+
+@router.get("/campaigns/{campaign_id}", **documents(operations.GET, summary="Get a campaign", response_model=Campaign))
+async def get_campaign(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return one campaign."""
+    return answer(await gateway.call(operations.GET, campaign_id, caller))
+
+
+@router.post(
+    "/campaigns",
+    **documents(operations.CREATE, summary="Create a campaign", response_model=Campaign, status_code=201),
+)
+async def create_campaign(body: NewCampaign, gateway: GatewayDep, clock: PlatformClockDep, caller: Sender) -> Response:
+    """Create a campaign and send it now, at a time, or not before it is released.
+
+    The platform takes at most 100 new campaigns an hour.
+    """
+    request = CreateCampaign(body, plan(body.schedule, clock))
+    campaign = await gateway.call(operations.CREATE, request, caller)
+    return created(campaign, f"/v1/campaigns/{campaign.id}")
+
+
+@router.patch(
+    "/campaigns/{campaign_id}",
+    **documents(
+        operations.EDIT_QUEUED,
+        summary="Change, hold or release a campaign",
+        response_model=Campaign,
+        reads_first=True,
+        read_back=True,
+    ),
+)
+async def edit_campaign(
+    campaign_id: CampaignId,
+    body: CampaignChanges,
+    gateway: GatewayDep,
+    clock: PlatformClockDep,
+    caller: WriterOrSender,
+) -> Response:
+    """Change the fields given and return the campaign as it now is.
+
+    Only a waiting or a held campaign can be changed. `schedule` holds it (`hold`) or releases it (`now`, `at`);
+    releasing needs the scope `send`, any other change the scope `write`. What is not given stays as it is: the
+    campaign is read first, and what the platform would reset is sent to it again.
+    """
+    _check_scopes(body, caller)
+    timing = plan(body.schedule, clock) if "schedule" in body.model_fields_set else None
+    present = await gateway.call(operations.GET, campaign_id, caller)
+    edit = complete(body, timing, present, clock.now())
+    await gateway.call(operations.edit_operation(edit), edit, caller)
+    return await read_back(gateway.call(operations.GET, campaign_id, caller))
+
+
+def _check_scopes(changes: CampaignChanges, caller: Caller) -> None:
+    releases = "schedule" in changes.model_fields_set and changes.schedule.mode != "hold"
+    if releases:
+        require(caller, "send")
+    if not releases or changes.model_fields_set > {"schedule"}:
+        require(caller, "write")
+
+
+@router.delete("/campaigns/{campaign_id}", **documents(operations.DELETE, summary="Delete a campaign", status_code=204))
+async def delete_campaign(campaign_id: CampaignId, gateway: GatewayDep, caller: Writer) -> Response:
+    """Delete one campaign."""
+    await gateway.call(operations.DELETE, campaign_id, caller)
+    return no_content()
+
+
+@router.get(
+    "/sends",
+    **documents(operations.LIST_SENDS, summary="List sends", response_model=Collection[Send]),
+)
+async def list_sends(
+    gateway: GatewayDep,
+    caller: Reader,
+    date: Annotated[IsoDate | None, Query(description="The day of sending, in the platform's zone.")] = None,
+    batch: Annotated[
+        Batch | None, Query(description="The campaign's batch number.", examples=["20260302093000-2369-53"])
+    ] = None,
+    campaign_id: Annotated[Id | None, Query(description="The campaign's id.", examples=[7020])] = None,
+    status: Annotated[int | None, Query(ge=-5, le=4, description="Only those with this status code.")] = None,
+) -> Response:
+    """Return the campaigns sent on a day, or one campaign by its batch number or its id.
+
+    Exactly one of `date`, `batch` and `campaign_id` is needed.
+    """
+    _check_one_criterion(date=date, batch=batch, campaign_id=campaign_id)
+    query = operations.FindSends(date, batch, campaign_id, status)
+    return answer(await gateway.call(operations.LIST_SENDS, query, caller))
+
+
+def _check_one_criterion(**criteria: object) -> None:
+    given = [name for name, value in criteria.items() if value is not None]
+    if len(given) == 1:
+        return
+    code, message = ("conflicting", "excludes the others") if given else ("missing", "or one of the others is needed")
+    errors = [FieldError("parameter", name, code, message) for name in given or criteria]
+    raise ValidationFailed("Exactly one of `date`, `batch` and `campaign_id` is needed.", errors)

@@ -1,0 +1,68 @@
+"""The endpoint of the console login."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.api.deps import Reader
+from app.api.negotiation import accept_header, preferred
+from app.api.problems import problem_responses
+from app.api.responses import answer
+from app.errors import (
+    InsufficientScope,
+    InternalError,
+    MalformedRequest,
+    NotAcceptable,
+    TenantDisabled,
+    Unauthenticated,
+    ValidationFailed,
+)
+from app.resources.console.form import login_form
+from app.resources.console.page import login_page
+from app.resources.console.schemas import LoginForm, UserType, WebAddress
+
+router = APIRouter(prefix="/v1/console", tags=["Console login"])
+
+_JSON, _HTML = "application/json", "text/html"
+_ERRORS = (
+    MalformedRequest,
+    Unauthenticated,
+    InsufficientScope,
+    TenantDisabled,
+    NotAcceptable,
+    ValidationFailed,
+    InternalError,
+)
+
+
+@router.get(
+    "/login",
+    summary="Get the console's login form",
+    response_model=LoginForm,
+    responses={
+        200: {"content": {_HTML: {"schema": {"type": "string"}}}, "description": "The form, as data or as a page"},
+        **problem_responses(*_ERRORS),
+    },
+)
+async def get_console_login(
+    request: Request,
+    caller: Reader,
+    user_type: Annotated[UserType, Query(description="The kind of user selected to begin with.")] = "customer",
+    errurl: Annotated[
+        WebAddress | None,
+        Query(
+            description="Where the platform sends the browser after a wrong login. Its manual asks for `http://`.",
+            examples=["http://www.example.com/login-failed"],
+        ),
+    ] = None,
+) -> Response:
+    """Return the login form of the platform's own console (manual 8.1).
+
+    As JSON it describes the form, for a page of your own; with `Accept: text/html` it is a plain page that the
+    user's browser sends straight to the platform. The gateway never sees or fills in the password.
+    """
+    form = login_form(caller.tenant.upstream.base_url, user_type=user_type, errurl=errurl)
+    if preferred(accept_header(request.headers), (_JSON, _HTML)) == _HTML:
+        return login_page(form)
+    return answer(form, headers={"Vary": "Accept"})

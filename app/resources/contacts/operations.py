@@ -1,0 +1,250 @@
+"""Upstream operations of contacts (manual 4.8 to 4.12)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
+from app.api.pagination import Page, PageRequest, pagination
+from app.errors import NotFound
+from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
+from app.upstream.document import Document, Element, Record
+from app.upstream.envelope import Parameters
+from app.upstream.values import day, identifier, integer, local_time, text, word
+
+_ZERO_DATE = "0000-00-00"
+_SCRIPT = "mloperate.php"
+_TAGS = frozenset({"contacts", "lists"})
+
+
+class _ContactRecord(Record[Contact]):
+    """Gathers `var1` to `var10` into one object."""
+
+    def build(self, values: dict[str, Any]) -> Contact:
+        variables = {name: value for name in VARIABLES if (value := values.pop(name)) is not None}
+        return Contact(variables=variables, **values)
+
+
+_CONTACT = _ContactRecord(
+    Contact,
+    {
+        "id": Element("id", convert=integer, required=True),
+        "list_id": Element("list_id", convert=identifier),
+        "email": Element("address"),
+        "name": Element("fullname"),
+        "sex": Element("sex", convert=word({"m": "male", "f": "female", "男": "male", "女": "female"}), optional=True),
+        "birthday": Element("birthday", "brithday", convert=day),
+        "phone": Element("phone"),
+        "area": Element("area"),
+        "created_at": Element("time", convert=local_time),
+        **{name: Element(name, optional=True) for name in VARIABLES},
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FindContacts:
+    """A search: in one list, in no list (`list_id` 0) or everywhere (None)."""
+
+    list_id: int | None
+    page: PageRequest
+    keyword: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddContact:
+    """One contact for one list."""
+
+    list_id: int
+    contact: NewContact
+
+
+@dataclass(frozen=True, slots=True)
+class AddBatch:
+    """Contacts for one list."""
+
+    list_id: int
+    contacts: list[ContactRow]
+
+
+@dataclass(frozen=True, slots=True)
+class EditContact:
+    """Changes to one contact."""
+
+    contact_id: int
+    changes: ContactChanges
+
+
+def _encode_find(request: FindContacts) -> Parameters:
+    query = {"page": str(request.page.page), "limit": str(request.page.page_size)}
+    if request.list_id is not None:
+        query["list_id"] = str(request.list_id)
+    if request.keyword:
+        query["keyword"] = request.keyword
+    return Parameters(query=query)
+
+
+def _encode_get(contact_id: int) -> Parameters:
+    return Parameters(query={"address_id": str(contact_id)})
+
+
+def _fields(contact: NewContact | ContactChanges) -> dict[str, str]:
+    """Write the fields given as the platform names them; null clears, which a birthday does by its zero date."""
+    given = contact.model_fields_set
+    written = {
+        "address": contact.email,
+        "fullname": contact.name or "",
+        "sex": SEX_CODES[contact.sex] if contact.sex else "",
+        "birthday": contact.birthday.isoformat() if contact.birthday else _ZERO_DATE,
+        "phone": contact.phone or "",
+        "area": contact.area or "",
+    }
+    names = {"email": "address", "name": "fullname"}
+    fields = {names.get(name, name): written[names.get(name, name)] for name in sorted(given - {"variables"})}
+    return fields | {name: value or "" for name, value in contact.variables.items()}
+
+
+def _encode_add(request: AddContact) -> Parameters:
+    # The body, unlike the query, stays out of the access logs on the way.
+    return Parameters(query={"list_id": str(request.list_id)}, form={**_fields(request.contact), "return_id": "1"})
+
+
+def _encode_batch(request: AddBatch) -> Parameters:
+    lines = "\n".join(write_line(contact) for contact in request.contacts)
+    return Parameters(query={"list_id": str(request.list_id), "addr_type": "string"}, form={"ml_addr": lines})
+
+
+def _encode_edit(request: EditContact) -> Parameters:
+    return Parameters(query={"id": str(request.contact_id)}, form=_fields(request.changes))
+
+
+def _encode_delete(contact_id: int) -> Parameters:
+    return Parameters(query={"id": str(contact_id)})
+
+
+def _encode_empty(list_id: int) -> Parameters:
+    return Parameters(query={"list_id": str(list_id)})
+
+
+def _contacts(document: Document, request: FindContacts) -> Page[Contact]:
+    contacts = document.records("addr", _CONTACT, beside=frozenset({"total_num"}))
+    total = document.leaf("total_num", integer)
+    return Page[Contact](data=contacts, pagination=pagination(request.page, total=total, received=len(contacts)))
+
+
+def _contact(document: Document, contact_id: int) -> Contact:
+    contacts = document.records("addr", _CONTACT, beside=frozenset({"total_num"}))
+    found = next((contact for contact in contacts if contact.id == contact_id), None)
+    if found is None:
+        raise NotFound(f"There is no contact {contact_id}.")
+    return found
+
+
+def _added(document: Document, request: AddContact) -> Contact:
+    contact = request.contact
+    return Contact(
+        id=document.created_id(),
+        list_id=request.list_id,
+        email=contact.email,
+        name=contact.name,
+        sex=contact.sex,
+        birthday=contact.birthday,
+        phone=contact.phone,
+        area=contact.area,
+        variables={name: value for name, value in contact.variables.items() if value},
+        created_at=None,
+    )
+
+
+def _batch_accepted(document: Document, request: AddBatch) -> BatchAccepted:
+    return BatchAccepted(accepted=len(request.contacts), upstream_message=document.leaf("data", text))
+
+
+FIND = Operation(
+    name="contacts.find",
+    section="4.8",
+    script=_SCRIPT,
+    do="ml-addr-list",
+    root="data",
+    encode=_encode_find,
+    decode=_contacts,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+GET = Operation(
+    name="contacts.get",
+    section="4.8",
+    script=_SCRIPT,
+    do="ml-addr-list",
+    root="data",
+    encode=_encode_get,
+    decode=_contact,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+ADD = Operation(
+    name="contacts.add",
+    section="4.9.1",
+    script=_SCRIPT,
+    do="ml-addr-add",
+    encode=_encode_add,
+    decode=_added,
+    effect=Effect.WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/lists/{list_id}/contacts?q=` with the address shows whether the contact is there.",
+)
+
+ADD_BATCH = Operation(
+    name="contacts.add_batch",
+    section="4.9.2",
+    script=_SCRIPT,
+    do="ml-addr-add",
+    encode=_encode_batch,
+    decode=_batch_accepted,
+    effect=Effect.WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/lists/{list_id}/contacts` shows which contacts are there; the platform updates known addresses.",
+)
+
+EDIT = Operation(
+    name="contacts.edit",
+    section="4.10",
+    script=_SCRIPT,
+    do="ml-addr-edit",
+    encode=_encode_edit,
+    decode=acknowledged,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/contacts/{contact_id}` shows the contact as it is; sending the change again is safe.",
+)
+
+DELETE = Operation(
+    name="contacts.delete",
+    section="4.11",
+    script=_SCRIPT,
+    do="ml-addr-del",
+    encode=_encode_delete,
+    decode=acknowledged,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/contacts/{contact_id}` shows whether the contact is still there; deleting it again is safe.",
+)
+
+EMPTY = Operation(
+    name="contacts.empty",
+    section="4.12",
+    script=_SCRIPT,
+    do="ml-addr-empty",
+    encode=_encode_empty,
+    decode=acknowledged,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/lists/{list_id}` shows how many contacts are left; emptying it again is safe.",
+)

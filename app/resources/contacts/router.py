@@ -1,0 +1,113 @@
+"""Endpoints of contacts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.api.contact_rows import NewContact
+from app.api.deps import GatewayDep, Reader, Writer
+from app.api.documentation import documents
+from app.api.pagination import Page, PageRequestDep
+from app.api.responses import answer, created, no_content, page, read_back
+from app.api.types import Id, ShortText
+from app.errors import FieldError, ValidationFailed
+from app.resources.contacts import operations
+from app.resources.contacts.schemas import (
+    BatchAccepted,
+    Contact,
+    ContactBatch,
+    ContactChanges,
+)
+
+router = APIRouter(prefix="/v1", tags=["Contacts"])
+
+ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
+ContactId = Annotated[Id, Path(description="The contact's id.", examples=[90210])]
+Search = Annotated[ShortText | None, Query(description="Part of an address or a name.", examples=["li"])]
+
+
+@router.get(
+    "/lists/{list_id}/contacts",
+    **documents(operations.FIND, summary="List the contacts of a list", response_model=Page[Contact]),
+)
+async def list_contacts_in_list(
+    request: Request, list_id: ListId, pages: PageRequestDep, gateway: GatewayDep, caller: Reader, q: Search = None
+) -> Response:
+    """Return one page of a list's contacts, all or those whose address or name contains `q`."""
+    query = operations.FindContacts(list_id, pages, q)
+    return page(request, await gateway.call(operations.FIND, query, caller))
+
+
+@router.get("/contacts", **documents(operations.FIND, summary="List contacts", response_model=Page[Contact]))
+async def list_contacts(
+    request: Request,
+    pages: PageRequestDep,
+    gateway: GatewayDep,
+    caller: Reader,
+    q: Search = None,
+    unlisted: Annotated[bool, Query(description="Only contacts that are in no list.")] = False,
+) -> Response:
+    """Return one page of the contacts of all lists, or of those in no list."""
+    query = operations.FindContacts(0 if unlisted else None, pages, q)
+    return page(request, await gateway.call(operations.FIND, query, caller))
+
+
+@router.get("/contacts/{contact_id}", **documents(operations.GET, summary="Get a contact", response_model=Contact))
+async def get_contact(contact_id: ContactId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return one contact."""
+    return answer(await gateway.call(operations.GET, contact_id, caller))
+
+
+@router.post(
+    "/lists/{list_id}/contacts",
+    **documents(operations.ADD, summary="Add a contact", response_model=Contact, status_code=201),
+)
+async def add_contact(list_id: ListId, body: NewContact, gateway: GatewayDep, caller: Writer) -> Response:
+    """Add one contact to a list."""
+    contact = await gateway.call(operations.ADD, operations.AddContact(list_id, body), caller)
+    return created(contact, f"/v1/contacts/{contact.id}")
+
+
+@router.post(
+    "/lists/{list_id}/contacts/batch",
+    **documents(operations.ADD_BATCH, summary="Add up to 500 contacts", response_model=BatchAccepted),
+)
+async def add_contacts(list_id: ListId, body: ContactBatch, gateway: GatewayDep, caller: Writer) -> Response:
+    """Add contacts to a list in one call; one bad row refuses the whole batch and nothing is sent."""
+    return answer(await gateway.call(operations.ADD_BATCH, operations.AddBatch(list_id, body.contacts), caller))
+
+
+@router.patch(
+    "/contacts/{contact_id}",
+    **documents(operations.EDIT, summary="Change a contact", response_model=Contact, read_back=True),
+)
+async def edit_contact(contact_id: ContactId, body: ContactChanges, gateway: GatewayDep, caller: Writer) -> Response:
+    """Change the fields given and return the contact as it now is."""
+    await gateway.call(operations.EDIT, operations.EditContact(contact_id, body), caller)
+    return await read_back(gateway.call(operations.GET, contact_id, caller))
+
+
+@router.delete("/contacts/{contact_id}", **documents(operations.DELETE, summary="Delete a contact", status_code=204))
+async def delete_contact(contact_id: ContactId, gateway: GatewayDep, caller: Writer) -> Response:
+    """Delete one contact."""
+    await gateway.call(operations.DELETE, contact_id, caller)
+    return no_content()
+
+
+@router.delete(
+    "/lists/{list_id}/contacts",
+    **documents(operations.EMPTY, summary="Delete all contacts of a list", status_code=204),
+)
+async def empty_contact_list(
+    list_id: ListId,
+    gateway: GatewayDep,
+    caller: Writer,
+    confirm: Annotated[bool, Query(description="Must be `true`: this cannot be undone.")] = False,
+) -> Response:
+    """Delete every contact of a list and keep the empty list."""
+    if not confirm:
+        error = FieldError("parameter", "confirm", "confirmation_needed", "must be true to delete all contacts")
+        raise ValidationFailed("Deleting all contacts of a list needs `confirm=true`.", [error])
+    await gateway.call(operations.EMPTY, list_id, caller)
+    return no_content()

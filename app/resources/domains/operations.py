@@ -1,0 +1,183 @@
+"""Upstream operations of sending domains (manual 7.1 to 7.6)."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from app.api.pagination import Collection
+from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.resources.domains.schemas import AddedDomain, Domain, DomainVerification
+from app.upstream.customers import on_behalf_of
+from app.upstream.document import Document, Element, Record, UnexpectedForm
+from app.upstream.envelope import Parameters
+from app.upstream.values import code, identifier, integer
+
+_SCRIPT = "bs.php"
+_TAGS = frozenset({"domains"})
+_VERIFIED = "success_and_check_ok"
+
+
+def _is_zero(value: str, zone: tzinfo) -> bool:
+    return integer(value, zone) == 0
+
+
+_DOMAIN = Record(
+    Domain,
+    {
+        "customer_id": Element("customer_id", convert=identifier),
+        "domain": Element("domain"),
+        "is_system": Element("customer_id", convert=_is_zero),
+    },
+)
+
+
+class _VerificationRecord(Record[DomainVerification]):
+    """Takes the two facts apart that one code tells."""
+
+    def build(self, values: dict[str, Any]) -> DomainVerification:
+        registered, verified = _STATES.get(values["status_code"], (None, None))
+        values.pop("state")
+        return DomainVerification(registered=registered, verified=verified, **values)
+
+
+_STATES: dict[int | None, tuple[bool, bool]] = {
+    0: (False, False),
+    1: (False, True),
+    2: (True, False),
+    3: (True, True),
+}
+"""Whether the domain is registered, and whether its DNS records pass (manual 7.3)."""
+
+_VERIFICATION = _VerificationRecord(
+    DomainVerification,
+    {
+        "customer_id": Element("customer_id", convert=identifier),
+        "domain_id": Element("domain_id", convert=identifier),
+        "domain": Element("val"),
+        "state": Element("status", convert=code(dict.fromkeys((0, 1, 2, 3), "known"))),
+        "status_code": Element("status", convert=integer),
+        "message": Element("info"),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDomain:
+    """A domain of one's own account, or of a customer that a manager acts for."""
+
+    domain: str
+    customer_id: int | None = None
+
+
+def _encode_list(customer_id: int | None) -> Parameters:
+    return Parameters(query=on_behalf_of(customer_id))
+
+
+def _by_name(request: NamedDomain) -> Parameters:
+    # The two operations for managers only (7.4, 7.5) name the customer and take no user type.
+    customer = {} if request.customer_id is None else {"customer_id": str(request.customer_id)}
+    return Parameters(query={**customer, "domain": request.domain})
+
+
+def _encode_verify(domains: list[str]) -> Parameters:
+    return Parameters(form={"domains": ",".join(domains)})
+
+
+def _domains(document: Document, _customer_id: int | None) -> Collection[Domain]:
+    return Collection[Domain](data=document.records("data", _DOMAIN))
+
+
+def _added(document: Document, request: NamedDomain) -> AddedDomain:
+    return AddedDomain(id=document.created_id(), domain=request.domain, verified=document.status == _VERIFIED)
+
+
+def _added_for_customer(document: Document, request: NamedDomain) -> AddedDomain:
+    # What 7.4 answers is not documented; that it succeeded is enough.
+    try:
+        return _added(document, request)
+    except UnexpectedForm:
+        return AddedDomain(id=None, domain=request.domain, verified=document.status == _VERIFIED)
+
+
+def _verifications(document: Document, _domains: list[str]) -> Collection[DomainVerification]:
+    return Collection[DomainVerification](data=document.records("domain", _VERIFICATION))
+
+
+LIST = Operation(
+    name="domains.list",
+    section="7.1",
+    script=_SCRIPT,
+    do="domain-list",
+    root="domain_list",
+    encode=_encode_list,
+    decode=_domains,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+ADD = Operation(
+    name="domains.add",
+    section="7.2",
+    script=_SCRIPT,
+    do="customer-domain-add",
+    encode=_by_name,
+    decode=_added,
+    effect=Effect.WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/domains` shows whether the domain is there.",
+)
+
+VERIFY = Operation(
+    name="domains.verify",
+    section="7.3",
+    script=_SCRIPT,
+    do="domain-check",
+    root="domain_list",
+    encode=_encode_verify,
+    decode=_verifications,
+    # The check changes what the platform holds: a domain that passes is verified from then on.
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="Checking again is safe.",
+)
+
+DELETE = Operation(
+    name="domains.delete",
+    section="7.6",
+    script=_SCRIPT,
+    do="customer-domain-del",
+    encode=_by_name,
+    decode=acknowledged,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS | {"mailboxes"},
+    find_out="`GET /v1/domains` shows whether the domain is still there; deleting it again is safe.",
+)
+
+ADD_FOR_CUSTOMER = Operation(
+    name="domains.add_for_customer",
+    section="7.4",
+    script=_SCRIPT,
+    do="domain-add",
+    encode=_by_name,
+    decode=_added_for_customer,
+    effect=Effect.WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/customers/{customer_id}/domains` shows whether the domain is there.",
+)
+
+DELETE_FOR_CUSTOMER = Operation(
+    name="domains.delete_for_customer",
+    section="7.5",
+    script=_SCRIPT,
+    do="domain-del",
+    encode=_by_name,
+    decode=acknowledged,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS | {"mailboxes"},
+    find_out="`GET /v1/customers/{customer_id}/domains` shows whether it is still there; deleting it again is safe.",
+)

@@ -1,0 +1,42 @@
+"""Public models of delivery failures."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from app.api.types import PublicModel
+
+Reason = Literal[
+    "mailbox_not_found", "mailbox_full", "recipient_rejected", "spam_rejected", "invalid_address", "format_error"
+]
+WantedReason = Literal["all", Reason]
+
+
+class DeliveryFailure(PublicModel):
+    """An address that did not get its message."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "li.na@example.com",
+                    "reason": "mailbox_full",
+                    "reason_code": 2,
+                    "statistics_id": 1036770,
+                }
+            ]
+        }
+    )
+
+    email: Annotated[str | None, Field(description="As it was given to the platform; it may be malformed.")]
+    reason: Literal[Reason, "unknown"] | None
+    reason_code: Annotated[int | None, Field(description="The platform's own code of the reason.")]
+    statistics_id: Annotated[int | None, Field(description="Whose campaign's message; not the campaign's id.")]
+
+
+class FailedAddress(PublicModel):
+    """An address that did not get its message, and nothing else."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "li.na@example.com"}]})
+
+    email: Annotated[str | None, Field(description="As it was given to the platform; it may be malformed.")]

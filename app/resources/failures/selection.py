@@ -1,0 +1,118 @@
+"""Which failures are asked for: the query parameters, and what may stand together."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from app.api.types import Batch, Id, IsoDate
+from app.errors import FieldError, ValidationFailed
+from app.resources.failures.schemas import WantedReason
+
+_CAMPAIGN_PARAMETERS = ("campaign_id", "batch", "statistics_id")
+_NEEDS_CAMPAIGN = frozenset({"mailbox_not_found", "mailbox_full", "recipient_rejected"})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Failures of days, of a campaign, or both; at most one of the last three is given."""
+
+    first_day: date | None
+    last_day: date | None
+    reason: WantedReason
+    campaign_id: int | None
+    batch: str | None
+    statistics_id: int | None
+
+    def campaign_parameters(self) -> list[str]:
+        """Name the given parameters that choose a campaign."""
+        return [name for name in _CAMPAIGN_PARAMETERS if getattr(self, name) is not None]
+
+
+_DAY = "The day of sending, or the first of several."
+
+FirstDay = Annotated[IsoDate | None, Query(alias="date", description=_DAY)]
+NeededFirstDay = Annotated[IsoDate, Query(alias="date", description=_DAY, examples=["2026-03-02"])]
+LastDay = Annotated[IsoDate | None, Query(alias="date_end", description="The last day, included.")]
+Why = Annotated[WantedReason, Query(description="Why the message was not delivered.")]
+CampaignId = Annotated[Id | None, Query(description="A campaign's id.", examples=[5500001])]
+BatchNumber = Annotated[
+    Batch | None, Query(description="A campaign's batch number.", examples=["20260302093000-2369-46"])
+]
+StatisticsId = Annotated[
+    Id | None, Query(description="A campaign's statistics id, as its statistics show it.", examples=[1036770])
+]
+
+
+def failure_selection(
+    first_day: FirstDay = None,
+    last_day: LastDay = None,
+    reason: Why = "all",
+    campaign_id: CampaignId = None,
+    batch: BatchNumber = None,
+    statistics_id: StatisticsId = None,
+) -> Selection:
+    """Read the query parameters (manual 2.3.2).
+
+    Raises:
+        ValidationFailed: neither a day nor a campaign, several campaigns, or days in the wrong order.
+    """
+    chosen = Selection(first_day, last_day, reason, campaign_id, batch, statistics_id)
+    errors = [*_wrong_days(chosen), *_several_campaigns(chosen)]
+    if not errors and chosen.first_day is None and not chosen.campaign_parameters():
+        errors = _one_needed(("date", *_CAMPAIGN_PARAMETERS))
+    return _checked(chosen, errors)
+
+
+def address_selection(
+    first_day: NeededFirstDay,
+    last_day: LastDay = None,
+    reason: Why = "all",
+    campaign_id: CampaignId = None,
+    batch: BatchNumber = None,
+    statistics_id: StatisticsId = None,
+) -> Selection:
+    """Read the query parameters of the export of addresses, which needs more (manual 2.3.1).
+
+    Raises:
+        ValidationFailed: a reason without the campaign it needs, several campaigns, or days in the wrong order.
+    """
+    chosen = Selection(first_day, last_day, reason, campaign_id, batch, statistics_id)
+    errors = [*_wrong_days(chosen), *_several_campaigns(chosen)]
+    if chosen.reason in _NEEDS_CAMPAIGN and not chosen.campaign_parameters():
+        errors += _one_needed(_CAMPAIGN_PARAMETERS)
+    return _checked(chosen, errors)
+
+
+FailureSelection = Annotated[Selection, Depends(failure_selection)]
+AddressSelection = Annotated[Selection, Depends(address_selection)]
+
+
+def _wrong_days(chosen: Selection) -> list[FieldError]:
+    if chosen.last_day is None:
+        return []
+    if chosen.first_day is None:
+        return [FieldError("parameter", "date", "missing", "is needed beside `date_end`")]
+    if chosen.last_day < chosen.first_day:
+        return [FieldError("parameter", "date_end", "before_date", "must not be before `date`")]
+    return []
+
+
+def _several_campaigns(chosen: Selection) -> list[FieldError]:
+    given = chosen.campaign_parameters()
+    if len(given) < 2:
+        return []
+    message = f"at most one of {', '.join(_CAMPAIGN_PARAMETERS)} may be given"
+    return [FieldError("parameter", name, "exclusive", message) for name in given]
+
+
+def _one_needed(names: tuple[str, ...]) -> list[FieldError]:
+    message = f"at least one of {', '.join(names)} is needed"
+    return [FieldError("parameter", name, "one_of_needed", message) for name in names]
+
+
+def _checked(chosen: Selection, errors: list[FieldError]) -> Selection:
+    if errors:
+        raise ValidationFailed(f"{len(errors)} query parameter{'s' if len(errors) > 1 else ''} refused.", errors)
+    return chosen

@@ -1,0 +1,145 @@
+"""Public models of imports."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, RootModel
+
+from app.api.contact_rows import CONTACT_EXAMPLE, ContactRow
+from app.api.types import Name, PublicModel, RequestModel
+
+OnInvalid = Literal["reject", "skip"]
+
+
+class ContactsJson(RequestModel):
+    """Contacts as one JSON document."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"contacts": [CONTACT_EXAMPLE, {"email": "zhang.wei@example.com"}]}]}
+    )
+
+    contacts: Annotated[list[ContactRow], Field(min_length=1)]
+
+
+class UncheckedContacts(RequestModel):
+    """The same document with rows that have yet to be checked, each for itself."""
+
+    contacts: Annotated[list[Any], Field(min_length=1)]
+
+
+class ContactsNdjson(RootModel[str]):
+    """One contact a line, each written as in JSON."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": ['{"email": "li.na@example.com", "name": "李娜"}\n{"email": "zhang.wei@example.com"}\n']
+        }
+    )
+
+
+class ContactsCsv(RootModel[str]):
+    """A header row with any of email, name, sex, birthday, phone, area and var1 to var10, then a row per contact.
+
+    Cells are separated by commas. The text is UTF-8, or GBK or GB 18030 when the media type's `charset` says so.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": ["email,name,sex,var1\nli.na@example.com,李娜,female,gold\n"]}
+    )
+
+
+class ContactsFile(RequestModel):
+    """A file in the platform's own form: one contact a line, sixteen columns separated by semicolons.
+
+    It is passed on as it is, under its own name; nothing in it is checked.
+    """
+
+    file: Annotated[str, Field(json_schema_extra={"format": "binary"})]
+
+
+class FileName(RequestModel):
+    """What is checked of a file that is passed on as it is."""
+
+    file: Name
+
+
+class SkippedRows(PublicModel):
+    """Rows that were refused and left out."""
+
+    count: int
+    lines: Annotated[
+        list[int],
+        Field(description="The first 100: line numbers in CSV and NDJSON, positions from 1 in a JSON array."),
+    ]
+
+
+class ImportAccepted(PublicModel):
+    """An import that the platform took in and works off later."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 10,
+                    "list_id": 78,
+                    "accepted": 1998,
+                    "duplicates": 3,
+                    "skipped": {"count": 2, "lines": [17, 1204]},
+                }
+            ]
+        }
+    )
+
+    id: int
+    list_id: int
+    accepted: Annotated[
+        int | None,
+        Field(description="Rows handed to the platform, duplicates included; null for a file passed on as it is."),
+    ]
+    duplicates: Annotated[
+        int | None,
+        Field(
+            description="Accepted rows whose address stands in an earlier row, in any case; the platform keeps the "
+            "last. null for a file passed on as it is."
+        ),
+    ]
+    skipped: SkippedRows
+
+
+class Import(PublicModel):
+    """How far the platform has come with an import."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 10, "status": "processing"}]})
+
+    id: int
+    status: Literal["completed", "processing", "unknown"]
+
+
+class ImportRecord(PublicModel):
+    """An entry in the platform's log of imports; the platform gives it no id."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "filename": "contacts.txt",
+                    "list_name": "Newsletter 北京",
+                    "imported_at": "2026-03-02T09:30:00+08:00",
+                    "total_count": 1998,
+                    "invalid_count": 4,
+                    "duplicate_count": 12,
+                    "status": "completed",
+                    "status_code": 1,
+                }
+            ]
+        }
+    )
+
+    filename: str | None
+    list_name: str | None
+    imported_at: datetime | None
+    total_count: int | None
+    invalid_count: Annotated[int | None, Field(description="Rows whose address the platform did not take.")]
+    duplicate_count: Annotated[int | None, Field(description="Rows whose address was in the list already.")]
+    status: Literal["completed", "failed", "unknown"] | None
+    status_code: Annotated[int | None, Field(description="The platform's own code.")]

@@ -1,0 +1,148 @@
+"""Upstream operations of contact lists (manual 4.1 to 4.5)."""
+
+from dataclasses import dataclass
+
+from app.api.pagination import Collection
+from app.errors import NotFound
+from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
+from app.upstream.document import Document, Element, Record
+from app.upstream.envelope import Parameters
+from app.upstream.values import integer, word
+
+_MACRON_DESCRIPTION = "descrīption"
+"""The vendor's own filter put the macron there; the live service reads and writes both spellings."""
+
+_LIST = Record(
+    ContactList,
+    {
+        "id": Element("id", convert=integer, required=True),
+        "name": Element("subject"),
+        "description": Element("description", _MACRON_DESCRIPTION),
+        "contact_count": Element("count", convert=integer),
+        "status": Element("status", convert=word({"enabled", "disabled"})),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EditList:
+    """Changes to one list."""
+
+    list_id: int
+    changes: ContactListChanges
+
+
+def _nothing(_request: None) -> Parameters:
+    return Parameters()
+
+
+def _by_id(list_id: int) -> Parameters:
+    return Parameters(query={"id": str(list_id)})
+
+
+def _described(fields: dict[str, str], description: str | None) -> dict[str, str]:
+    return {**fields, "description": description or "", _MACRON_DESCRIPTION: description or ""}
+
+
+def _encode_new(request: NewContactList) -> Parameters:
+    form = {"subject": request.name, "status": request.status}
+    return Parameters(form=form if request.description is None else _described(form, request.description))
+
+
+def _encode_edit(request: EditList) -> Parameters:
+    changes, form = request.changes, {}
+    given = changes.model_fields_set
+    if "name" in given:
+        form["subject"] = changes.name
+    if "status" in given:
+        form["status"] = changes.status
+    if "description" in given:
+        form = _described(form, changes.description)
+    return Parameters(query={"id": str(request.list_id)}, form=form)
+
+
+def _lists(document: Document, _request: None) -> Collection[ContactList]:
+    return Collection[ContactList](data=document.records("item", _LIST))
+
+
+def _list(document: Document, list_id: int) -> ContactList:
+    if not document.content:
+        raise NotFound(f"There is no contact list {list_id}.")
+    return document.record(_LIST)
+
+
+def _created(document: Document, request: NewContactList) -> ContactList:
+    return ContactList(
+        id=document.created_id(),
+        name=request.name,
+        description=request.description,
+        contact_count=0,
+        status=request.status,
+    )
+
+
+_TAGS = frozenset({"lists"})
+
+LIST = Operation(
+    name="lists.list",
+    section="4.1",
+    script="mloperate.php",
+    do="maillist-list",
+    root="maillist",
+    encode=_nothing,
+    decode=_lists,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+GET = Operation(
+    name="lists.get",
+    section="4.2",
+    script="mloperate.php",
+    do="maillist-detail",
+    root="maillist",
+    encode=_by_id,
+    decode=_list,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+CREATE = Operation(
+    name="lists.create",
+    section="4.3",
+    script="mloperate.php",
+    do="maillist-add",
+    encode=_encode_new,
+    decode=_created,
+    effect=Effect.WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/lists` shows whether the list is there.",
+)
+
+EDIT = Operation(
+    name="lists.edit",
+    section="4.4",
+    script="mloperate.php",
+    do="maillist-edit",
+    encode=_encode_edit,
+    decode=acknowledged,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/lists/{list_id}` shows the list as it is; sending the change again is safe.",
+)
+
+DELETE = Operation(
+    name="lists.delete",
+    section="4.5",
+    script="mloperate.php",
+    do="maillist-del",
+    encode=_by_id,
+    decode=acknowledged,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=frozenset({"lists", "contacts"}),
+    find_out="`GET /v1/lists/{list_id}` shows whether the list is still there; deleting it again is safe.",
+)

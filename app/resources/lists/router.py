@@ -1,0 +1,57 @@
+"""Endpoints of contact lists."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from app.api.deps import GatewayDep, Reader, Writer
+from app.api.documentation import documents
+from app.api.pagination import Collection
+from app.api.responses import answer, created, no_content, read_back
+from app.api.types import Id
+from app.resources.lists import operations
+from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
+
+router = APIRouter(prefix="/v1/lists", tags=["Contact lists"])
+
+ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
+
+
+@router.get("", **documents(operations.LIST, summary="List contact lists", response_model=Collection[ContactList]))
+async def list_contact_lists(gateway: GatewayDep, caller: Reader) -> Response:
+    """Return all contact lists of the account."""
+    return answer(await gateway.call(operations.LIST, None, caller))
+
+
+@router.get("/{list_id}", **documents(operations.GET, summary="Get a contact list", response_model=ContactList))
+async def get_contact_list(list_id: ListId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return one contact list."""
+    return answer(await gateway.call(operations.GET, list_id, caller))
+
+
+@router.post(
+    "",
+    **documents(operations.CREATE, summary="Create a contact list", response_model=ContactList, status_code=201),
+)
+async def create_contact_list(body: NewContactList, gateway: GatewayDep, caller: Writer) -> Response:
+    """Create an empty contact list."""
+    contact_list = await gateway.call(operations.CREATE, body, caller)
+    return created(contact_list, f"/v1/lists/{contact_list.id}")
+
+
+@router.patch(
+    "/{list_id}",
+    **documents(operations.EDIT, summary="Change a contact list", response_model=ContactList, read_back=True),
+)
+async def edit_contact_list(list_id: ListId, body: ContactListChanges, gateway: GatewayDep, caller: Writer) -> Response:
+    """Change the fields given and return the contact list as it now is."""
+    await gateway.call(operations.EDIT, operations.EditList(list_id, body), caller)
+    return await read_back(gateway.call(operations.GET, list_id, caller))
+
+
+@router.delete("/{list_id}", **documents(operations.DELETE, summary="Delete a contact list", status_code=204))
+async def delete_contact_list(list_id: ListId, gateway: GatewayDep, caller: Writer) -> Response:
+    """Delete a contact list."""
+    await gateway.call(operations.DELETE, list_id, caller)
+    return no_content()

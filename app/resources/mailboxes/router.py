@@ -1,0 +1,113 @@
+"""Endpoints of mailboxes: one's own, and for managers those of a customer."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from app.api.deps import GatewayDep, Manager, Reader, Writer
+from app.api.documentation import documents
+from app.api.pagination import Page, PageRequestDep
+from app.api.responses import created, no_content, page
+from app.api.types import DomainName, EmailAddress, Id
+from app.resources.mailboxes import operations
+from app.resources.mailboxes.operations import FindMailboxes, MailboxWithPassword, NamedMailbox
+from app.resources.mailboxes.schemas import AddedMailbox, Mailbox, NewMailbox, NewPassword
+
+router = APIRouter(prefix="/v1", tags=["Mailboxes"])
+
+Domain = Annotated[DomainName, Path(description="The domain's name.", examples=["news.example.com"])]
+Address = Annotated[EmailAddress, Path(description="The mailbox's address.", examples=["editor@news.example.com"])]
+CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]
+
+
+@router.get(
+    "/domains/{domain}/mailboxes",
+    **documents(operations.FIND, summary="List a domain's mailboxes", response_model=Page[Mailbox]),
+)
+async def list_mailboxes(
+    request: Request, domain: Domain, pages: PageRequestDep, gateway: GatewayDep, caller: Reader
+) -> Response:
+    """Return one page of a domain's mailboxes."""
+    return page(request, await gateway.call(operations.FIND, FindMailboxes(domain, pages), caller))
+
+
+@router.post(
+    "/mailboxes", **documents(operations.ADD, summary="Add a mailbox", response_model=AddedMailbox, status_code=201)
+)
+async def add_mailbox(body: NewMailbox, gateway: GatewayDep, caller: Writer) -> Response:
+    """Add a mailbox to one of the account's domains; no answer shows its password again."""
+    added = await gateway.call(operations.ADD, MailboxWithPassword(body.address, body.password), caller)
+    return created(added, f"/v1/mailboxes/{quote(added.address, safe='@')}")
+
+
+@router.delete("/mailboxes/{address}", **documents(operations.DELETE, summary="Delete a mailbox", status_code=204))
+async def delete_mailbox(address: Address, gateway: GatewayDep, caller: Writer) -> Response:
+    """Delete a mailbox."""
+    await gateway.call(operations.DELETE, NamedMailbox(address), caller)
+    return no_content()
+
+
+@router.put(
+    "/mailboxes/{address}/password",
+    **documents(operations.SET_PASSWORD, summary="Set a mailbox's password", status_code=204),
+)
+async def set_mailbox_password(address: Address, body: NewPassword, gateway: GatewayDep, caller: Writer) -> Response:
+    """Give a mailbox a new password."""
+    await gateway.call(operations.SET_PASSWORD, MailboxWithPassword(address, body.password), caller)
+    return no_content()
+
+
+@router.get(
+    "/customers/{customer_id}/domains/{domain}/mailboxes",
+    **documents(operations.FIND, summary="List the mailboxes of a customer's domain", response_model=Page[Mailbox]),
+)
+async def list_customer_mailboxes(
+    request: Request,
+    customer_id: CustomerId,
+    domain: Domain,
+    pages: PageRequestDep,
+    gateway: GatewayDep,
+    caller: Manager,
+) -> Response:
+    """Return one page of the mailboxes of a customer's domain."""
+    return page(request, await gateway.call(operations.FIND, FindMailboxes(domain, pages, customer_id), caller))
+
+
+@router.post(
+    "/customers/{customer_id}/mailboxes",
+    **documents(operations.ADD, summary="Add a mailbox for a customer", response_model=AddedMailbox, status_code=201),
+)
+async def add_customer_mailbox(
+    customer_id: CustomerId, body: NewMailbox, gateway: GatewayDep, caller: Manager
+) -> Response:
+    """Add a mailbox to one of a customer's domains; no answer shows its password again."""
+    request = MailboxWithPassword(body.address, body.password, customer_id)
+    added = await gateway.call(operations.ADD, request, caller)
+    return created(added, f"/v1/customers/{customer_id}/mailboxes/{quote(added.address, safe='@')}")
+
+
+@router.delete(
+    "/customers/{customer_id}/mailboxes/{address}",
+    **documents(operations.DELETE, summary="Delete a customer's mailbox", status_code=204),
+)
+async def delete_customer_mailbox(
+    customer_id: CustomerId, address: Address, gateway: GatewayDep, caller: Manager
+) -> Response:
+    """Delete one of a customer's mailboxes."""
+    await gateway.call(operations.DELETE, NamedMailbox(address, customer_id), caller)
+    return no_content()
+
+
+@router.put(
+    "/customers/{customer_id}/mailboxes/{address}/password",
+    **documents(operations.SET_PASSWORD, summary="Set the password of a customer's mailbox", status_code=204),
+)
+async def set_customer_mailbox_password(
+    customer_id: CustomerId, address: Address, body: NewPassword, gateway: GatewayDep, caller: Manager
+) -> Response:
+    """Give one of a customer's mailboxes a new password."""
+    request = MailboxWithPassword(address, body.password, customer_id)
+    await gateway.call(operations.SET_PASSWORD, request, caller)
+    return no_content()

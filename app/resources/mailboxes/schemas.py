@@ -1,0 +1,56 @@
+"""Public models of mailboxes."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from app.api.types import EmailAddress, Password, PublicModel, RequestModel
+
+
+class Mailbox(PublicModel):
+    """A mailbox of a sending domain."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": 2369,
+                    "domain": "news.example.com",
+                    "name": "editor",
+                    "address": "editor@news.example.com",
+                }
+            ]
+        }
+    )
+
+    customer_id: Annotated[int | None, Field(description="Whose it is; null for one of a system domain.")]
+    domain: str | None
+    name: Annotated[str | None, Field(description="What stands before the `@`.")]
+    address: str | None
+
+
+class NewMailbox(RequestModel):
+    """A mailbox to add to one of the domains."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"address": "editor@news.example.com", "password": "a long passphrase"}]}
+    )
+
+    address: EmailAddress
+    password: Annotated[Password, Field(description="What the mailbox logs in with at the SMTP relay.")]
+
+
+class AddedMailbox(PublicModel):
+    """A mailbox that was added."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"address": "editor@news.example.com"}]})
+
+    address: str
+
+
+class NewPassword(RequestModel):
+    """A mailbox's new password."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"password": "a longer passphrase"}]})
+
+    password: Password

@@ -1,0 +1,70 @@
+"""Between the public models of messages and the ones that are submitted."""
+
+import mimetypes
+import re
+
+from app.messages.models import Attachment, Mailbox, Message, Receipt
+from app.resources.messages import schemas
+
+_PARAMETER = re.compile(r'; ?([^=;]+)=(?:"([^"]*)"|([^;]*))')
+_UNKNOWN_TYPE = "application/octet-stream"
+# Made without the system's own tables, which differ from machine to machine.
+_TYPES = mimetypes.MimeTypes()
+
+
+def outgoing(body: schemas.NewMessage) -> Message:
+    """Return the message that a request describes."""
+    return Message(
+        sender=_mailbox(body.sender),
+        to=_mailboxes(body.to),
+        cc=_mailboxes(body.cc),
+        bcc=_mailboxes(body.bcc),
+        reply_to=_mailbox(body.reply_to) if body.reply_to else None,
+        subject=body.subject,
+        html=body.html,
+        text=body.text,
+        headers=body.headers,
+        attachments=tuple(_attachment(each) for each in body.attachments),
+    )
+
+
+def submitted(receipt: Receipt) -> schemas.SubmittedMessage:
+    """Return the public form of a receipt."""
+    return schemas.SubmittedMessage(
+        message_id=receipt.message_id,
+        accepted=list(receipt.accepted),
+        rejected=[
+            schemas.RejectedRecipient(email=each.email, code=each.code, message=each.message)
+            for each in receipt.rejected
+        ],
+    )
+
+
+def _mailboxes(mailboxes: list[schemas.NamedAddress]) -> tuple[Mailbox, ...]:
+    return tuple(_mailbox(each) for each in mailboxes)
+
+
+def _mailbox(mailbox: schemas.NamedAddress) -> Mailbox:
+    return Mailbox(mailbox.email, mailbox.name)
+
+
+def _attachment(attachment: schemas.MessageAttachment) -> Attachment:
+    content_type = attachment.content_type or _guessed(attachment.filename)
+    media_type, _, _ = content_type.partition(";")
+    parameters = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(content_type)}
+    return Attachment(
+        attachment.filename, media_type.lower(), attachment.content_base64, parameters, attachment.content_id
+    )
+
+
+def _guessed(filename: str) -> str:
+    media_type, encoding = _TYPES.guess_type(f"x{_suffix(filename)}")
+    if media_type is None or encoding is not None or media_type.startswith("message/"):
+        return _UNKNOWN_TYPE
+    return media_type
+
+
+def _suffix(filename: str) -> str:
+    # The library takes a whole name for a URL and would read `data:…` as one.
+    stem, dot, suffix = filename.rpartition(".")
+    return dot + suffix if stem else ""

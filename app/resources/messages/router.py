@@ -1,0 +1,64 @@
+"""Endpoint of messages (manual, chapter 10)."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.deps import Sender, SubmitterDep
+from app.api.problems import problem_responses
+from app.api.responses import answer
+from app.errors import (
+    Conflict,
+    InsufficientScope,
+    InternalError,
+    MalformedRequest,
+    NotAcceptable,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    TenantDisabled,
+    Unauthenticated,
+    UnsupportedMediaType,
+    UpstreamCredentialsRejected,
+    UpstreamMalformed,
+    UpstreamRejected,
+    UpstreamUnavailable,
+    ValidationFailed,
+)
+from app.gateway.operation import Effect
+from app.resources.messages.conversion import outgoing, submitted
+from app.resources.messages.schemas import NewMessage, SubmittedMessage
+
+router = APIRouter(prefix="/v1/messages", tags=["Messages"])
+
+
+@router.post(
+    "",
+    summary="Send a message",
+    response_model=SubmittedMessage,
+    status_code=202,
+    responses=problem_responses(
+        MalformedRequest,
+        Unauthenticated,
+        InsufficientScope,
+        TenantDisabled,
+        NotAcceptable,
+        Conflict,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        ValidationFailed,
+        UpstreamRejected,
+        InternalError,
+        UpstreamCredentialsRejected,
+        UpstreamMalformed,
+        UpstreamUnavailable,
+        OutcomeUnknown,
+    ),
+    openapi_extra={"x-effect": Effect.SEND.value},
+)
+async def submit_message(body: NewMessage, submitter: SubmitterDep, caller: Sender) -> Response:
+    """Hand a message to the tenant's SMTP relay, once.
+
+    Some recipients may be refused while the others get the message; `rejected` lists them. If all are refused, nothing
+    is sent and the answer is 422. A tenant without a relay gets 409. After 504 `outcome_unknown` the relay may or may
+    not have the message: its `detail` holds the Message-ID to look for.
+    """
+    return answer(submitted(await submitter.submit(outgoing(body), caller)), status=202)

@@ -1,0 +1,175 @@
+"""Public models of messages."""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.api.types import (
+    Base64,
+    DocumentText,
+    EmailAddress,
+    Example,
+    FileName,
+    HeaderText,
+    Name,
+    PublicModel,
+    RequestModel,
+)
+
+MAX_RECIPIENTS = 100
+
+_WORD = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
+_PARAMETER = rf'; ?{_WORD}=(?:{_WORD}|"[ !#-\[\]-~]{{0,127}}")'
+_CONTENT_TYPE = rf"^{_WORD}/{_WORD}(?:{_PARAMETER}){{0,8}}$"
+_COMPOSITE = ("multipart/", "message/")
+_FIELD_NAME = r"^[!-9;-~]{1,76}$"
+# What the gateway writes itself, what relays and filters write on the way, and what would disguise who sent it.
+_RESERVED = re.compile(
+    r"from|sender|reply-to|to|cc|bcc|subject|date|message-id|mime-version|return-path|received(-spf)?|delivered-to"
+    r"|dkim-signature|domainkey-signature|authentication-results|(content|resent|arc)-.*",
+    re.IGNORECASE,
+)
+
+_EXAMPLE: Example = {
+    "from": {"email": "news@acme.example", "name": "Acme 新闻"},
+    "to": [{"email": "anna@example.com", "name": "Anna"}],
+    "subject": "您的订单 4711",
+    "html": '<p>谢谢！</p><img src="cid:logo">',
+    "text": "谢谢！",
+    "headers": {"X-Order": "4711"},
+    "attachments": [
+        {
+            "filename": "logo.png",
+            "content_type": "image/png",
+            "content_base64": "iVBORw0KGgo=",
+            "content_id": "logo",
+        },
+        {"filename": "发票.pdf", "content_base64": "JVBERi0xLjcK"},
+    ],
+}
+
+
+def _not_reserved(name: str) -> str:
+    if _RESERVED.fullmatch(name):
+        raise PydanticCustomError("reserved_header", "is a header that cannot be set here")
+    return name
+
+
+def _single_part(content_type: str) -> str:
+    if content_type.lower().startswith(_COMPOSITE):
+        raise PydanticCustomError("content_type", "must not be multipart or message, which are made of parts")
+    return content_type
+
+
+HeaderName = Annotated[str, StringConstraints(pattern=_FIELD_NAME), AfterValidator(_not_reserved)]
+Body = Annotated[DocumentText, StringConstraints(min_length=1)]
+ContentType = Annotated[str, StringConstraints(pattern=_CONTENT_TYPE), AfterValidator(_single_part)]
+ContentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@+-]{1,128}$")]
+
+
+def _distinct_names(headers: dict[str, str]) -> dict[str, str]:
+    if len({name.lower() for name in headers}) < len(headers):
+        raise PydanticCustomError("repeated_header", "names the same header twice")
+    return headers
+
+
+class NamedAddress(RequestModel):
+    """An e-mail address and the name it is shown with."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "anna@example.com", "name": "Anna"}]})
+
+    email: EmailAddress
+    name: Name | None = None
+
+
+class MessageAttachment(RequestModel):
+    """A file to send along."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"filename": "发票.pdf", "content_base64": "JVBERi0xLjcK"}]}
+    )
+
+    filename: FileName
+    content_type: Annotated[
+        ContentType | None, Field(description="Its media type; guessed from the file name when it is not given.")
+    ] = None
+    content_base64: Annotated[Base64, Field(description="The file, as base64.")]
+    content_id: Annotated[
+        ContentId | None,
+        Field(description="For an image inside `html`, which shows it by `cid:` and this id; other files have none."),
+    ] = None
+
+
+def _distinct_ids(attachments: list[MessageAttachment]) -> list[MessageAttachment]:
+    ids = [each.content_id for each in attachments if each.content_id]
+    if len(set(ids)) < len(ids):
+        raise PydanticCustomError("repeated_content_id", "gives two files the same content_id")
+    return attachments
+
+
+Recipients = Annotated[list[NamedAddress], Field(max_length=MAX_RECIPIENTS)]
+Headers = Annotated[dict[HeaderName, HeaderText], AfterValidator(_distinct_names)]
+Attachments = Annotated[list[MessageAttachment], AfterValidator(_distinct_ids)]
+
+
+class NewMessage(RequestModel):
+    """A message to send; it has `html`, `text` or both, and at most 100 recipients in all."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    sender: Annotated[NamedAddress, Field(alias="from", description="Who sends it; the relay decides who may.")]
+    to: Annotated[Recipients, Field(min_length=1)]
+    cc: Recipients = Field(default_factory=list)
+    bcc: Recipients = Field(default_factory=list, description="They get the message and are named nowhere in it.")
+    reply_to: NamedAddress | None = None
+    subject: HeaderText
+    html: Body | None = None
+    text: Body | None = None
+    headers: Headers = Field(
+        default_factory=dict,
+        max_length=50,
+        description="Further headers. Those that say who, when and what kind of content are not among them.",
+    )
+    attachments: Attachments = Field(default_factory=list, max_length=50)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.html is None and self.text is None:
+            raise PydanticCustomError("no_body", "must have html, text or both")
+        if len(self.to) + len(self.cc) + len(self.bcc) > MAX_RECIPIENTS:
+            raise PydanticCustomError(
+                "too_many_recipients", "must have at most {limit} recipients in all", {"limit": MAX_RECIPIENTS}
+            )
+        if self.html is None and any(each.content_id for each in self.attachments):
+            raise PydanticCustomError("content_id_without_html", "has a file with a content_id but no html to show it")
+        return self
+
+
+class RejectedRecipient(PublicModel):
+    """A recipient that the relay refused."""
+
+    email: str
+    code: Annotated[int, Field(description="The relay's SMTP status code; 4xx is temporary.")]
+    message: Annotated[str, Field(description="The relay's own words.")]
+
+
+class SubmittedMessage(PublicModel):
+    """What the relay took. That it accepted a recipient does not mean that the message has arrived."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "message_id": "<8f14e45fceea467f9ab4c7d1e2a30b5c@acme.example>",
+                    "accepted": ["anna@example.com"],
+                    "rejected": [{"email": "gone@example.com", "code": 550, "message": "5.1.1 NamedAddress not found"}],
+                }
+            ]
+        }
+    )
+
+    message_id: Annotated[str, Field(description="The Message-ID header, with its angle brackets.")]
+    accepted: Annotated[list[str], Field(description="Each recipient once, however often it was named.")]
+    rejected: list[RejectedRecipient]

@@ -1,0 +1,138 @@
+"""Upstream operations of statistics (manual 2.2, 2.4, 2.5)."""
+
+from datetime import date
+
+from app.api.pagination import Collection
+from app.errors import NotFound
+from app.gateway.operation import Effect, Operation
+from app.identifiers.operations import CampaignKey, key_query, no_statistics
+from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
+from app.upstream.document import Document, Element, Record
+from app.upstream.envelope import Parameters
+from app.upstream.values import day, identifier, integer, number
+
+_DAILY = Record(
+    DailyStatistics,
+    {
+        "date": Element("date", convert=day),
+        "web_task_count": Element("ws_qty", convert=integer),
+        "web_failed_count": Element("ws_error", convert=integer),
+        "web_sent_count": Element("ws_count", convert=integer),
+        "invalid_address_count": Element("invalid_addr", convert=integer),
+        "format_error_count": Element("format_error", convert=integer),
+        "estimated_send_count": Element("send_count", convert=integer),
+        "estimated_credits": Element("deduc_count", convert=number),
+        "actual_send_count": Element("actual_send", convert=integer),
+        "failed_count": Element("send_error", convert=integer),
+        "actual_credits": Element("actual_deduc", convert=number),
+    },
+)
+
+_CAMPAIGN = Record(
+    CampaignStatistics,
+    {
+        "statistics_id": Element("task_id", convert=identifier),
+        "date": Element("task_date", convert=day),
+        "batch": Element("task_ident"),
+        "expected_count": Element("totalsum", convert=integer),
+        "sent_count": Element("total", convert=integer),
+        "invalid_count": Element("invalid", convert=integer),
+        "failed_count": Element("failed", convert=integer),
+        "delivered_count": Element("success", convert=integer),
+        "mailbox_not_found_count": Element("email_not_exist", convert=integer),
+        "mailbox_full_count": Element("over_quota", convert=integer),
+        "recipient_rejected_count": Element("user_reject", convert=integer),
+        "spam_rejected_count": Element("rubbish", convert=integer),
+        "credits": Element("actual", convert=number),
+    },
+)
+
+_CREDITS = Record(
+    CreditStatistics,
+    {
+        "date": Element("date", convert=day),
+        "company": Element("company"),
+        "deduction_type": Element("deduction"),
+        "send_count": Element("send_num", convert=integer),
+        "total": Element("total", convert=number),
+    },
+)
+
+
+def _by_day(wanted: date) -> Parameters:
+    return Parameters(query={"date": wanted.isoformat()})
+
+
+def _by_campaign(campaign: CampaignKey) -> Parameters:
+    return Parameters(query=key_query(campaign))
+
+
+def _daily(document: Document, wanted: date) -> DailyStatistics:
+    if not document.content:
+        raise NotFound(f"There are no statistics of {wanted.isoformat()}.")
+    return document.record(_DAILY)
+
+
+def _campaigns(document: Document, _wanted: date) -> Collection[CampaignStatistics]:
+    return Collection[CampaignStatistics](data=document.records("task", _CAMPAIGN))
+
+
+def _campaign(document: Document, campaign: CampaignKey) -> CampaignStatistics:
+    found = document.records("task", _CAMPAIGN)
+    if isinstance(campaign, str):
+        found = [each for each in found if each.batch is None or each.batch.lower() == campaign.lower()]
+    chosen = next((each for each in found if each.statistics_id or each.batch), None)
+    if chosen is None:
+        raise no_statistics(campaign)
+    return chosen
+
+
+def _credits(document: Document, _wanted: date) -> Collection[CreditStatistics]:
+    return Collection[CreditStatistics](data=document.records("list", _CREDITS))
+
+
+_TAGS = frozenset({"campaigns", "statistics"})
+
+DAILY = Operation(
+    name="statistics.daily",
+    section="2.2",
+    script="statistic.php",
+    root="statistic",
+    encode=_by_day,
+    decode=_daily,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+LIST = Operation(
+    name="statistics.list",
+    section="2.4",
+    script="stask.php",
+    root="data",
+    encode=_by_day,
+    decode=_campaigns,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+GET = Operation(
+    name="statistics.get",
+    section="2.4",
+    script="stask.php",
+    root="data",
+    encode=_by_campaign,
+    decode=_campaign,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+CREDITS = Operation(
+    name="statistics.credits",
+    section="2.5",
+    script="deduction.php",
+    root="data",
+    encode=_by_day,
+    decode=_credits,
+    effect=Effect.READ,
+    tags=_TAGS,
+)

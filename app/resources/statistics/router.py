@@ -1,0 +1,72 @@
+"""Endpoints of statistics."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from app.api.deps import GatewayDep, Reader
+from app.api.documentation import documents
+from app.api.pagination import Collection
+from app.api.responses import answer
+from app.api.types import Batch, Id, IsoDate
+from app.resources.statistics import operations
+from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
+
+router = APIRouter(prefix="/v1", tags=["Statistics"])
+
+DayOfPath = Annotated[IsoDate, Path(alias="date", description="A day of the platform.", examples=["2026-03-02"])]
+Day = Annotated[IsoDate, Query(alias="date", description="A day of the platform.", examples=["2026-03-02"])]
+CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
+BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-46"])]
+
+
+@router.get(
+    "/statistics/daily/{date}",
+    **documents(operations.DAILY, summary="Get the statistics of a day", response_model=DailyStatistics),
+)
+async def get_daily_statistics(day: DayOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return what the account sent on one day."""
+    return answer(await gateway.call(operations.DAILY, day, caller))
+
+
+@router.get(
+    "/statistics/campaigns",
+    **documents(
+        operations.LIST,
+        summary="List the statistics of a day's campaigns",
+        response_model=Collection[CampaignStatistics],
+    ),
+)
+async def list_campaign_statistics(day: Day, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return what became of the messages of each campaign of one day."""
+    return answer(await gateway.call(operations.LIST, day, caller))
+
+
+@router.get(
+    "/campaigns/{campaign_id}/statistics",
+    **documents(operations.GET, summary="Get a campaign's statistics", response_model=CampaignStatistics),
+)
+async def get_campaign_statistics(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return what became of one campaign's messages; 404 before it has been sent."""
+    return answer(await gateway.call(operations.GET, campaign_id, caller))
+
+
+@router.get(
+    "/batches/{batch}/statistics",
+    **documents(operations.GET, summary="Get a batch's statistics", response_model=CampaignStatistics),
+)
+async def get_batch_statistics(batch: BatchOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return what became of the messages of the campaign with this batch number; 404 before it has been sent."""
+    return answer(await gateway.call(operations.GET, batch, caller))
+
+
+@router.get(
+    "/statistics/credits",
+    **documents(
+        operations.CREDITS, summary="List the credits charged on a day", response_model=Collection[CreditStatistics]
+    ),
+)
+async def list_credit_statistics(day: Day, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return what one day's sending cost; for a single campaign see its statistics."""
+    return answer(await gateway.call(operations.CREDITS, day, caller))

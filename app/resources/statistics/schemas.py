@@ -1,0 +1,108 @@
+"""Public models of statistics."""
+
+import datetime
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from app.api.types import PublicModel
+
+
+class DailyStatistics(PublicModel):
+    """What an account sent on one day."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "date": "2026-03-02",
+                    "web_task_count": 3,
+                    "web_failed_count": 41,
+                    "web_sent_count": 1180,
+                    "invalid_address_count": 12,
+                    "format_error_count": 8,
+                    "estimated_send_count": 1200,
+                    "estimated_credits": 1200.0,
+                    "actual_send_count": 1180,
+                    "failed_count": 41,
+                    "actual_credits": 1139.0,
+                }
+            ]
+        }
+    )
+
+    date: datetime.date | None
+    web_task_count: Annotated[int | None, Field(description="Campaigns sent, as opposed to messages by SMTP.")]
+    web_failed_count: Annotated[int | None, Field(description="Messages of these campaigns that failed.")]
+    web_sent_count: Annotated[int | None, Field(description="Messages of these campaigns that were sent.")]
+    invalid_address_count: Annotated[int | None, Field(description="Recipients with an invalid address.")]
+    format_error_count: Annotated[int | None, Field(description="Recipients whose address is malformed.")]
+    estimated_send_count: Annotated[int | None, Field(description="Messages expected before sending.")]
+    estimated_credits: Annotated[float | None, Field(description="Credits set aside before sending.")]
+    actual_send_count: Annotated[int | None, Field(description="Messages sent.")]
+    failed_count: Annotated[int | None, Field(description="Messages sent and not delivered.")]
+    actual_credits: Annotated[float | None, Field(description="Credits charged.")]
+
+
+class CampaignStatistics(PublicModel):
+    """What became of one campaign's messages."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "statistics_id": 1036770,
+                    "date": "2026-03-02",
+                    "batch": "20260302093000-2369-46",
+                    "expected_count": 1200,
+                    "sent_count": 1180,
+                    "invalid_count": 20,
+                    "failed_count": 41,
+                    "delivered_count": 1139,
+                    "mailbox_not_found_count": 25,
+                    "mailbox_full_count": 7,
+                    "recipient_rejected_count": 6,
+                    "spam_rejected_count": 3,
+                    "credits": 1139.0,
+                }
+            ]
+        }
+    )
+
+    statistics_id: Annotated[int | None, Field(description="Another number than the campaign's id.")]
+    date: datetime.date | None
+    batch: Annotated[str | None, Field(description="The campaign's batch number.")]
+    expected_count: Annotated[int | None, Field(description="All recipients, those with unusable addresses included.")]
+    sent_count: int | None
+    invalid_count: Annotated[int | None, Field(description="Recipients with an invalid or malformed address.")]
+    failed_count: Annotated[int | None, Field(description="Messages sent and not delivered, for whatever reason.")]
+    delivered_count: int | None
+    mailbox_not_found_count: int | None
+    mailbox_full_count: int | None
+    recipient_rejected_count: int | None
+    spam_rejected_count: Annotated[int | None, Field(description="Rejected because they were taken for spam.")]
+    credits: Annotated[float | None, Field(description="Credits charged.")]
+
+
+class CreditStatistics(PublicModel):
+    """What one kind of charge came to on one day."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "date": "2026-03-02",
+                    "company": "示例贸易有限公司",
+                    "deduction_type": "web群发",
+                    "send_count": 1180,
+                    "total": 1139.0,
+                }
+            ]
+        }
+    )
+
+    date: datetime.date | None
+    company: str | None
+    deduction_type: Annotated[str | None, Field(description="The kind of charge, in the platform's own words.")]
+    send_count: int | None
+    total: Annotated[float | None, Field(description="Credits charged.")]

@@ -1,0 +1,83 @@
+"""Upstream operations of subscriptions (manual 4.13 and 4.14)."""
+
+from dataclasses import dataclass
+
+from app.gateway.operation import DeadlineClass, Effect, Operation
+from app.resources.subscriptions.schemas import Subscriber, SubscriptionsAccepted
+from app.upstream.document import Document
+from app.upstream.envelope import Parameters
+from app.upstream.values import text
+
+_SCRIPT = "mloperate.php"
+_TAGS = frozenset({"contacts", "lists", "unsubscribes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """People who subscribe to one list."""
+
+    list_id: int
+    subscribers: list[Subscriber]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Addresses that leave one list."""
+
+    list_id: int
+    emails: list[str]
+
+
+def _encode_subscribe(request: Subscribe) -> Parameters:
+    query = {"list_id": str(request.list_id)}
+    if len(request.subscribers) == 1:
+        # Only `maillist` is promised to be read from a body.
+        (subscriber,) = request.subscribers
+        query["address"] = subscriber.email
+        return Parameters(query={**query, "name": subscriber.name} if subscriber.name else query)
+    return Parameters(query=query, form={"maillist": "\n".join(map(_line, request.subscribers))})
+
+
+def _line(subscriber: Subscriber) -> str:
+    # Format 2: neither a tab nor a line break can stand in a name or an address.
+    return f"{subscriber.email}\t{subscriber.name}" if subscriber.name else subscriber.email
+
+
+def _encode_unsubscribe(request: Unsubscribe) -> Parameters:
+    return Parameters(query={"list_id": str(request.list_id)}, form={"address": "\n".join(request.emails)})
+
+
+def _subscribed(document: Document, request: Subscribe) -> SubscriptionsAccepted:
+    return SubscriptionsAccepted(accepted=len(request.subscribers), upstream_message=document.leaf("data", text))
+
+
+def _unsubscribed(document: Document, request: Unsubscribe) -> SubscriptionsAccepted:
+    return SubscriptionsAccepted(accepted=len(request.emails), upstream_message=document.leaf("data", text))
+
+
+SUBSCRIBE = Operation(
+    name="subscriptions.subscribe",
+    section="4.13",
+    script=_SCRIPT,
+    do="ml-sub",
+    encode=_encode_subscribe,
+    decode=_subscribed,
+    # Not idempotent: repeated late, it brings back somebody who has unsubscribed in between.
+    effect=Effect.WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/lists/{list_id}/contacts?q=` with the address shows whether it is there.",
+)
+
+UNSUBSCRIBE = Operation(
+    name="subscriptions.unsubscribe",
+    section="4.14",
+    script=_SCRIPT,
+    do="ml-unsub",
+    encode=_encode_unsubscribe,
+    decode=_unsubscribed,
+    effect=Effect.IDEMPOTENT_WRITE,
+    deadline=DeadlineClass.WRITE,
+    tags=_TAGS,
+    find_out="`GET /v1/lists/{list_id}/unsubscribes/export` shows who has left; unsubscribing again is safe.",
+)

@@ -1,0 +1,56 @@
+"""Public models of subscriptions."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from app.api.contact_rows import Cell
+from app.api.types import EmailAddress, PublicModel, RequestModel
+
+
+class Subscriber(RequestModel):
+    """Somebody who subscribes to a list."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "li.na@example.com", "name": "李娜"}]})
+
+    email: EmailAddress
+    name: Annotated[
+        Cell | None, Field(description="Without one, the platform takes what stands before the address's `@`.")
+    ] = None
+
+
+class Subscriptions(RequestModel):
+    """Up to 500 subscribers."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"subscribers": [{"email": "li.na@example.com", "name": "李娜"}, {"email": "zhang.wei@example.com"}]}
+            ]
+        }
+    )
+
+    subscribers: Annotated[list[Subscriber], Field(min_length=1, max_length=500)]
+
+
+class Unsubscriptions(RequestModel):
+    """Up to 500 addresses that leave a list."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"emails": ["li.na@example.com", "zhang.wei@example.com"]}]}
+    )
+
+    emails: Annotated[list[EmailAddress], Field(min_length=1, max_length=500)]
+
+
+class SubscriptionsAccepted(PublicModel):
+    """What became of a call that subscribes or unsubscribes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"accepted": 2, "upstream_message": "成功订阅2个地址，无效地址0个，重复地址0个"}]
+        }
+    )
+
+    accepted: Annotated[int, Field(description="Addresses handed to the platform, whatever it knew of them before.")]
+    upstream_message: Annotated[str | None, Field(description="The platform's own words.")]

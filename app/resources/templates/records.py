@@ -1,0 +1,57 @@
+"""How the platform writes templates (manual 5.3 and 5.4)."""
+
+from typing import Any
+
+from app.api.types import PublicModel
+from app.resources.templates.schemas import Template, TemplateAttachment, TemplateReview
+from app.upstream.document import Element, Record
+from app.upstream.values import code, integer, local_time, number, word
+
+
+class _Subject(PublicModel):
+    name: str | None
+
+
+class _TemplateRecord(Record[Template]):
+    """Takes the subjects for their texts; their ids lead nowhere."""
+
+    def build(self, values: dict[str, Any]) -> Template:
+        subjects = [subject.name for subject in values.pop("subjects") if subject.name]
+        return Template(subjects=subjects, **values)
+
+
+TEMPLATE_RECORD = _TemplateRecord(
+    Template,
+    {
+        "id": Element("id", convert=integer, required=True),
+        "name": Element("name"),
+        "content": Element("content"),
+        "content_type": Element("content_type"),
+        "created_at": Element("created", convert=local_time),
+        "updated_at": Element("updated", convert=local_time),
+    },
+    ignored=frozenset({"user_id"}),
+    nested={
+        "subjects": (("subject",), Record(_Subject, {"name": Element("name")}, ignored=frozenset({"id"}))),
+        "attachments": (
+            ("attachments", "attachment"),
+            Record(TemplateAttachment, {"id": Element("atta_id", convert=integer), "name": Element("atta_name")}),
+        ),
+    },
+)
+
+REVIEW_RECORD = Record(
+    TemplateReview,
+    {
+        "id": Element("id", convert=integer, required=True),
+        "name": Element("name"),
+        "subject": Element("subject"),
+        "status": Element("status", convert=code({-1: "checking", 0: "rejected", 1: "approved"})),
+        "status_code": Element("status", convert=integer),
+        "colour": Element("colour", convert=word({"green", "yellow", "red_pass", "red"})),
+        "size_kb": Element("size", convert=number),
+        "size_status": Element("size_status", convert=code({-1: "counting", 1: "counted"})),
+        "size_status_code": Element("size_status", convert=integer),
+        "updated_at": Element("update_date", convert=local_time),
+    },
+)

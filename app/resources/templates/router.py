@@ -1,0 +1,132 @@
+"""Endpoints of templates."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from app.api.deps import GatewayDep, Reader, Writer
+from app.api.documentation import documents
+from app.api.pagination import Collection
+from app.api.responses import answer, created, no_content, read_back
+from app.api.types import Id
+from app.resources.templates import operations
+from app.resources.templates.bodies import FORM, JSON, NewAttachmentsBody, NewTemplateBody
+from app.resources.templates.schemas import (
+    NewTemplate,
+    NewTemplateAttachmentsForm,
+    NewTemplateForm,
+    Template,
+    TemplateChanges,
+    TemplateReview,
+)
+
+router = APIRouter(prefix="/v1/templates", tags=["Templates"])
+
+TemplateId = Annotated[Id, Path(description="The template's id.", examples=[53])]
+AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[12])]
+
+
+@router.get("", **documents(operations.LIST, summary="List templates", response_model=Collection[Template]))
+async def list_templates(gateway: GatewayDep, caller: Reader) -> Response:
+    """Return all templates of the account with their contents; the platform cannot page them."""
+    return answer(await gateway.call(operations.LIST, None, caller))
+
+
+@router.post(
+    "",
+    **documents(
+        operations.CREATE,
+        summary="Create a template",
+        response_model=Template,
+        status_code=201,
+        bodies={JSON: NewTemplate, FORM: NewTemplateForm},
+    ),
+)
+async def create_template(gateway: GatewayDep, caller: Writer, body: NewTemplateBody) -> Response:
+    """Create a template, with files or without; the platform then reviews it.
+
+    The platform answers no more than the template's id, so the attachments' ids and the times are null here.
+    """
+    template = await gateway.call(operations.CREATE, body, caller)
+    return created(template, f"/v1/templates/{template.id}")
+
+
+@router.get("/{template_id}", **documents(operations.GET, summary="Get a template", response_model=Template))
+async def get_template(template_id: TemplateId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return one template."""
+    return answer(await gateway.call(operations.GET, template_id, caller))
+
+
+@router.get(
+    "/{template_id}/review",
+    **documents(operations.REVIEW, summary="Get a template's review", response_model=TemplateReview),
+)
+async def get_template_review(template_id: TemplateId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return how far the platform's review of a template is, what it found, and how large the message is."""
+    return answer(await gateway.call(operations.REVIEW, template_id, caller))
+
+
+@router.patch(
+    "/{template_id}",
+    **documents(operations.EDIT, summary="Change a template", response_model=Template, read_back=True),
+)
+async def edit_template(
+    template_id: TemplateId, body: TemplateChanges, gateway: GatewayDep, caller: Writer
+) -> Response:
+    """Change the fields given and return the template as it now is; `subjects` replaces all subjects.
+
+    The platform takes `text` and `encoding` only together with `name`, `subjects` or `html`.
+    """
+    await gateway.call(operations.EDIT, operations.EditTemplate(template_id, body), caller)
+    return await read_back(gateway.call(operations.GET, template_id, caller))
+
+
+@router.delete("/{template_id}", **documents(operations.DELETE, summary="Delete a template", status_code=204))
+async def delete_template(template_id: TemplateId, gateway: GatewayDep, caller: Writer) -> Response:
+    """Delete a template with its attachments."""
+    await gateway.call(operations.DELETE, template_id, caller)
+    return no_content()
+
+
+@router.post(
+    "/{template_id}/attachments",
+    **documents(
+        operations.ADD_ATTACHMENTS,
+        summary="Attach files to a template",
+        response_model=Template,
+        status_code=201,
+        read_back=True,
+        bodies={FORM: NewTemplateAttachmentsForm},
+    ),
+)
+async def add_template_attachments(
+    template_id: TemplateId, gateway: GatewayDep, caller: Writer, files: NewAttachmentsBody
+) -> Response:
+    """Attach one file or several to a template and return the template, which shows the attachments' ids."""
+    await gateway.call(operations.ADD_ATTACHMENTS, operations.AddAttachments(template_id, files), caller)
+    reading = gateway.call(operations.GET, template_id, caller)
+    return await read_back(reading, status=201, headers={"Location": f"/v1/templates/{template_id}"})
+
+
+@router.delete(
+    "/{template_id}/attachments/{attachment_id}",
+    **documents(operations.DELETE_ATTACHMENTS, summary="Delete an attachment", status_code=204),
+)
+async def delete_template_attachment(
+    template_id: TemplateId, attachment_id: AttachmentId, gateway: GatewayDep, caller: Writer
+) -> Response:
+    """Delete one attachment of a template."""
+    request = operations.DeleteAttachments(template_id, attachment_id)
+    await gateway.call(operations.DELETE_ATTACHMENTS, request, caller)
+    return no_content()
+
+
+@router.delete(
+    "/{template_id}/attachments",
+    **documents(operations.DELETE_ATTACHMENTS, summary="Delete all attachments", status_code=204),
+)
+async def delete_template_attachments(template_id: TemplateId, gateway: GatewayDep, caller: Writer) -> Response:
+    """Delete all attachments of a template and keep the template."""
+    await gateway.call(operations.DELETE_ATTACHMENTS, operations.DeleteAttachments(template_id), caller)
+    return no_content()

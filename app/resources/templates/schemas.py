@@ -1,0 +1,214 @@
+"""Public models of templates."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from app.api.types import Base64, Changes, DocumentText, Example, FileName, Name, PublicModel, RequestModel
+
+MAX_FILES = 20
+Encoding = Literal["base64", "quoted-printable"]
+
+_HTML = "<h1>春季新品</h1><p>您好，欢迎选购。</p>"
+_EXAMPLE: Example = {
+    "name": "Spring 2026",
+    "subjects": ["春季新品上市", "Spring is here"],
+    "html": _HTML,
+    "text": "春季新品：您好，欢迎选购。",
+}
+
+
+def _unbarred(value: str) -> str:
+    if "|" in value:
+        raise PydanticCustomError("separator", "must not contain |, which separates a template's subjects")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return value
+
+
+def _unquoted(value: str) -> str:
+    # PHP takes the escape that multipart forms have for a quotation mark to be part of the name.
+    if '"' in value:
+        raise PydanticCustomError("file_name", 'must not contain "')
+    return value
+
+
+Subjects = Annotated[
+    list[Annotated[Name, AfterValidator(_unbarred)]],
+    Field(min_length=1, max_length=100, description="One subject or several."),
+]
+Html = Annotated[DocumentText, AfterValidator(_not_blank), Field(description="The message.")]
+PlainText = Annotated[DocumentText, Field(description="What is shown where HTML cannot be.")]
+AttachmentName = Annotated[FileName, AfterValidator(_unquoted)]
+
+
+class TemplateAttachment(PublicModel):
+    """A file attached to a template."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 12, "name": "价目表.pdf"}]})
+
+    id: Annotated[int | None, Field(description="null right after creation, when the platform does not tell it.")]
+    name: str | None
+
+
+class Template(PublicModel):
+    """A template of messages."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 53,
+                    "name": "Spring 2026",
+                    "subjects": ["春季新品上市", "Spring is here"],
+                    "content": _HTML,
+                    "content_type": "html",
+                    "attachments": [{"id": 12, "name": "价目表.pdf"}],
+                    "created_at": "2026-03-01T09:30:00+08:00",
+                    "updated_at": "2026-03-02T10:00:00+08:00",
+                }
+            ]
+        }
+    )
+
+    id: int
+    name: str | None
+    subjects: list[str]
+    content: Annotated[str | None, Field(description="The message as HTML.")]
+    content_type: Annotated[str | None, Field(description="The platform's own word for the kind of content.")]
+    attachments: list[TemplateAttachment]
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class TemplateReview(PublicModel):
+    """What the platform's review of a template has found; only an approved template can be sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 53,
+                    "name": "Spring 2026",
+                    "subject": "春季新品上市",
+                    "status": "approved",
+                    "status_code": 1,
+                    "colour": "green",
+                    "size_kb": 78,
+                    "size_status": "counted",
+                    "size_status_code": 1,
+                    "updated_at": "2026-03-02T10:00:00+08:00",
+                }
+            ]
+        }
+    )
+
+    id: int
+    name: str | None
+    subject: str | None
+    status: Literal["checking", "rejected", "approved", "unknown"] | None
+    status_code: int | None
+    colour: Annotated[
+        Literal["green", "yellow", "red_pass", "red", "unknown"] | None,
+        Field(description="The review's verdict; null while it runs. Only `red` is rejected."),
+    ]
+    size_kb: Annotated[float | None, Field(description="Size of the real message; settled once it is counted.")]
+    size_status: Literal["counting", "counted", "unknown"] | None
+    size_status_code: int | None
+    updated_at: datetime | None
+
+
+class NewTemplateAttachment(RequestModel):
+    """A file to attach."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"filename": "价目表.txt", "content_base64": "5Lu355uu6KGo"}]}
+    )
+
+    filename: AttachmentName
+    content: Annotated[Base64, Field(alias="content_base64")]
+
+
+class TemplateContent(RequestModel):
+    """What a new template consists of, attachments aside."""
+
+    name: Name
+    subjects: Subjects
+    html: Html
+    text: PlainText | None = None
+    encoding: Annotated[
+        Encoding | None, Field(description="How messages are encoded; the platform's choice if null.")
+    ] = None
+
+
+class NewTemplate(TemplateContent):
+    """A template to create."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {**_EXAMPLE, "attachments": [{"filename": "价目表.txt", "content_base64": "5Lu355uu6KGo"}]},
+                _EXAMPLE,
+            ]
+        }
+    )
+
+    attachments: Annotated[list[NewTemplateAttachment], Field(max_length=MAX_FILES)] = Field(default_factory=list)
+
+
+Files = Annotated[
+    list[NewTemplateAttachment],
+    Field(
+        description="Each a part with a file name.",
+        json_schema_extra={"items": {"type": "string", "contentMediaType": "application/octet-stream"}},
+    ),
+]
+
+
+class NewTemplateForm(TemplateContent):
+    """A template to create as a form; `subjects` and `file` may stand several times."""
+
+    file: Annotated[Files, Field(max_length=MAX_FILES)] = Field(default_factory=list)
+
+
+class NewTemplateAttachmentsForm(RequestModel):
+    """Files to attach, as a form; `file` may stand several times."""
+
+    file: Annotated[Files, Field(min_length=1, max_length=MAX_FILES)]
+
+
+class TemplateChanges(Changes):
+    """The fields of a template to change; `text` and `encoding` only together with another one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"subjects": ["春季新品上市"]}, {"html": _HTML, "text": "春季新品"}],
+            "anyOf": [{"required": ["name"]}, {"required": ["subjects"]}, {"required": ["html"]}],
+        }
+    )
+
+    name: Name = ""
+    subjects: Subjects = Field(default_factory=list)
+    html: Html = ""
+    text: Annotated[PlainText, AfterValidator(_not_blank)] = ""
+    encoding: Encoding = "base64"
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse a change that the platform refuses (manual 5.6, remark 1).
+
+        Raises:
+            PydanticCustomError: none of the fields is given of which the platform needs one.
+        """
+        super().model_post_init(context)
+        if self.model_fields_set.isdisjoint({"name", "subjects", "html"}):
+            raise PydanticCustomError(
+                "incomplete_change",
+                "must name at least one of name, subjects and html; "
+                "the platform changes text and encoding only together with one of them",
+            )

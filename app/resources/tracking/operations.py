@@ -1,0 +1,233 @@
+"""Upstream operations of tracking (manual, chapter 3)."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from app.api.pagination import Collection
+from app.gateway.operation import DeadlineClass, Effect, Operation
+from app.identifiers.operations import CampaignKey, key_query, no_tracking
+from app.resources.tracking.addresses import read_addresses
+from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
+from app.upstream.document import Document, Element, Record
+from app.upstream.envelope import Parameters
+from app.upstream.values import identifier, integer, local_time, text
+
+_SCRIPT = "track.php"
+
+
+def location(value: str, zone: tzinfo) -> Location | None:
+    """Read `continent|country|place`, any part of which may be empty; a text without bars is a place."""
+    parts = [part.strip() or None for part in text(value, zone).split("|", 2)]
+    if not any(parts):
+        return None
+    continent, country, place = [None, None, *parts] if len(parts) == 1 else [*parts, None][:3]
+    return Location(continent=continent, country=country, place=place)
+
+
+def rate(unique: int | None, delivered: int | None) -> float | None:
+    """Return the share of recipients: 0 to 1, or None when nothing was delivered or the counts are not known.
+
+    The platform counts opens and deliveries apart, and a forwarded message may be opened by more people than it was
+    delivered to: such a share is 1.
+    """
+    if unique is None or not delivered or delivered < 0:
+        return None
+    return min(max(unique / delivered, 0.0), 1.0)
+
+
+class _TrackingRecord(Record[Tracking]):
+    """Adds the rates, which the platform gives without a unit."""
+
+    def build(self, values: dict[str, Any]) -> Tracking:
+        delivered = values["delivered_count"]
+        return Tracking(
+            open_rate=rate(values["unique_opens"], delivered),
+            click_rate=rate(values["unique_clicks"], delivered),
+            **values,
+        )
+
+
+_OPEN_TIMES = {
+    "first_open_at": Element("open_first", convert=local_time),
+    "last_open_at": Element("open_last", convert=local_time),
+}
+_CLICK_TIMES = {
+    "first_click_at": Element("click_first", convert=local_time),
+    "last_click_at": Element("click_last", convert=local_time),
+}
+_CLICKS = {
+    "unique_clicks": Element("click_unique", convert=integer),
+    "total_clicks": Element("click_total", convert=integer),
+    **_CLICK_TIMES,
+}
+
+_LINK = Record(TrackedLink, {"id": Element("link_id", convert=identifier), "url": Element("link"), **_CLICKS})
+
+_TRACKING = _TrackingRecord(
+    Tracking,
+    {
+        "track_id": Element("track_id", convert=identifier),
+        "statistics_id": Element("task_id", convert=identifier),
+        "batch": Element("task_sn"),
+        "campaign_id": Element("send_id", convert=identifier),
+        "sent_count": Element("send_count", convert=integer),
+        "delivered_count": Element("real_send_count", convert=integer),
+        "failed_count": Element("error_send_count", convert=integer),
+        "unique_opens": Element("open_unique", convert=integer),
+        "total_opens": Element("open_total", convert=integer),
+        **_OPEN_TIMES,
+        **_CLICKS,
+        "open_ratio": Element("open_ratio"),
+        "click_ratio": Element("click_ratio"),
+    },
+    nested={"links": (("link_statistic", "link"), _LINK)},
+)
+
+_OPEN = Record(
+    Open,
+    {
+        "email_id": Element("email_id", convert=identifier),
+        "email": Element("email"),
+        "browser": Element("browser"),
+        "os": Element("os"),
+        "device": Element("device", optional=True),
+        "first_location": Element("addr_first", convert=location),
+        "last_location": Element("addr_last", convert=location),
+        "first_ip": Element("ip_first"),
+        "last_ip": Element("ip_last"),
+        "total_opens": Element("open_total", convert=integer),
+        "total_clicks": Element("click_total", convert=integer),
+        **_OPEN_TIMES,
+        **_CLICK_TIMES,
+    },
+)
+
+_CLICK = Record(
+    Click,
+    {"id": Element("click_id", convert=identifier), "email": Element("email"), "url": Element("link"), **_CLICKS},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FindClicks:
+    """A campaign's clicks: on one link, or on all."""
+
+    campaign: CampaignKey
+    link_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindRecipients:
+    """Recipients known to one tracking: those who clicked, those who clicked one link, one of them, or all."""
+
+    track_id: int
+    clicked: bool = False
+    link_id: int | None = None
+    email_id: int | None = None
+
+
+def _by_campaign(campaign: CampaignKey) -> Parameters:
+    return Parameters(query=key_query(campaign))
+
+
+def _by_link(request: FindClicks) -> Parameters:
+    query = key_query(request.campaign)
+    return Parameters(query=query if request.link_id is None else {**query, "link_id": str(request.link_id)})
+
+
+def _encode_recipients(request: FindRecipients) -> Parameters:
+    query = {"track_id": str(request.track_id), "is_click": "1" if request.clicked else "0"}
+    if request.link_id is not None:
+        query["link_id"] = str(request.link_id)
+    if request.email_id is not None:
+        query["email_id"] = str(request.email_id)
+    return Parameters(query=query)
+
+
+def _tracking(document: Document, campaign: CampaignKey) -> Tracking:
+    found = document.record(_TRACKING)
+    if not (found.track_id or found.statistics_id or found.batch or found.campaign_id):
+        raise no_tracking(campaign)
+    return found
+
+
+def _opens(document: Document, _campaign: CampaignKey) -> Collection[Open]:
+    return Collection[Open](data=document.records("user", _OPEN))
+
+
+def _clicks(document: Document, _request: FindClicks) -> Collection[Click]:
+    return Collection[Click](data=document.records("click", _CLICK))
+
+
+def _links(document: Document, _request: FindClicks) -> Collection[TrackedLink]:
+    return Collection[TrackedLink](data=document.records("link", _LINK))
+
+
+def _recipients(document: Document, _request: FindRecipients) -> Collection[TrackedRecipient]:
+    return Collection[TrackedRecipient](data=[TrackedRecipient(email=email) for email in read_addresses(document)])
+
+
+_TAGS = frozenset({"campaigns", "tracking"})
+
+OVERVIEW = Operation(
+    name="tracking.overview",
+    section="3.1",
+    script=_SCRIPT,
+    do="overview",
+    root="track",
+    encode=_by_campaign,
+    decode=_tracking,
+    effect=Effect.READ,
+    tags=_TAGS,
+)
+
+OPENS = Operation(
+    name="tracking.opens",
+    section="3.2",
+    script=_SCRIPT,
+    do="open-detail",
+    root="data",
+    encode=_by_campaign,
+    decode=_opens,
+    effect=Effect.READ,
+    deadline=DeadlineClass.EXPORT,
+    tags=_TAGS,
+)
+
+CLICKS = Operation(
+    name="tracking.clicks",
+    section="3.3",
+    script=_SCRIPT,
+    do="click-detail",
+    root="data",
+    encode=_by_link,
+    decode=_clicks,
+    effect=Effect.READ,
+    deadline=DeadlineClass.EXPORT,
+    tags=_TAGS,
+)
+
+RECIPIENTS = Operation(
+    name="tracking.recipients",
+    section="3.4",
+    script="trackexport.php",
+    root=None,
+    encode=_encode_recipients,
+    decode=_recipients,
+    effect=Effect.READ,
+    deadline=DeadlineClass.EXPORT,
+    tags=_TAGS,
+)
+
+LINKS = Operation(
+    name="tracking.links",
+    section="3.5",
+    script=_SCRIPT,
+    do="link-stat",
+    root="data",
+    encode=_by_link,
+    decode=_links,
+    effect=Effect.READ,
+    tags=_TAGS,
+)

@@ -1,0 +1,160 @@
+"""Endpoints of tracking: each by the campaign's id and by its batch number."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from starlette.responses import Response
+
+from app.api.deps import GatewayDep, Reader
+from app.api.documentation import documents
+from app.api.pagination import Collection
+from app.api.responses import answer
+from app.api.types import Batch, Id
+from app.identifiers.operations import find_track_id
+from app.resources.tracking import operations
+from app.resources.tracking.schemas import Click, Open, TrackedLink, TrackedRecipient, Tracking
+
+router = APIRouter(prefix="/v1", tags=["Tracking"])
+
+CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
+BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-46"])]
+TrackId = Annotated[Id, Path(description="The tracking id, as the tracking shows it.", examples=[880001])]
+LinkId = Annotated[Id | None, Query(description="Only this link of the messages.", examples=[2400001])]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientFilter:
+    """Which recipients of a tracking are asked for."""
+
+    clicked: Annotated[bool, Query(description="Only those who clicked.")] = False
+    link_id: Annotated[Id | None, Query(description="Only those who clicked this link.", examples=[2400001])] = None
+    email_id: Annotated[Id | None, Query(description="Only the one with this id, as opens show it.")] = None
+
+    def of(self, track_id: int) -> operations.FindRecipients:
+        """Return the request for one tracking."""
+        return operations.FindRecipients(track_id, self.clicked, self.link_id, self.email_id)
+
+
+RecipientFilterDep = Annotated[RecipientFilter, Depends()]
+
+
+@router.get(
+    "/campaigns/{campaign_id}/tracking",
+    **documents(operations.OVERVIEW, summary="Get a campaign's tracking", response_model=Tracking),
+)
+async def get_campaign_tracking(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return how often the messages were opened and clicked, and the campaign's other ids."""
+    return answer(await gateway.call(operations.OVERVIEW, campaign_id, caller))
+
+
+@router.get(
+    "/campaigns/{campaign_id}/tracking/opens",
+    **documents(operations.OPENS, summary="List who opened a campaign's messages", response_model=Collection[Open]),
+)
+async def list_campaign_opens(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return the recipients who opened the message, with what they read it and where they were."""
+    return answer(await gateway.call(operations.OPENS, campaign_id, caller))
+
+
+@router.get(
+    "/campaigns/{campaign_id}/tracking/clicks",
+    **documents(operations.CLICKS, summary="List the clicks on a campaign's links", response_model=Collection[Click]),
+)
+async def list_campaign_clicks(
+    campaign_id: CampaignId, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
+) -> Response:
+    """Return each recipient's clicks on each link, or on one."""
+    return answer(await gateway.call(operations.CLICKS, operations.FindClicks(campaign_id, link_id), caller))
+
+
+@router.get(
+    "/campaigns/{campaign_id}/tracking/links",
+    **documents(operations.LINKS, summary="List a campaign's links", response_model=Collection[TrackedLink]),
+)
+async def list_campaign_links(
+    campaign_id: CampaignId, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
+) -> Response:
+    """Return the links in the messages and how often each was clicked, or one of them."""
+    return answer(await gateway.call(operations.LINKS, operations.FindClicks(campaign_id, link_id), caller))
+
+
+@router.get(
+    "/campaigns/{campaign_id}/tracking/recipients",
+    **documents(
+        operations.RECIPIENTS,
+        summary="List a campaign's tracked recipients",
+        response_model=Collection[TrackedRecipient],
+    ),
+)
+async def list_campaign_recipients(
+    campaign_id: CampaignId, chosen: RecipientFilterDep, gateway: GatewayDep, caller: Reader
+) -> Response:
+    """Return the addresses of the recipients whom the tracking knows."""
+    track_id = await find_track_id(gateway, campaign_id, caller)
+    return answer(await gateway.call(operations.RECIPIENTS, chosen.of(track_id), caller))
+
+
+@router.get(
+    "/batches/{batch}/tracking",
+    **documents(operations.OVERVIEW, summary="Get a batch's tracking", response_model=Tracking),
+)
+async def get_batch_tracking(batch: BatchOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return how often the messages were opened and clicked, and the campaign's other ids."""
+    return answer(await gateway.call(operations.OVERVIEW, batch, caller))
+
+
+@router.get(
+    "/batches/{batch}/tracking/opens",
+    **documents(operations.OPENS, summary="List who opened a batch's messages", response_model=Collection[Open]),
+)
+async def list_batch_opens(batch: BatchOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+    """Return the recipients who opened the message, with what they read it and where they were."""
+    return answer(await gateway.call(operations.OPENS, batch, caller))
+
+
+@router.get(
+    "/batches/{batch}/tracking/clicks",
+    **documents(operations.CLICKS, summary="List the clicks on a batch's links", response_model=Collection[Click]),
+)
+async def list_batch_clicks(
+    batch: BatchOfPath, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
+) -> Response:
+    """Return each recipient's clicks on each link, or on one."""
+    return answer(await gateway.call(operations.CLICKS, operations.FindClicks(batch, link_id), caller))
+
+
+@router.get(
+    "/batches/{batch}/tracking/links",
+    **documents(operations.LINKS, summary="List a batch's links", response_model=Collection[TrackedLink]),
+)
+async def list_batch_links(batch: BatchOfPath, gateway: GatewayDep, caller: Reader, link_id: LinkId = None) -> Response:
+    """Return the links in the messages and how often each was clicked, or one of them."""
+    return answer(await gateway.call(operations.LINKS, operations.FindClicks(batch, link_id), caller))
+
+
+@router.get(
+    "/batches/{batch}/tracking/recipients",
+    **documents(
+        operations.RECIPIENTS, summary="List a batch's tracked recipients", response_model=Collection[TrackedRecipient]
+    ),
+)
+async def list_batch_recipients(
+    batch: BatchOfPath, chosen: RecipientFilterDep, gateway: GatewayDep, caller: Reader
+) -> Response:
+    """Return the addresses of the recipients whom the tracking knows."""
+    track_id = await find_track_id(gateway, batch, caller)
+    return answer(await gateway.call(operations.RECIPIENTS, chosen.of(track_id), caller))
+
+
+@router.get(
+    "/tracking/{track_id}/recipients",
+    **documents(
+        operations.RECIPIENTS, summary="List the recipients of a tracking", response_model=Collection[TrackedRecipient]
+    ),
+)
+async def list_tracking_recipients(
+    track_id: TrackId, chosen: RecipientFilterDep, gateway: GatewayDep, caller: Reader
+) -> Response:
+    """Return the addresses of the recipients whom this tracking knows."""
+    return answer(await gateway.call(operations.RECIPIENTS, chosen.of(track_id), caller))

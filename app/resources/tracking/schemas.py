@@ -1,0 +1,173 @@
+"""Public models of tracking."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from app.api.types import Example, PublicModel
+
+_CLICKS: Example = {
+    "unique_clicks": 74,
+    "total_clicks": 103,
+    "first_click_at": "2026-03-02T09:34:10+08:00",
+    "last_click_at": "2026-03-05T21:07:44+08:00",
+}
+_LINK: Example = {"id": 2400001, "url": "https://shop.example/sale?utm=mail&id=1", **_CLICKS}
+_LOCATION: Example = {"continent": "亚洲", "country": "中国", "place": "北京北京"}
+
+Rate = Annotated[float | None, Field(ge=0, le=1)]
+
+
+class TrackedLink(PublicModel):
+    """A link in a campaign's messages, and the clicks on it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_LINK]})
+
+    id: int | None
+    url: str | None
+    unique_clicks: Annotated[int | None, Field(description="Recipients who clicked.")]
+    total_clicks: Annotated[int | None, Field(description="All clicks.")]
+    first_click_at: datetime | None
+    last_click_at: datetime | None
+
+
+class Tracking(PublicModel):
+    """What became of a campaign's messages once they had arrived."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "track_id": 880001,
+                    "statistics_id": 1036770,
+                    "batch": "20260302093000-2369-46",
+                    "campaign_id": 5500001,
+                    "sent_count": 1180,
+                    "delivered_count": 1139,
+                    "failed_count": 41,
+                    "unique_opens": 412,
+                    "total_opens": 655,
+                    "first_open_at": "2026-03-02T09:31:05+08:00",
+                    "last_open_at": "2026-03-09T18:20:00+08:00",
+                    **_CLICKS,
+                    "open_rate": 0.3617,
+                    "click_rate": 0.065,
+                    "open_ratio": "36.17%",
+                    "click_ratio": "6.50%",
+                    "links": [_LINK],
+                }
+            ]
+        }
+    )
+
+    track_id: int | None
+    statistics_id: Annotated[int | None, Field(description="Another number than the campaign's id.")]
+    batch: str | None
+    campaign_id: int | None
+    sent_count: int | None
+    delivered_count: Annotated[int | None, Field(description="Messages sent and not refused.")]
+    failed_count: int | None
+    unique_opens: Annotated[int | None, Field(description="Recipients who opened.")]
+    total_opens: Annotated[int | None, Field(description="All opens.")]
+    first_open_at: datetime | None
+    last_open_at: Annotated[datetime | None, Field(description="null when it was opened once.")]
+    unique_clicks: Annotated[int | None, Field(description="Recipients who clicked.")]
+    total_clicks: Annotated[int | None, Field(description="All clicks.")]
+    first_click_at: datetime | None
+    last_click_at: Annotated[datetime | None, Field(description="null when there was one click.")]
+    open_rate: Annotated[Rate, Field(description="`unique_opens` / `delivered_count`; null when nothing was sent.")]
+    click_rate: Annotated[Rate, Field(description="`unique_clicks` / `delivered_count`; null when nothing was sent.")]
+    open_ratio: Annotated[str | None, Field(description="The platform's own text, whose unit it does not document.")]
+    click_ratio: Annotated[str | None, Field(description="The platform's own text, whose unit it does not document.")]
+    links: list[TrackedLink]
+
+
+class Location(PublicModel):
+    """Where somebody was, as far as the platform could tell from the network address."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_LOCATION]})
+
+    continent: str | None
+    country: str | None
+    place: str | None
+
+
+class Open(PublicModel):
+    """A recipient who opened the message, and how often."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email_id": 90000001,
+                    "email": "li.na@example.com",
+                    "browser": "WeChat",
+                    "os": "Android",
+                    "device": "mobile",
+                    "first_location": _LOCATION,
+                    "last_location": None,
+                    "first_ip": "192.0.2.17",
+                    "last_ip": None,
+                    "total_opens": 1,
+                    "total_clicks": 0,
+                    "first_open_at": "2026-03-02T09:31:05+08:00",
+                    "last_open_at": None,
+                    "first_click_at": None,
+                    "last_click_at": None,
+                }
+            ]
+        }
+    )
+
+    email_id: int | None
+    email: str | None
+    browser: str | None
+    os: str | None
+    device: Annotated[str | None, Field(description="The platform's own word: `pc`, `mobile`.")]
+    first_location: Annotated[Location | None, Field(description="Where it was first opened.")]
+    last_location: Annotated[Location | None, Field(description="Where it was last opened.")]
+    first_ip: str | None
+    last_ip: str | None
+    total_opens: int | None
+    total_clicks: int | None
+    first_open_at: datetime | None
+    last_open_at: Annotated[datetime | None, Field(description="null when it was opened once.")]
+    first_click_at: datetime | None
+    last_click_at: Annotated[datetime | None, Field(description="null when there was one click.")]
+
+
+class Click(PublicModel):
+    """One recipient's clicks on one link."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 30000001,
+                    "email": "li.na@example.com",
+                    "url": "https://shop.example/sale?utm=mail&id=1",
+                    "unique_clicks": 1,
+                    "total_clicks": 2,
+                    "first_click_at": "2026-03-02T09:34:10+08:00",
+                    "last_click_at": "2026-03-02T09:36:02+08:00",
+                }
+            ]
+        }
+    )
+
+    id: int | None
+    email: str | None
+    url: str | None
+    unique_clicks: int | None
+    total_clicks: int | None
+    first_click_at: datetime | None
+    last_click_at: Annotated[datetime | None, Field(description="null when there was one click.")]
+
+
+class TrackedRecipient(PublicModel):
+    """A recipient whom the tracking knows."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "li.na@example.com"}]})
+
+    email: str

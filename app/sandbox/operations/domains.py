@@ -1,0 +1,119 @@
+"""Chapter 7, domains: 7.1 to 7.6, and whose domains a call is about."""
+
+from app.sandbox.addresses import dns_configured, is_domain
+from app.sandbox.context import Context
+from app.sandbox.dialect import Reply, document, group, leaves, result
+from app.sandbox.errors import PlatformError
+from app.sandbox.models import Domain
+from app.sandbox.state import AccountState
+
+SYSTEM_DOMAIN = "system-mail.example"
+_INFO = ("系统不存在并验证不通过", "系统不存在但验证通过", "添加成功但验证不通过", "添加成功并验证通过")
+
+
+def target(context: Context) -> AccountState:
+    """Answer whose domains are meant: the caller's own, or with ``user_type=manager`` those of ``customer_id``."""
+    if context.query("user_type") in ("", "customer"):
+        return context.state
+    return managed(context)
+
+
+def managed(context: Context) -> AccountState:
+    """Answer the customer that a manager's call names; nobody else may."""
+    if context.state.account.role != "manager":
+        raise PlatformError("no_permission")
+    context.required_query("customer_id")
+    state = context.world.customer(context.query_number("customer_id", 0))
+    if state is None:
+        raise PlatformError("customer_not_exist")
+    return state
+
+
+def domain_list(context: Context) -> Reply:
+    """7.1: answer the domains, the platform's own (customer 0) included."""
+    state = target(context)
+    owned = [(0, SYSTEM_DOMAIN), *((state.customer_id, name) for name in state.domains)]
+    return document(
+        group(
+            "domain_list",
+            (group("data", [leaves([("customer_id", number), ("domain", name)])]) for number, name in owned),
+        )
+    )
+
+
+def customer_domain_add(context: Context) -> Reply:
+    """7.2: add a domain to the caller's own; the status tells whether its DNS records pass."""
+    return _add(context, context.state)
+
+
+def domain_add(context: Context) -> Reply:
+    """7.4: a manager adds a domain to a customer's."""
+    return _add(context, managed(context))
+
+
+def _add(context: Context, state: AccountState) -> Reply:
+    name = context.required_query("domain").lower()
+    if not is_domain(name):
+        raise PlatformError("domain_error")
+    if name in state.domains:
+        raise PlatformError("domain_exist")
+    domain = Domain(context.state.ids.take("domain"), name, dns_configured(name))
+    state.domains[name] = domain
+    return result("success_and_check_ok" if domain.verified else "success", domain.id)
+
+
+def domain_check(context: Context) -> Reply:
+    """7.3: check the DNS records of the domains in the POST parameter ``domains``."""
+    names = [name.strip().lower() for name in context.form("domains").split(",") if name.strip()]
+    if not names:
+        raise PlatformError("param_error")
+    return document(group("domain_list", (group("domain", [_checked(context.state, name)]) for name in names)))
+
+
+def _checked(state: AccountState, name: str) -> str:
+    domain = state.domains.get(name)
+    if domain is not None and dns_configured(name):
+        domain.verified = True
+    passed = dns_configured(name) if domain is None else domain.verified
+    status = 2 * (domain is not None) + passed
+    return leaves(
+        [
+            ("customer_id", state.customer_id),
+            ("domain_id", 0 if domain is None else domain.id),
+            ("val", name),
+            ("status", status),
+            ("info", _INFO[status]),
+        ]
+    )
+
+
+def customer_domain_del(context: Context) -> Reply:
+    """7.6: delete one of the caller's own domains; a verified one stays."""
+    return _delete(context, context.state)
+
+
+def domain_del(context: Context) -> Reply:
+    """7.5: a manager deletes a customer's domain; a verified one stays."""
+    return _delete(context, managed(context))
+
+
+def _delete(context: Context, state: AccountState) -> Reply:
+    name = context.required_query("domain").lower()
+    domain = state.domains.get(name)
+    if domain is None:
+        raise PlatformError("not_exist")
+    if domain.verified:
+        raise PlatformError("domain_verified")
+    del state.domains[name]
+    state.mailboxes = {address: box for address, box in state.mailboxes.items() if box.domain != name}
+    return result("success", "删除域名成功")
+
+
+OPERATIONS = {
+    ("bs", "domain-list"): domain_list,
+    ("bs", "customer-domain-add"): customer_domain_add,
+    ("bs", "domain-check"): domain_check,
+    ("bs", "domain-add"): domain_add,
+    ("bs", "domain-del"): domain_del,
+    ("bs", "customer-domain-del"): customer_domain_del,
+}

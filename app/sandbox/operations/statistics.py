@@ -1,0 +1,104 @@
+"""Chapter 2, numbers: 2.2, 2.4 and 2.5."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from app.sandbox.context import Context, read_number
+from app.sandbox.delivery import FORMAT, INVALID, NOT_EXIST, OVER_QUOTA, SPAM, USER_REJECT
+from app.sandbox.dialect import Reply, cdata, document, group, leaf, leaves
+from app.sandbox.errors import PlatformError
+from app.sandbox.metrics import counts
+from app.sandbox.models import Campaign
+from app.sandbox.operations.campaign_lists import send_date
+
+
+def started_campaigns(
+    context: Context, *, first: date | None = None, last: date | None = None, ident: str = ""
+) -> list[Campaign]:
+    """Answer the campaigns that have begun, deleted ones included, limited to days and to a batch number."""
+    return [
+        campaign
+        for campaign in context.state.all_campaigns()
+        if campaign.started is not None
+        and (first is None or first <= send_date(campaign) <= (last or first))
+        and ident in ("", campaign.ident)
+    ]
+
+
+def statistic(context: Context) -> Reply:
+    """2.2: answer the numbers of one day."""
+    day = context.required_day("date")
+    campaigns = started_campaigns(context, first=day)
+    numbers = counts(campaigns, context.now)
+    return document(
+        group(
+            "statistic",
+            [
+                leaves(
+                    [
+                        ("date", day),
+                        ("ws_qty", len(campaigns)),
+                        ("ws_error", numbers.failed),
+                        ("ws_count", numbers.sent),
+                        ("invalid_addr", numbers.of(INVALID)),
+                        ("format_error", numbers.of(FORMAT)),
+                        ("send_count", numbers.expected),
+                        ("deduc_count", numbers.expected),
+                        ("actual_send", numbers.sent),
+                        ("send_error", numbers.failed),
+                        ("actual_deduc", numbers.delivered),
+                    ]
+                )
+            ],
+        )
+    )
+
+
+def stask(context: Context) -> Reply:
+    """2.4: answer the numbers of each campaign of a day, of a batch number or of a send id."""
+    ident, number = context.query("ident"), context.query("id")
+    day = context.day("date")
+    if not (ident or number or day):
+        raise PlatformError("param_error", "date，ident，id 必须传一个")
+    campaigns: Iterable[Campaign] = started_campaigns(context, first=day, ident=ident)
+    if number:
+        campaigns = [campaign for campaign in campaigns if campaign.id == read_number(number, 0)]
+    return document(group("data", (group("task", [_task(context, campaign)]) for campaign in campaigns)))
+
+
+def _task(context: Context, campaign: Campaign) -> str:
+    numbers = counts([campaign], context.now)
+    return leaves(
+        [
+            ("task_id", campaign.task_id),
+            ("task_date", send_date(campaign)),
+            ("task_ident", campaign.ident),
+            ("totalsum", numbers.expected),
+            ("total", numbers.sent),
+            ("invalid", numbers.invalid),
+            ("failed", numbers.failed),
+            ("success", numbers.delivered),
+            ("email_not_exist", numbers.of(NOT_EXIST)),
+            ("actual", numbers.delivered),
+            ("over_quota", numbers.of(OVER_QUOTA)),
+            ("user_reject", numbers.of(USER_REJECT)),
+            ("rubbish", numbers.of(SPAM)),
+        ]
+    )
+
+
+def deduction(context: Context) -> Reply:
+    """2.5: answer what one day cost; a day without campaigns has no entry."""
+    day = context.required_day("date")
+    campaigns = started_campaigns(context, first=day)
+    numbers = counts(campaigns, context.now)
+    entry = [
+        leaf("date", day),
+        cdata("company", context.state.profile.company),
+        leaf("deduction", "web群发"),
+        leaves([("send_num", numbers.sent), ("total", numbers.delivered)]),
+    ]
+    return document(group("data", [group("list", entry)] if campaigns else []))
+
+
+OPERATIONS = {("statistic", ""): statistic, ("stask", ""): stask, ("deduction", ""): deduction}

@@ -1,0 +1,32 @@
+"""Turns what the gateway observes into metrics and log lines."""
+
+import structlog
+
+from app.gateway.context import UpstreamCall
+from app.telemetry.metrics import Metrics
+from app.upstream.document import Drift
+
+log = structlog.get_logger(__name__)
+
+_REMEMBERED = 1000
+_PATH_LENGTH = 200
+
+
+class TelemetryObserver:
+    """An `app.gateway.call.Observer`: counts everything, and logs each kind of drift once per process."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._seen: set[tuple[str, Drift]] = set()
+
+    def exchanged(self, call: UpstreamCall) -> None:
+        """Count an exchange with the platform; the access log carries its details."""
+        self._metrics.upstream_finished(call.operation, call.outcome, call.seconds)
+
+    def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
+        """Count deviations and log those not seen before."""
+        for each in drift:
+            self._metrics.drifted(operation, each.kind)
+            if (operation, each) not in self._seen and len(self._seen) < _REMEMBERED:
+                self._seen.add((operation, each))
+                log.warning("upstream_drift", operation=operation, kind=each.kind, path=each.path[:_PATH_LENGTH])

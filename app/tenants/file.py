@@ -1,0 +1,109 @@
+"""Tenants from a YAML file that is read again whenever it, or a password file it names, changes.
+
+A broken edit is refused as a whole: it is logged and the tenants read before stay in force.
+"""
+
+import asyncio
+import ipaddress
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from app.tenants.document import TenantsFileError, load_tenants
+from app.tenants.models import Tenant
+from app.tenants.store import Identity, KeyRing
+
+log = structlog.get_logger(__name__)
+
+Signature = tuple[tuple[int, int, int] | None, ...]
+
+
+class FileTenantStore:
+    """A `TenantStore` over a tenants file, watched for changes."""
+
+    def __init__(self, path: Path, environment: Mapping[str, str] | None = None, *, interval: float = 1.0) -> None:
+        """Read `path` once.
+
+        Args:
+            path: the tenants file.
+            environment: the variables the file may refer to; the process's own by default.
+            interval: seconds between looks at the files. They are polled, because change notifications do not reach
+                across network file systems nor follow the links by which orchestrators swap mounted secrets.
+
+        Raises:
+            TenantsFileError: the file cannot be used; a gateway must not start with it.
+        """
+        self._path = path
+        self._environment = os.environ if environment is None else environment
+        self._interval = interval
+        self._files: tuple[Path, ...] = (path,)
+        self._signature: Signature = ()
+        self._ring = KeyRing(())
+        self._load()
+
+    async def identify(self, key: str) -> Identity | None:
+        """Return whom `key` stands for, or None."""
+        return self._ring.find(key)
+
+    def _load(self) -> None:
+        # The signature is taken first: a change while the file is read is then seen as a change the next time.
+        self._signature = _signature(self._files)
+        loaded = load_tenants(self._path, self._environment)
+        if loaded.files != self._files:
+            self._files, self._signature = loaded.files, _signature(loaded.files)
+        self._ring = KeyRing(loaded.tenants)
+        keys = sum(len(tenant.keys) for tenant in loaded.tenants)
+        log.info("tenants_loaded", tenants=len(loaded.tenants), keys=keys)
+        for tenant in filter(sends_password_in_clear, loaded.tenants):
+            log.warning("password_sent_in_clear", tenant=tenant.id, reason="the base URL is plain http")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the files' changes while the context is open."""
+        watcher = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await watcher
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            if await asyncio.to_thread(_signature, self._files) != self._signature:
+                self._reload()
+
+    def _reload(self) -> None:
+        try:
+            self._load()
+        except TenantsFileError as error:
+            log.error("tenants_file_refused", reason=str(error))
+
+
+def _signature(files: Iterable[Path]) -> Signature:
+    return tuple(_stat(file) for file in files)
+
+
+def _stat(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def sends_password_in_clear(tenant: Tenant) -> bool:
+    """Tell whether the tenant's password crosses a network unencrypted."""
+    parts = urlsplit(tenant.upstream.base_url)
+    return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

@@ -1,0 +1,81 @@
+"""Tenants, their U-Mail credentials, and the API keys that stand for them."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+
+class Scope(StrEnum):
+    """What an API key may do."""
+
+    READ = "read"
+    WRITE = "write"
+    SEND = "send"
+    MANAGE = "manage"
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an absolute http or https URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must not carry credentials, a query or a fragment")
+    return value if value.endswith("/") else f"{value}/"
+
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class _Model(BaseModel):
+    # Inputs stay out of validation messages: they may be passwords.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class UpstreamAccount(_Model):
+    """Where the tenant's U-Mail account lives and how to log in (manual, chapter 9)."""
+
+    base_url: Annotated[str, AfterValidator(_base_url)] = "http://www.bestedm.org/mm-ms/apinew/"
+    auth: Literal["basic", "legacy"] = "basic"
+    username: Annotated[str, StringConstraints(min_length=1)]
+    password: SecretStr
+
+
+class SmtpAccount(_Model):
+    """The tenant's SMTP relay (manual, chapter 10); its login is a sender mailbox, not the API user."""
+
+    host: Annotated[str, StringConstraints(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 25
+    security: Literal["none", "starttls", "tls"] = "none"
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+class Limits(_Model):
+    """Ceilings of one tenant: requests a minute, concurrent requests, campaigns an hour."""
+
+    requests_per_minute: Annotated[int, Field(ge=1)] = 600
+    concurrency: Annotated[int, Field(ge=1)] = 20
+    campaigns_per_hour: Annotated[int, Field(ge=1, le=100)] = 100
+
+
+class ApiKey(_Model):
+    """An API key as stored: the SHA-256 of the whole key in hex, never the key."""
+
+    id: Identifier
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
+    scopes: frozenset[Scope]
+
+
+class Tenant(_Model):
+    """One customer of the gateway with one U-Mail account."""
+
+    id: Identifier
+    name: str
+    enabled: bool = True
+    role: Literal["customer", "manager"] = "customer"
+    upstream: UpstreamAccount
+    smtp: SmtpAccount | None = None
+    limits: Limits = Limits()
+    keys: tuple[ApiKey, ...] = ()

@@ -1,0 +1,48 @@
+"""Where tenants come from: the interface every tenant store offers, and the lookup structure they share."""
+
+import hmac
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.tenants.keys import hash_key
+from app.tenants.models import ApiKey, Tenant
+
+_NO_DIGEST = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an API key stands for."""
+
+    tenant: Tenant
+    key: ApiKey
+
+
+class TenantStore(Protocol):
+    """A source of tenants and keys."""
+
+    async def identify(self, key: str) -> Identity | None:
+        """Return whom `key` stands for, or None for a key nobody has; takes the same time either way."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Keep the store current (watch its file, its database) while the context is open."""
+
+
+class KeyRing:
+    """An immutable index of keys.
+
+    The index is keyed by the hash of the presented key: how long a lookup takes depends on a SHA-256 that a caller
+    cannot steer, and the last comparison runs in constant time whether a candidate was found or not.
+    """
+
+    def __init__(self, tenants: Iterable[Tenant]) -> None:
+        self._identities = {key.sha256: Identity(tenant, key) for tenant in tenants for key in tenant.keys}
+
+    def find(self, key: str) -> Identity | None:
+        """Return the identity behind a presented key, or None."""
+        digest = hash_key(key)
+        identity = self._identities.get(digest)
+        expected = identity.key.sha256 if identity else _NO_DIGEST
+        return identity if hmac.compare_digest(digest, expected) else None

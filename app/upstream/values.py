@@ -1,0 +1,95 @@
+"""Converters from the platform's text to typed values.
+
+A converter takes the stripped text of an element that is present and not empty, and the platform's time zone. It
+raises `ValueError` for a text it cannot read; the caller then answers null and counts drift. Which converter reads an
+element is declared per element: nothing is guessed from how a value looks.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+Convert = Callable[[str, tzinfo], Any]
+
+_INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0+)?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,9})?")
+_ZERO_DATE = re.compile(r"0000-00-00(?:[ T]00:00(?::00)?)?")
+_TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?")
+_UNBRACKETED_CDATA = re.compile(r"!\[CDATA\[(.*)\]\]", re.DOTALL)
+
+
+class UnknownCode(ValueError):
+    """A code that is well-formed but not documented."""
+
+
+def text(value: str, _zone: tzinfo) -> str:
+    """Return the text; a CDATA section that lost its angle brackets (manual 4.8) is unwrapped."""
+    unwrapped = _UNBRACKETED_CDATA.fullmatch(value)
+    return unwrapped[1].strip() if unwrapped else value
+
+
+def integer(value: str, _zone: tzinfo) -> int:
+    """Return a count, an id or a raw code."""
+    match = _INTEGER.fullmatch(value)
+    if not match:
+        raise ValueError("not an integer")
+    return int(match[1])
+
+
+def identifier(value: str, zone: tzinfo) -> int | None:
+    """Return an id, or None for 0, which is how the platform says "none"."""
+    return integer(value, zone) or None
+
+
+def number(value: str, _zone: tzinfo) -> float:
+    """Return an amount of credits."""
+    if not _NUMBER.fullmatch(value):
+        raise ValueError("not a number")
+    return float(value)
+
+
+def day(value: str, _zone: tzinfo) -> date | None:
+    """Return a date, or None for the zero date; a time of day behind it is dropped."""
+    if _ZERO_DATE.fullmatch(value):
+        return None
+    return _parse_time(value).date()
+
+
+def local_time(value: str, zone: tzinfo) -> datetime | None:
+    """Return an aware time from the platform's local text, or None for the zero date."""
+    if _ZERO_DATE.fullmatch(value):
+        return None
+    return _parse_time(value).replace(tzinfo=zone)
+
+
+def _parse_time(value: str) -> datetime:
+    match = _TIME.fullmatch(value)
+    if not match:
+        raise ValueError("not a date or time")
+    return datetime(*(int(part) for part in match.groups(default="0")))  # type: ignore[arg-type]  # noqa: DTZ001
+
+
+def code(words: Mapping[int, str]) -> Convert:
+    """Return a converter from a documented integer code to its word."""
+
+    def convert(value: str, zone: tzinfo) -> str:
+        return _known(words.get(integer(value, zone)))
+
+    return convert
+
+
+def word(words: Mapping[str, str] | Collection[str]) -> Convert:
+    """Return a converter for an enumeration that the platform already writes as words, in any case."""
+    table = words if isinstance(words, Mapping) else {each: each for each in words}
+
+    def convert(value: str, _zone: tzinfo) -> str:
+        return _known(table.get(value.lower()))
+
+    return convert
+
+
+def _known(found: str | None) -> str:
+    if found is None:
+        raise UnknownCode("not a documented code")
+    return found

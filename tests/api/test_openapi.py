@@ -1,0 +1,94 @@
+"""The OpenAPI document: what everyone who reads it may rely on."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.conformance import document, validate
+
+README = Path(__file__).parents[2] / "README.md"
+COMMON_ERRORS = {"400", "401", "403", "406", "422", "500"}
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document()["paths"].items():
+        for method, operation in item.items():
+            yield method.upper(), path, operation
+
+
+OPERATIONS = list(operations())
+RESOURCES = [each for each in OPERATIONS if each[1].startswith("/v1/")]
+
+
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=_name)
+class TestOperation:
+    def test_is_described(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        assert operation["summary"]
+        assert operation["description"].endswith(".")
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation["operationId"])
+        (tag,) = operation["tags"]
+        assert tag in {each["name"] for each in document()["tags"]}
+
+    def test_describes_its_parameters(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description") or parameter["schema"].get("description"), parameter["name"]
+
+    def test_stands_in_the_readme(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        text = README.read_text(encoding="utf-8")
+        assert f"`{method} {path}`" in text or path in text.partition("`GET /healthz`")[2].partition("\n")[0]
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), RESOURCES, ids=_name)
+class TestResource:
+    def test_documents_its_errors_as_problems(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        responses = operation["responses"]
+        assert responses.keys() >= COMMON_ERRORS
+        for status, response in responses.items():
+            assert response["description"]
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"]
+
+    def test_takes_either_form_of_the_key(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        assert operation["security"] == [{"bearer": []}, {"api_key": []}]
+
+    def test_names_its_schemas(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        contents = [
+            content for response in operation["responses"].values() for content in response.get("content", {}).values()
+        ]
+        contents += operation.get("requestBody", {}).get("content", {}).values()
+        assert all(_named(content["schema"]) for content in contents if "schema" in content)
+
+
+def _named(schema: dict[str, Any]) -> bool:
+    return "$ref" in schema or schema.get("type") in {"string", "object"} or "oneOf" in schema
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(ids) == len(set(ids))
+
+
+SCHEMAS = document()["components"]["schemas"]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_are_described_and_their_examples_valid(name: str) -> None:
+    schema = SCHEMAS[name]
+    assert schema.get("description"), name
+    for example in schema.get("examples", []):
+        validate({"$ref": f"#/components/schemas/{name}"}, example)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), RESOURCES, ids=_name)
+def test_json_bodies_have_examples(method: str, path: str, operation: dict[str, Any]) -> None:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is not None:
+        name = content["schema"]["$ref"].rpartition("/")[2]
+        assert content.get("example") or content.get("examples") or SCHEMAS[name].get("examples")

@@ -1,0 +1,77 @@
+"""The gateway in front of the sandbox, both real."""
+
+from collections.abc import AsyncIterator
+from io import StringIO
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from app.sandbox import Account, Sandbox
+from app.telemetry.logs import configure_logging
+from tests.support.running import CHECKED, client_of, make_app
+from tests.support.tenants import KEY, make_tenant
+
+ACCOUNTS = [
+    Account(username="acme", password="密码:acme", role="customer", seeded=False),
+    Account(username="rival", password="rival-password", role="customer", seeded=False),
+    Account(username="seeded", password="seeded-password", role="customer", seeded=True),
+]
+
+Clients = dict[str, httpx2.AsyncClient]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox with the empty accounts `acme` and `rival` and the account `seeded`."""
+    async with Sandbox(accounts=ACCOUNTS) as running:
+        yield running
+
+
+@pytest.fixture
+async def clients(sandbox: Sandbox) -> AsyncIterator[Clients]:
+    """A client per tenant, all of one gateway in front of the sandbox."""
+    tenants = [
+        make_tenant(tenant_id=each.username, base_url=sandbox.base_url, password=each.password, suffix=each.username)
+        for each in ACCOUNTS
+    ]
+    app = make_app(tenants)
+    async with app.router.lifespan_context(app):
+        yield {
+            tenant.id: httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(app),
+                base_url="http://gateway",
+                headers={"X-API-Key": KEY + tenant.id},
+                event_hooks=CHECKED,
+            )
+            for tenant in tenants
+        }
+
+
+@pytest.fixture
+def client(clients: Clients) -> httpx2.AsyncClient:
+    """The tenant `acme`, whose account is empty."""
+    return clients["acme"]
+
+
+@pytest.fixture(scope="session")
+def offline_app() -> FastAPI:
+    """A gateway whose platform must not be called: any attempt fails the test."""
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise AssertionError(f"{request.method} {request.url.path} reached the platform")
+
+    return make_app([make_tenant()], httpx2.MockTransport(refuse))
+
+
+@pytest.fixture
+async def offline(offline_app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the gateway whose platform must not be called."""
+    async with client_of(offline_app) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logging() -> None:
+    """Log as the service does; the unconfigured logger would print local variables."""
+    configure_logging("DEBUG", StringIO())

@@ -1,0 +1,86 @@
+"""Every operation, from the JSON request to the upstream request and from the upstream reply to the JSON answer."""
+
+import json
+import os
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.platform import FakePlatform, describe, xml_reply
+from tests.support.running import client_of, make_app
+from tests.support.tenants import KEY, READ_KEY, WRITE_KEY, make_tenant
+
+HERE = Path(__file__).parent
+CASES = sorted(HERE.glob("*/*/*.json"))
+KEYS = {"all": KEY, "reader": READ_KEY, "writer": WRITE_KEY}
+NOW = datetime(2026, 3, 1, 4, 0, 0, tzinfo=UTC)
+SHOWN_HEADERS = ("location", "link", "retry-after", "allow", "content-disposition")
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(HERE).with_suffix(""))
+
+
+def _replies(case: Path, reply: dict[str, Any]) -> list[Any]:
+    files = sorted(case.parent.glob(f"{case.stem}.reply*"))
+    assert files, f"{case} has no reply"
+    return [xml_reply(file.read_bytes(), **reply) for file in files]
+
+
+class Stage:
+    """One application for all cases; each puts its own platform behind it."""
+
+    def __init__(self, role: str) -> None:
+        self.platform = FakePlatform([])
+        transport = httpx2.MockTransport(lambda request: self.platform.answer(request))
+        self.app = make_app([make_tenant(role=role)], transport, now=lambda: NOW)
+
+
+_stage = cache(Stage)
+
+
+async def _run(case: Path, golden: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    request = dict(golden["input"])
+    stage = _stage(request.pop("role", "customer"))
+    stage.platform = platform = FakePlatform(_replies(case, golden.get("reply", {})))
+    async with client_of(stage.app, KEYS[request.pop("key", "all")]) as client:
+        response = await client.request(request.pop("method"), request.pop("path"), **_body(request))
+    return [describe(each) for each in platform.requests], _output(response)
+
+
+def _body(request: dict[str, Any]) -> dict[str, Any]:
+    files = request.pop("files", None)
+    body: dict[str, Any] = {**request}
+    if "form" in body:
+        body["data"] = body.pop("form")
+    if files:
+        body["files"] = [(each["name"], (each["filename"], each["content"], each["type"])) for each in files]
+    return body
+
+
+def _output(response: httpx2.Response) -> dict[str, Any]:
+    output: dict[str, Any] = {"status": response.status_code}
+    headers = {name: response.headers[name] for name in SHOWN_HEADERS if name in response.headers}
+    if headers:
+        output["headers"] = headers
+    if response.content:
+        body = response.json()
+        if response.headers["content-type"] == "application/problem+json":
+            assert body.pop("request_id") == response.headers["x-request-id"]
+        output["body"] = body
+    return output
+
+
+@pytest.mark.parametrize("case", CASES, ids=_name)
+async def test_golden(case: Path) -> None:
+    golden = json.loads(case.read_text())
+    upstream, output = await _run(case, golden)
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden = {**golden, "upstream": upstream, "output": output}
+        case.write_text(json.dumps(golden, indent=2, ensure_ascii=False) + "\n")
+    assert upstream == golden["upstream"]
+    assert output == golden["output"]

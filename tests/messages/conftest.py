@@ -1,0 +1,55 @@
+"""A submitter with short waits, and certificates that it trusts."""
+
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import trustme
+
+from app.messages.connection import Waits
+from app.messages.pool import RelayPool
+from app.messages.submitter import Submitter
+from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
+
+WAITS = Waits(connect=5, reply=5, total=10)
+
+
+def make_submitter(
+    waits: Waits = WAITS, tls: ssl.SSLContext | None = None, *, size: int = 5, idle_seconds: float = 60
+) -> Submitter:
+    """Return a submitter; without a context of its own it trusts what the system trusts."""
+    pool = RelayPool(waits, lambda: tls or ssl.create_default_context(), size=size, idle_seconds=idle_seconds)
+    observer = TelemetryObserver(Metrics())
+    return Submitter(pool, deadline=waits.total, now=lambda: datetime.now(UTC), observer=observer)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A context that trusts the authority."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A context that shows a certificate of the authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+async def submitter(client_tls: ssl.SSLContext) -> AsyncIterator[Submitter]:
+    """A submitter that trusts the authority."""
+    made = make_submitter(tls=client_tls)
+    yield made
+    await made.aclose()

@@ -1,0 +1,1 @@
+"""What several tests share: running the app, a fake platform on the transport, golden files."""

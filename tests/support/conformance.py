@@ -1,0 +1,69 @@
+"""Every answer in every test is held against the OpenAPI document."""
+
+import re
+from functools import cache
+from typing import Any
+
+import httpx2
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document of the application."""
+    from tests.support.running import make_app  # noqa: PLC0415 - running imports this module
+
+    return make_app([]).openapi()
+
+
+@cache
+def _routes() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    # The most literal template wins, as it does in the router: /lists/{id} must not answer for /lists/verify.
+    paths = sorted(document()["paths"].items(), key=lambda item: item[0].count("{"))
+    return [(re.compile(re.sub(r"\\\{[^/]+\\\}", "[^/]+", re.escape(path))), item) for path, item in paths]
+
+
+@cache
+def _registry() -> Registry[Any]:
+    resource: Resource[Any] = Resource.from_contents(document(), DRAFT202012)
+    registry: Registry[Any] = Registry().with_resource("urn:openapi", resource)
+    return registry
+
+
+def validate(schema: dict[str, Any], instance: Any) -> None:
+    """Check an instance against a schema of the document."""
+    absolute = _absolute(schema)
+    Draft202012Validator(absolute, registry=_registry(), format_checker=Draft202012Validator.FORMAT_CHECKER).validate(
+        instance
+    )
+
+
+def _absolute(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {
+            key: f"urn:openapi{value}" if key == "$ref" and value.startswith("#") else _absolute(value)
+            for key, value in node.items()
+        }
+    return [_absolute(each) for each in node] if isinstance(node, list) else node
+
+
+async def check_response(response: httpx2.Response) -> None:
+    """Assert that a documented operation answered with a documented status, and with the body it documents."""
+    path, method = response.request.url.path, response.request.method.lower()
+    operation = next((item[method] for pattern, item in _routes() if method in item and pattern.fullmatch(path)), None)
+    if operation is None:
+        return
+    documented = operation["responses"].get(str(response.status_code))
+    assert documented is not None, f"{method} {path} answered {response.status_code}, which is not documented"
+    await response.aread()
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    if not response.content:
+        assert "content" not in documented or response.status_code in {204, 304}
+        return
+    content = documented.get("content", {})
+    assert media_type in content, f"{method} {path} answered {media_type}, documented are {list(content)}"
+    schema = content[media_type].get("schema")
+    if schema and media_type.endswith("json"):
+        validate(schema, response.json())

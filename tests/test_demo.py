@@ -1,0 +1,83 @@
+"""`umail-gateway demo`, used as a newcomer uses it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.processes import lines_until, running
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What the demo printed: url, key, second, sandbox."""
+    folder = tmp_path_factory.mktemp("demo")
+    with running("demo", "--port", "0", "--sandbox-port", "0", folder=folder) as process:
+        text = "\n".join(lines_until(process, "Ctrl-C"))
+        found = {
+            "url": re.search(r"Documentation\s+(\S+)/docs", text),
+            "key": re.search(r"API key\s+(umg_\S+)", text),
+            "second": re.search(r"Second tenant\s+(umg_\S+)", text),
+            "sandbox": re.search(r"Sandbox\s+(http://[^/]+)", text),
+        }
+        yield {name: match[1] for name, match in found.items() if match}
+
+
+def client(demo: dict[str, str], key: str) -> httpx2.Client:
+    return httpx2.Client(base_url=demo["url"], headers={"Authorization": f"Bearer {demo[key]}"})
+
+
+def held(demo: dict[str, str], account: str) -> dict[str, Any]:
+    state: dict[str, Any] = httpx2.get(f"{demo['sandbox']}/_sandbox/state", params={"account": account}).json()
+    return state
+
+
+def test_the_walk(demo: dict[str, str]) -> None:
+    """Create a list, add one contact and a batch, page through, change, delete; the sandbox holds exactly that."""
+    with client(demo, "key") as gateway:
+        created = gateway.post("/v1/lists", json={"name": "新闻订阅", "description": "北京读者"})
+        assert created.status_code == 201
+        location = created.headers["location"]
+        one = gateway.post(f"{location}/contacts", json={"email": "li.na@example.com", "name": "李娜", "phone": "0755"})
+        assert one.status_code == 201
+        rows = [{"email": f"user{number}@example.com", "name": f"用户{number}"} for number in range(7)]
+        assert gateway.post(f"{location}/contacts/batch", json={"contacts": rows}).json()["accepted"] == 7
+
+        pages, url = [], f"{location}/contacts?page_size=3"
+        while url:
+            page = gateway.get(url)
+            pages.append([each["email"] for each in page.json()["data"]])
+            url = page.links.get("next", {}).get("url", "")
+        assert [len(page) for page in pages] == [3, 3, 2]
+        expected = {"li.na@example.com", *(row["email"] for row in rows)}
+        assert {email for page in pages for email in page} == expected
+
+        list_id = created.json()["id"]
+        contacts = held(demo, "demo")["contacts"].values()
+        assert {each["address"] for each in contacts if each["list_id"] == list_id} == expected
+
+        changed = gateway.patch(one.headers["location"], json={"name": "李娜娜"})
+        assert (changed.status_code, changed.json()["name"], changed.json()["phone"]) == (200, "李娜娜", "0755")
+        assert gateway.patch(location, json={"status": "disabled"}).json()["status"] == "disabled"
+        assert gateway.delete(one.headers["location"]).status_code == 204
+        assert gateway.get(one.headers["location"]).status_code == 404
+
+        with client(demo, "second") as other:
+            assert other.get("/v1/lists").json() == {"data": []}
+            assert other.get(location).json()["code"] == "not_found"
+            assert other.get("/v1/contacts").json()["pagination"]["total"] == 0
+
+        assert gateway.delete(f"{location}/contacts?confirm=true").status_code == 204
+        assert gateway.delete(location).status_code == 204
+        assert gateway.get(location).status_code == 404
+        state = held(demo, "demo")
+        assert all(each["id"] != list_id for each in state["lists"].values())
+        assert all(each["list_id"] != list_id for each in state["contacts"].values())
+
+
+def test_the_first_account_has_something_to_see(demo: dict[str, str]) -> None:
+    with client(demo, "key") as gateway:
+        assert len(gateway.get("/v1/lists").json()["data"]) >= 3
+        assert gateway.get("/v1/contacts").json()["pagination"]["total"] > 100

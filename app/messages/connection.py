@@ -6,10 +6,8 @@ cannot; from the first byte of the message until the relay's reply to it, nobody
 
 import asyncio
 import re
-import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiosmtplib
@@ -18,6 +16,7 @@ from aiosmtplib.protocol import SMTPProtocol
 from app.messages import failures
 from app.messages.failures import Reply
 from app.messages.models import Rejection
+from app.messages.translation import fate_unknown, nothing_sent
 from app.tenants.models import SmtpAccount
 
 # What the manual's own sample says of itself; the machine's name is nobody's business.
@@ -87,7 +86,7 @@ class RelayConnection:
         )
         connection = cls(client, waits.total)
         try:
-            with _nothing_sent():
+            with nothing_sent():
                 await client.connect(timeout=waits.connect)
                 await _greet(client)
                 if account.username:
@@ -114,11 +113,11 @@ class RelayConnection:
             UpstreamUnavailable, UpstreamMalformed: the session broke before the message began to leave.
             OutcomeUnknown: it broke afterwards.
         """
-        with _nothing_sent():
+        with nothing_sent():
             await self._mail(envelope)
             rejections = await self._recipients(envelope.recipients)
             protocol = await self._data(envelope)
-        with _fate_unknown(envelope.message_id):
+        with fate_unknown(envelope.message_id):
             # The message's own size decides how long this takes, so it may take as long as the whole submission.
             reply = Reply.of(*await protocol.read_response(timeout=self._patience))
         if reply.code // 100 in {4, 5}:
@@ -212,48 +211,3 @@ def _refusal(what: str, reply: Reply) -> Exception:
     if reply.code == 530:
         return failures.login_refused(reply.code, "it wants a login")
     return failures.refused(what, reply)
-
-
-@contextmanager
-def _nothing_sent() -> Iterator[None]:
-    """Translate what can break while the relay has nothing of the message."""
-    try:
-        yield
-    except aiosmtplib.SMTPResponseException as error:
-        if error.code < 0:
-            raise failures.malformed() from None
-        raise failures.unavailable("it does not take part", Reply.of(error.code, error.message)) from None
-    except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
-        raise failures.unavailable(_reason(error)) from None
-
-
-@contextmanager
-def _fate_unknown(message_id: str) -> Iterator[None]:
-    """Translate what can break once the message has begun to leave."""
-    try:
-        yield
-    except aiosmtplib.SMTPResponseException:
-        raise failures.outcome_unknown(message_id, "it answered with something that is not SMTP") from None
-    except aiosmtplib.SMTPTimeoutError:
-        raise failures.outcome_unknown(message_id, "time ran out") from None
-    except (aiosmtplib.SMTPException, OSError):
-        raise failures.outcome_unknown(message_id, "the connection broke") from None
-
-
-def _reason(error: BaseException) -> str:
-    # The library's own messages quote the host; the cause says enough.
-    causes = (error, error.__cause__)
-    known = (reason for kinds, reason in _REASONS if any(isinstance(cause, kinds) for cause in causes))
-    return next(known, "the connection broke")
-
-
-_REASONS: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = (
-    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
-    (ssl.SSLError, "TLS failed"),
-    (aiosmtplib.SMTPConnectTimeoutError, "no connection in time"),
-    (aiosmtplib.SMTPTimeoutError, "no reply in time"),
-    ((socket.gaierror, UnicodeError), "its name cannot be resolved"),
-    (aiosmtplib.SMTPConnectError, "cannot connect"),
-    (aiosmtplib.SMTPServerDisconnected, "the connection broke"),
-    (aiosmtplib.SMTPException, "it does not offer STARTTLS"),
-)

@@ -36,8 +36,10 @@ class Stage:
 
     def __init__(self, role: str) -> None:
         self.platform = FakePlatform([])
-        transport = httpx2.MockTransport(lambda request: self.platform.answer(request))
-        self.app = make_app([make_tenant(role=role)], transport, now=lambda: NOW)
+        self.app = make_app([make_tenant(role=role)], httpx2.MockTransport(self._answer), now=lambda: NOW)
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        return self.platform.answer(request)
 
 
 _stage = cache(Stage)

@@ -65,7 +65,7 @@ class TestReuse:
         assert seen.count("EHLO") == seen.count("content") == 2
 
     async def test_the_deadline_covers_the_check(self) -> None:
-        submitter = make_submitter(Waits(connect=9, reply=9, total=0.3))
+        submitter = make_submitter(Waits(connect=9, reply=9, total=0.5))
         async with serving(scripted([], RSET=HANG)) as url:
             caller = make_caller(port_of(url))
             await submitter.submit(make_message(), caller)

@@ -62,7 +62,13 @@ def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
     settings = Settings(tenants_url="file:none", port=port, _env_file=None)
     app = create_app(settings, tenants=MemoryTenantStore(tenants))
     return uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
     )
 
 
@@ -73,9 +79,15 @@ def _tenant(account: Account, key: str, sandbox: Sandbox) -> Tenant:
         upstream=UpstreamAccount(
             base_url=sandbox.base_url, username=account.username, password=SecretStr(account.password)
         ),
-        smtp=SmtpAccount(host="127.0.0.1", port=sandbox.smtp_port or 25),
+        smtp=_relay(account, sandbox) if account.seeded else None,
         keys=(ApiKey(id="demo", sha256=hash_key(key), scopes=frozenset(Scope) - {Scope.MANAGE}),),
     )
+
+
+def _relay(account: Account, sandbox: Sandbox) -> SmtpAccount:
+    # Every mailbox of a seeded account has this password.
+    mailbox = f"news@{account.username}.example"
+    return SmtpAccount(host="127.0.0.1", port=sandbox.smtp_port, username=mailbox, password=SecretStr("sandbox"))
 
 
 class _Server(uvicorn.Server):

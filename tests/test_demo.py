@@ -81,3 +81,24 @@ def test_the_first_account_has_something_to_see(demo: dict[str, str]) -> None:
     with client(demo, "key") as gateway:
         assert len(gateway.get("/v1/lists").json()["data"]) >= 3
         assert gateway.get("/v1/contacts").json()["pagination"]["total"] > 100
+
+
+def test_a_message_arrives(demo: dict[str, str]) -> None:
+    message = {
+        "from": {"email": "news@demo.example", "name": "小王"},
+        "to": ["li.na@example.com", {"email": "zhang.wei@example.com", "name": "张伟"}],
+        "subject": "您的订单",
+        "text": "谢谢！",
+    }
+    with client(demo, "key") as gateway:
+        sent = gateway.post("/v1/messages", json=message)
+    assert sent.status_code == 202, sent.text
+    assert sent.json()["accepted"] == ["li.na@example.com", "zhang.wei@example.com"]
+    (received,) = httpx2.get(f"{demo['sandbox']}/_sandbox/messages").json()["messages"]
+    assert received["recipients"] == ["li.na@example.com", "zhang.wei@example.com"]
+
+
+def test_a_tenant_without_a_relay_is_told_so(demo: dict[str, str]) -> None:
+    message = {"from": {"email": "news@demo.example"}, "to": ["li.na@example.com"], "subject": "x", "text": "x"}
+    with client(demo, "second") as gateway:
+        assert gateway.post("/v1/messages", json=message).json()["code"] == "conflict"

@@ -82,7 +82,7 @@ def _pointer(path: Sequence[str | int]) -> str:
 
 
 def _respond(request: Request, error: GatewayError) -> Response:
-    return problem_response(error, instance=request.url.path, request_id=request.state.context.request_id)
+    return problem_response(error, path=request.scope["path"], request_id=request.state.context.request_id)
 
 
 async def on_gateway_error(request: Request, error: Exception) -> Response:

@@ -105,7 +105,7 @@ def request_context(headers: Mapping[str, str]) -> RequestContext:
 
 async def _refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
     context: RequestContext = scope["state"]["context"]
-    response = problem_response(error, instance=scope["path"], request_id=context.request_id)
+    response = problem_response(error, path=scope["path"], request_id=context.request_id)
     await response(scope, receive, send)
 
 

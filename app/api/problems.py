@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -13,6 +14,7 @@ from app.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_PATH_CHARACTERS = "/:@!$&'()*+,;="
 
 
 class FieldProblem(BaseModel):
@@ -73,7 +75,7 @@ class Problem(BaseModel):
     upstream: Annotated[UpstreamProblem | None, Field(description="What the platform said, where it spoke.")] = None
 
 
-def problem_response(error: GatewayError, *, instance: str, request_id: str) -> Response:
+def problem_response(error: GatewayError, *, path: str, request_id: str) -> Response:
     """Write `error` as a problem document with its status and headers."""
     errors = [_field_problem(each) for each in error.errors] if isinstance(error, ValidationFailed) else None
     problem = Problem(
@@ -81,7 +83,7 @@ def problem_response(error: GatewayError, *, instance: str, request_id: str) -> 
         title=error.title,
         status=error.status,
         detail=error.detail,
-        instance=instance,
+        instance=quote(path, safe=_PATH_CHARACTERS),
         code=error.code,
         request_id=request_id,
         errors=errors,

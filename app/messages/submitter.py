@@ -1,11 +1,9 @@
 """The one way of a message to the tenant's relay (manual, chapter 10)."""
 
 import asyncio
-import ipaddress
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -19,7 +17,7 @@ from app.messages.connection import Envelope
 from app.messages.mime import compose
 from app.messages.models import Message, Receipt, Rejection
 from app.messages.pool import RelayPool
-from app.tenants.models import SmtpAccount
+from app.tenants.models import SmtpAccount, is_loopback
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +89,7 @@ class Submitter:
         return Envelope(message_id, sender, recipients, content)
 
     def _warn_of_clear_password(self, tenant_id: str, account: SmtpAccount) -> None:
-        exposed = account.password is not None and account.security == "none" and not _is_loopback(account.host)
+        exposed = account.password is not None and account.security == "none" and not is_loopback(account.host)
         if exposed and (tenant_id, account.host) not in self._warned:
             self._warned.add((tenant_id, account.host))
             log.warning("smtp_password_sent_in_clear", tenant=tenant_id, reason="the relay's security is none")
@@ -110,9 +108,3 @@ def _receipt(envelope: Envelope, rejections: list[Rejection]) -> Receipt:
 def _status_of(error: GatewayError) -> int | None:
     answer = getattr(error, "upstream", None)
     return int(answer.status) if answer is not None and answer.status else None
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"

@@ -4,7 +4,6 @@ A broken edit is refused as a whole: it is logged and the tenants read before st
 """
 
 import asyncio
-import ipaddress
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from app.tenants.document import TenantsFileError, load_tenants
-from app.tenants.models import Tenant
+from app.tenants.models import Tenant, is_loopback
 from app.tenants.store import Identity, KeyRing
 
 log = structlog.get_logger(__name__)
@@ -100,10 +99,4 @@ def _stat(file: Path) -> tuple[int, int, int] | None:
 def sends_password_in_clear(tenant: Tenant) -> bool:
     """Tell whether the tenant's password crosses a network unencrypted."""
     parts = urlsplit(tenant.upstream.base_url)
-    return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")

@@ -1,5 +1,7 @@
 """Tenants, their U-Mail credentials, and the API keys that stand for them."""
 
+import ipaddress
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -23,6 +25,13 @@ def _base_url(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must not carry credentials, a query or a fragment")
     return value if value.endswith("/") else f"{value}/"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, so that what is sent to it crosses no network."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -14,12 +14,13 @@ import httpx2
 import pytest
 import trustme
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from app.sandbox import Account, Sandbox
 from app.telemetry.logs import configure_logging
 from tests.support.problems import problem, refused_fields
 from tests.support.relays import DROP, LOGIN, Relay, port_of, scripted
-from tests.support.running import client_of, make_app
+from tests.support.running import client_of, make_app, make_settings
 from tests.support.servers import serving, unused_port
 from tests.support.tenants import READ_KEY, WRITE_KEY, make_smtp, make_tenant
 
@@ -149,6 +150,11 @@ class TestSubmission:
             assert (len(relay.sessions), relay.farewells) == (1, 1)
         assert [message.login for message in relay.messages] == [LOGIN[0], LOGIN[0]]
 
+    async def test_an_authority_file_that_is_none_is_refused_at_start(self, tmp_path: Path) -> None:
+        (tmp_path / "ca.pem").write_text("not a certificate")
+        with pytest.raises(ValidationError, match="is not a PEM file of certificates"):
+            make_settings(smtp_ca_file=tmp_path / "ca.pem")
+
 
 class TestFailures:
     async def test_no_relay(self) -> None:
@@ -241,7 +247,8 @@ class TestRefusals:
             ({"subject": ...}, {"/subject"}),
             ({"text": ...}, {""}),
             ({"to": []}, {"/to"}),
-            ({"to": ["anna@example.com"]}, {"/to/0"}),
+            ({"to": ["anna"]}, {"/to/0"}),
+            ({"to": [5]}, {"/to/0"}),
             ({"to": [{"email": "anna"}]}, {"/to/0/email"}),
             ({"to": [{"email": "änna@example.com"}]}, {"/to/0/email"}),
             ({"to": [{"email": "Anna <anna@example.com>"}]}, {"/to/0/email"}),

@@ -1,6 +1,7 @@
 """Checking problem documents."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2
 
@@ -13,7 +14,7 @@ def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]
     assert body["type"].endswith(f":{code}")
     assert body["title"]
     assert body["detail"]
-    assert body["instance"] == response.request.url.path
+    assert unquote(body["instance"]) == response.request.url.path
     assert body["request_id"] == response.headers["x-request-id"]
     return body
 

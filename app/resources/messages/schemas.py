@@ -1,9 +1,19 @@
 """Public models of messages."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.api.types import (
@@ -109,7 +119,29 @@ def _distinct_ids(attachments: list[MessageAttachment]) -> list[MessageAttachmen
     return attachments
 
 
-Recipients = Annotated[list[NamedAddress], Field(max_length=MAX_RECIPIENTS)]
+_ADDRESS: TypeAdapter[str] = TypeAdapter(EmailAddress)
+
+
+def _named(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return NamedAddress(email=_ADDRESS.validate_python(value))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise PydanticCustomError("email_address", "{reason}", {"reason": first["msg"]}) from None
+
+
+Recipient = Annotated[
+    NamedAddress,
+    BeforeValidator(_named),
+    WithJsonSchema(
+        {"anyOf": [{"$ref": "#/components/schemas/NamedAddress"}, {"type": "string", "format": "email"}]}, "validation"
+    ),
+]
+"""An address with its name, or the address alone."""
+
+Recipients = Annotated[list[Recipient], Field(max_length=MAX_RECIPIENTS)]
 Headers = Annotated[dict[HeaderName, HeaderText], AfterValidator(_distinct_names)]
 Attachments = Annotated[list[MessageAttachment], AfterValidator(_distinct_ids)]
 
@@ -123,7 +155,7 @@ class NewMessage(RequestModel):
     to: Annotated[Recipients, Field(min_length=1)]
     cc: Recipients = Field(default_factory=list)
     bcc: Recipients = Field(default_factory=list, description="They get the message and are named nowhere in it.")
-    reply_to: NamedAddress | None = None
+    reply_to: Recipient | None = None
     subject: HeaderText
     html: Body | None = None
     text: Body | None = None

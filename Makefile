@@ -3,11 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test format lock openapi clean
+.PHONY: help demo test bench format lock openapi clean
 
 help:
 	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL"
 	@echo "make test     install, then run every check and test"
+	@echo "make bench    measure exports and imports; BENCH='--records 1000 100000' chooses the sizes"
 	@echo "make format   format the code and mend what the linter can"
 	@echo "make lock     resolve the dependencies anew"
 	@echo "make openapi  write openapi/ from the code"
@@ -35,6 +36,11 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --cov
+
+BENCH ?=
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.benchmarks.exports $(BENCH)
+	$(BIN)/python -m tests.benchmarks.imports $(BENCH)
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -1,7 +1,9 @@
 """The `umail-gateway` command."""
 
 import asyncio
+import gc
 import json
+from collections.abc import Coroutine
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -40,6 +42,9 @@ def serve(
         application = create_app(settings)
     except TenantsFileError as error:
         _fail(str(error))
+    # What is loaded by now stays: looking through it for garbage would only stop all requests for a tenth of a second.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
         application,
         host=settings.host,
@@ -47,7 +52,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(settings.shutdown_timeout),
+        timeout_graceful_shutdown=settings.shutdown_timeout,
     )
 
 
@@ -59,7 +64,7 @@ def demo(
     """Run gateway and sandbox together with two demo tenants; print their keys and the documentation's URL."""
     from app.demo import run_demo  # noqa: PLC0415 - only this command needs the sandbox and its web server
 
-    asyncio.run(run_demo(port=port, sandbox_port=sandbox_port))
+    _run(run_demo(port=port, sandbox_port=sandbox_port))
 
 
 @app.command()
@@ -71,13 +76,13 @@ def sandbox(
     """Run the stand-in for the U-Mail platform, with the accounts demo/demo and empty/empty."""
     from app.demo import run_sandbox  # noqa: PLC0415 - only this command needs the sandbox and its web server
 
-    asyncio.run(run_sandbox(host=host, port=port, smtp_port=smtp_port))
+    _run(run_sandbox(host=host, port=port, smtp_port=smtp_port))
 
 
 @app.command()
 def openapi() -> None:
     """Print the OpenAPI document as JSON."""
-    settings = Settings(tenants_url="file:none", _env_file=None)
+    settings = Settings.model_construct(tenants_url="")
     document = create_app(settings, tenants=MemoryTenantStore(())).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
@@ -100,6 +105,13 @@ def _settings(overrides: dict[str, Any]) -> Settings:
     except ValidationError as error:
         lines = [f"UMAIL_GATEWAY_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
         _fail("\n".join(lines))
+
+
+def _run(service: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(service)
+    except OSError as error:
+        _fail(f"cannot listen: {error.strerror}")
 
 
 def _fail(message: str) -> NoReturn:

@@ -59,7 +59,7 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
 
 
 def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
-    settings = Settings(tenants_url="file:none", port=port, _env_file=None)
+    settings = Settings.model_construct(tenants_url="", port=port)
     app = create_app(settings, tenants=MemoryTenantStore(tenants))
     return uvicorn.Config(
         app,

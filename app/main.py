@@ -19,13 +19,15 @@ from app.api.middleware import AuthenticationMiddleware, BodyLimitMiddleware, Re
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.errors import GatewayError
-from app.gateway.call import Gateway
+from app.gateway.call import ExportLimits, Gateway
 from app.gateway.clock import PlatformClock
+from app.gateway.locks import Locks
 from app.gateway.operation import DeadlineClass
 from app.messages.connection import Waits
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
 from app.resources import ROUTERS
+from app.resources.imports.limits import ImportLimits
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
@@ -62,10 +64,12 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with store.running():
             app.state.ready = True
-            yield
-            app.state.ready = False
-            await client.aclose()
-            await submitter.aclose()
+            try:
+                yield
+            finally:
+                app.state.ready = False
+                await client.aclose()
+                await submitter.aclose()
 
     app = FastAPI(
         title=TITLE,
@@ -73,16 +77,23 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         separate_input_output_schemas=True,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
     app.state.ready = False
     app.state.metrics = metrics
+    app.state.locks = Locks()
     app.state.platform_clock = clock
     app.state.submitter = submitter
+    app.state.import_limits = _import_limits(settings)
     app.state.gateway = _gateway(settings, client, metrics)
     app.add_middleware(AuthenticationMiddleware, tenants=store)
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimitMiddleware,
+        max_bytes=settings.max_body_bytes,
+        exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
+    )
     app.add_middleware(RequestContextMiddleware, metrics=metrics)
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
@@ -114,6 +125,16 @@ def _gateway(settings: Settings, client: UpstreamClient, metrics: Metrics) -> Ga
             DeadlineClass.UPLOAD: settings.upload_timeout,
         },
         observer=TelemetryObserver(metrics),
+        export_limits=ExportLimits(settings.export_idle_timeout, settings.max_record_length),
+    )
+
+
+def _import_limits(settings: Settings) -> ImportLimits:
+    return ImportLimits(
+        rows=settings.max_import_rows,
+        idle=settings.import_idle_timeout,
+        wait=settings.import_wait_max,
+        poll=settings.import_poll_interval,
     )
 
 

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     interactive_timeout: Seconds = Field(15.0, description="Seconds a read may take in all.")
     write_timeout: Seconds = Field(30.0, description="Seconds a change may take in all.")
     export_timeout: Seconds = Field(600.0, description="Seconds an export may take in all.")
+    export_idle_timeout: Seconds = Field(
+        30.0, description="Seconds to wait for the next bytes of an export; waiting for the client does not count."
+    )
     upload_timeout: Seconds = Field(300.0, description="Seconds an upload may take in all.")
     smtp_connect_timeout: Seconds = Field(15.0, description="Seconds to wait for a tenant's SMTP relay to greet.")
     smtp_reply_timeout: Seconds = Field(30.0, description="Seconds to wait for a relay's reply to a command.")
@@ -79,6 +82,16 @@ class Settings(BaseSettings):
     smtp_ca_file: Annotated[FilePath, AfterValidator(_ca_file)] | None = Field(
         None, description="PEM file of authorities to trust for relays with TLS, beside the system's."
     )
-    max_body_bytes: Bytes = Field(10 * 1024 * 1024, description="Largest request body.")
+    max_body_bytes: Bytes = Field(10 * 1024 * 1024, description="Largest request body, except of an import.")
+    max_import_bytes: Bytes = Field(1024 * 1024 * 1024, description="Largest body of an import.")
+    max_import_rows: int = Field(2_000_000, ge=1, description="Most rows of an import; each takes 8 bytes of memory.")
+    import_idle_timeout: Seconds = Field(30.0, description="Seconds for which the body of an import may pause.")
+    import_wait_max: int = Field(60, ge=0, le=3600, description="Most seconds that `Prefer: wait` may wait.")
+    import_poll_interval: Seconds = Field(
+        0.5, description="Seconds after which a waited-for import is first looked at again; they grow up to 5."
+    )
     max_reply_bytes: Bytes = Field(16 * 1024 * 1024, description="Largest platform reply read into memory.")
-    shutdown_timeout: Seconds = Field(30.0, description="Seconds that requests under way get to finish on shutdown.")
+    max_record_length: int = Field(
+        65_536, ge=1024, description="Most characters of one record or line of an export, whose size has no limit."
+    )
+    shutdown_timeout: int = Field(30, ge=1, description="Seconds that requests under way get to finish on shutdown.")

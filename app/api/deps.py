@@ -4,6 +4,7 @@ Every `/v1` router also depends on `check_request`, which refuses what no endpoi
 """
 
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
@@ -11,10 +12,18 @@ from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 
 from app.api.negotiation import accept_header, is_json, preferred
-from app.errors import FieldError, InsufficientScope, NotAcceptable, UnsupportedMediaType, ValidationFailed
+from app.errors import (
+    FieldError,
+    InsufficientScope,
+    MalformedRequest,
+    NotAcceptable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
+from app.gateway.locks import Locks
 from app.messages.submitter import Submitter
 from app.tenants.models import Scope
 
@@ -93,6 +102,15 @@ def platform_clock(request: Request) -> PlatformClock:
 
 
 PlatformClockDep = Annotated[PlatformClock, Depends(platform_clock)]
+
+
+def locks(request: Request) -> Locks:
+    """Return the application's locks."""
+    found: Locks = request.app.state.locks
+    return found
+
+
+LocksDep = Annotated[Locks, Depends(locks)]
 GatewayDep = Annotated[Gateway, Depends(gateway)]
 
 
@@ -118,6 +136,10 @@ def check_request(request: Request) -> None:
 
 
 def _check_query(request: Request) -> None:
+    try:
+        unquote_to_bytes(request.scope["query_string"].replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        raise MalformedRequest("The query is not UTF-8.") from None
     declared = _query_names(request.scope["route"].dependant)
     errors = [
         FieldError("parameter", name[:100], "unknown_parameter", "is not a parameter of this resource")
@@ -130,7 +152,7 @@ def _check_query(request: Request) -> None:
         if len(request.query_params.getlist(name)) > 1
     ]
     if errors:
-        raise ValidationFailed(f"{len(errors)} query parameters refused.", errors)
+        raise ValidationFailed(f"{len(errors)} query parameter{'s' if len(errors) > 1 else ''} refused.", errors)
 
 
 def _query_names(dependant: Dependant) -> set[str]:

@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.api.pagination import Collection
 from app.api.problems import problem_responses
+from app.api.tables import CSV, NDJSON, csv_columns
 from app.errors import (
     Conflict,
     GatewayError,
@@ -28,7 +30,7 @@ from app.errors import (
     UpstreamUnavailable,
     ValidationFailed,
 )
-from app.gateway.operation import Effect, Operation
+from app.gateway.operation import Effect, Export, Operation
 
 _ALWAYS: tuple[type[GatewayError], ...] = (
     MalformedRequest,
@@ -55,7 +57,7 @@ _WRITING: tuple[type[GatewayError], ...] = (
 
 
 def documents(
-    operation: Operation[Any, Any],
+    operation: Operation[Any, Any] | Export[Any],
     *,
     reads_first: bool = False,
     read_back: bool = False,
@@ -81,6 +83,45 @@ def documents(
     if bodies:
         extra["requestBody"] = _request_body(bodies)
     return {"responses": responses, "openapi_extra": extra, **route}
+
+
+def export_documents(export: Export[Any], **route: Any) -> dict[str, Any]:
+    """Return the keyword arguments of a route that passes on `export`, in each form it can be asked for.
+
+    Args:
+        export: gives the public model of a row, the errors and the manual's section.
+        route: what the route says beside.
+    """
+    model = export.source.model
+    documented = documents(export, response_model=Collection[model], **route)  # type: ignore[valid-type]
+    documented["responses"][200] = {
+        "description": _EXPORT,
+        "headers": {"Vary": {"description": "`Accept, Accept-Encoding`", "schema": {"type": "string"}}},
+        "content": {
+            NDJSON: {
+                "schema": {
+                    "type": "string",
+                    "description": "A JSON object a line.",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"$ref": f"#/components/schemas/{model.__name__}"},
+                }
+            },
+            CSV: {
+                "schema": {
+                    "type": "string",
+                    "description": "RFC 4180 in UTF-8, with the heading "
+                    f"`{','.join(name for name, _ in csv_columns(model))}`. An empty cell is null.",
+                }
+            },
+        },
+    }
+    return documented
+
+
+_EXPORT = (
+    "The records, passed on as the platform writes them. The answer is whole only if it ends in good order: JSON is "
+    "closed, and the transfer is not aborted."
+)
 
 
 def _request_body(bodies: Mapping[str, type[BaseModel]]) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from app.errors import (
     ValidationFailed,
 )
 
-_MAX_FIELD_ERRORS = 100
+# Enough for every field of the largest batch.
+_MAX_FIELD_ERRORS = 10_000
+_LONGEST_STEP = 100
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _BY_STATUS: Mapping[int, type[GatewayError]] = {
@@ -54,7 +56,9 @@ def from_http_exception(error: HTTPException) -> GatewayError:
 def from_validation_error(error: RequestValidationError) -> GatewayError:
     """Translate the framework's list of refused fields; a body that is not JSON at all is malformed, not invalid."""
     if any(detail["type"] == "json_invalid" for detail in error.errors()):
-        return MalformedRequest("The body is not valid JSON.")
+        return MalformedRequest("The body is not valid JSON: UTF-8, each name of an object once, no NaN.")
+    if any(tuple(detail["loc"]) == ("body",) and detail["type"] == "missing" for detail in error.errors()):
+        return MalformedRequest("The body is missing.")
     return validation_failed(error.errors())
 
 
@@ -77,7 +81,7 @@ def field_error(location: Sequence[str | int], code: str, message: str) -> Field
 
 def _pointer(path: Sequence[str | int]) -> str:
     # Pydantic marks a refused key of an object with a step of its own.
-    steps = [str(part) for part in path if part != "[key]"]
+    steps = [str(part)[:_LONGEST_STEP] for part in path if part != "[key]"]
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 

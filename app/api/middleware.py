@@ -1,15 +1,18 @@
 """Pure ASGI middleware around every request: context and access log, body limit, authentication."""
 
 import re
+import secrets
 import time
 import uuid
 from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
+from app.api.responses import ResponseAborted
 from app.errors import (
     GatewayError,
     InternalError,
@@ -42,21 +45,27 @@ class RequestContextMiddleware:
             return
         context = request_context(Headers(scope=scope))
         scope.setdefault("state", {})["context"] = context
-        answer = _Answer(send, context.request_id)
+        answer = _Answer(send, context)
         started = time.perf_counter()
         try:
             await self._app(scope, receive, answer.send)
+        except ResponseAborted as aborted:
+            # Returning with the answer unfinished makes the server cut the connection.
+            answer.aborted = aborted.code
+            log.warning("response_aborted", request_id=context.request_id, code=aborted.code, detail=aborted.detail)
         except Exception:
             log.exception("unhandled_error", request_id=context.request_id)
             if not answer.status:
                 error = InternalError("The gateway failed; the request id finds the cause in its log.")
                 await _refuse(error, scope, receive, answer.send)
         finally:
-            self._finish(scope, context, answer.status, time.perf_counter() - started)
+            self._finish(scope, context, answer, time.perf_counter() - started)
 
-    def _finish(self, scope: Scope, context: RequestContext, status: int, seconds: float) -> None:
+    def _finish(self, scope: Scope, context: RequestContext, answer: "_Answer", seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.request_finished(scope["method"], route, status, seconds)
+        self._metrics.request_finished(scope["method"], route, answer.status, seconds)
+        if answer.aborted:
+            self._metrics.response_aborted(route, answer.aborted)
         caller = context.caller
         log.info(
             "request",
@@ -64,7 +73,8 @@ class RequestContextMiddleware:
             traceparent=context.traceparent,
             method=scope["method"],
             route=route,
-            status=status,
+            status=answer.status,
+            aborted=answer.aborted,
             duration_ms=round(seconds * 1000, 2),
             tenant=caller.tenant.id if caller else None,
             key=caller.key_id if caller else None,
@@ -81,16 +91,18 @@ class RequestContextMiddleware:
 
 
 class _Answer:
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, context: RequestContext) -> None:
         self._send = send
-        self._request_id = request_id
+        self._context = context
         self.status = 0
+        self.aborted: str | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
+            headers["X-Request-ID"] = self._context.request_id
+            headers["traceparent"] = self._context.traceparent
             headers.setdefault("X-Content-Type-Options", "nosniff")
         await self._send(message)
 
@@ -100,7 +112,11 @@ def request_context(headers: Mapping[str, str]) -> RequestContext:
     given = headers.get("x-request-id", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     traceparent = headers.get("traceparent", "")
-    return RequestContext(request_id, traceparent if _TRACEPARENT.fullmatch(traceparent) else None)
+    return RequestContext(request_id, traceparent if _TRACEPARENT.fullmatch(traceparent) else _new_traceparent())
+
+
+def _new_traceparent() -> str:
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
 async def _refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,20 +126,28 @@ async def _refuse(error: GatewayError, scope: Scope, receive: Receive, send: Sen
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies over a size with 413, by their announced length or, when streamed, as soon as they exceed it."""
+    """Refuses bodies over a size with 413, by their announced length or, when streamed, as soon as they exceed it.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    Args:
+        app: the application.
+        max_bytes: the largest body.
+        exceptions: the largest body of certain paths, by their template.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, exceptions: Mapping[str, int]) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._exceptions = [(compile_path(template)[0], limit) for template, limit in exceptions.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = next((limit for path, limit in self._exceptions if path.match(scope["path"])), self._max_bytes)
         length = Headers(scope=scope).get("content-length", "0")
-        if length.isdecimal() and int(length) > self._max_bytes:
-            await _refuse(self._too_large(), scope, receive, send)
+        if length.isdecimal() and int(length) > limit:
+            await _refuse(_too_large(limit), scope, receive, send)
             return
         received = 0
 
@@ -131,14 +155,15 @@ class BodyLimitMiddleware:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise self._too_large()
+            if received > limit:
+                raise _too_large(limit)
             return message
 
         await self._app(scope, limited, send)
 
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"The body is larger than {self._max_bytes} bytes.")
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {limit} bytes.")
 
 
 class AuthenticationMiddleware:

@@ -46,6 +46,19 @@ def quality(accept: str, media_type: str) -> float:
     return next((weight for weight in specific_first if weight >= 0), 0.0)
 
 
+def prefers_gzip(accept_encoding: str) -> bool:
+    """Tell whether an Accept-Encoding header admits gzip and does not rank the plain form higher.
+
+    Without the header the answer stays as it is: many a client that sends none cannot undo it.
+    """
+    weights: dict[str, float] = {}
+    for item in accept_encoding.split(","):
+        coding, *parameters = (part.strip().lower() for part in item.split(";"))
+        weights[coding] = _quality(parameters)
+    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return gzip > 0 and gzip >= weights.get("identity", 0.0)
+
+
 def _quality(parameters: list[str]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition("=")

@@ -1,11 +1,13 @@
 """Swagger UI and ReDoc from packaged assets: nothing on these pages asks another machine for anything."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
@@ -18,10 +20,10 @@ _SWAGGER_OPTIONS = {"persistAuthorization": True, "displayRequestDuration": True
 
 
 def install_pages(app: FastAPI) -> None:
-    """Add `/docs`, `/redoc` and their assets to an application that was made without them."""
+    """Add `/docs`, `/redoc` `/openapi.json` and their assets to an application that was made without them."""
     redoc = (_ASSETS / _REDOC).read_bytes().replace(_LOGO, _NO_LOGO)
 
-    async def redoc_bundle(_request: Request) -> Response:
+    async def redoc_bundle() -> Response:
         return Response(redoc, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
 
     async def swagger_ui(request: Request) -> HTMLResponse:
@@ -45,7 +47,15 @@ def install_pages(app: FastAPI) -> None:
             with_google_fonts=False,
         )
 
-    app.add_route("/docs", swagger_ui, include_in_schema=False)
-    app.add_route("/redoc", redoc_page, include_in_schema=False)
-    app.add_route(f"{_MOUNT}/{_REDOC}", redoc_bundle, include_in_schema=False)
+    async def openapi() -> Response:
+        return JSONResponse(app.openapi())
+
+    pages: dict[str, Callable[..., Any]] = {
+        "/docs": swagger_ui,
+        "/redoc": redoc_page,
+        "/openapi.json": openapi,
+        f"{_MOUNT}/{_REDOC}": redoc_bundle,
+    }
+    for path, page in pages.items():
+        app.add_api_route(path, page, include_in_schema=False, response_model=None)
     app.mount(_MOUNT, StaticFiles(directory=_ASSETS), name="static")

@@ -13,6 +13,20 @@ from app.errors import GatewayError, NotFound
 Item = TypeVar("Item")
 
 
+class ResponseAborted(Exception):
+    """An answer that had begun and cannot be brought to its end: its connection must be cut.
+
+    Args:
+        code: the error code it ended in, or what the client did.
+        detail: what happened, for the log.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
 def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a model as JSON. Every answer is one tenant's own, so nothing between may store it."""
     content = body.model_dump_json().encode()

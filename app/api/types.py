@@ -25,6 +25,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST_PASSWORD = 128
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _MOMENT = re.compile(r"[0-9-]{10}[Tt][0-9:]{8}(?:\.[0-9]+)?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})?")
 
 
@@ -41,17 +43,22 @@ def _multi_line(value: str) -> str:
 
 
 def _secret_line(value: SecretStr) -> SecretStr:
-    _single_line(value.get_secret_value())
+    # The framework's own length errors tell how long the password is.
+    if not 1 <= len(_single_line(value.get_secret_value())) <= _LONGEST_PASSWORD:
+        raise PydanticCustomError("password_length", "must have 1 to 128 characters")
     return value
 
 
 def _email(value: str) -> str:
     try:
-        validate_email(value, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False)
+        found = validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
         raise PydanticCustomError(
             "email_address", "is not an e-mail address: {reason}", {"reason": str(error)}
         ) from None
+    # The address goes out as it was given, so one that the validator would only take after rewriting it is refused.
+    if value.rpartition("@")[2].lower() not in {found.domain, found.ascii_domain}:
+        raise PydanticCustomError("email_address", "is not an e-mail address: its domain is not one as it stands")
     return value
 
 
@@ -66,6 +73,19 @@ def _domain(value: str) -> str:
     # What the validator would only take after rewriting it (full-width letters, say) is not a name as it stands.
     if value not in {found.domain, found.ascii_domain}:
         raise error
+    return value
+
+
+def _integer(value: Any) -> Any:
+    # Pydantic alone would also read 1_0, +1, 01 and 1.0, and so take one resource for another.
+    if isinstance(value, str) and not _INTEGER.fullmatch(value):
+        raise PydanticCustomError("int_parsing", "must be an integer, written in digits")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise PydanticCustomError("bool_parsing", "must be true or false")
     return value
 
 
@@ -156,7 +176,7 @@ EmailAddress = Annotated[
     AfterValidator(_email),
     Field(json_schema_extra={"format": "email"}),
 ]
-"""An e-mail address (RFC 5321), checked for form only; ASCII before the `@`, any domain after it."""
+"""An e-mail address (RFC 5321), checked for form only: ASCII before the `@`, a domain that could be public after it."""
 
 DomainName = Annotated[
     str,
@@ -166,7 +186,11 @@ DomainName = Annotated[
 ]
 """A domain name of at least two labels, in lower case; an internationalized one in either of its spellings."""
 
-Password = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_secret_line)]
+Password = Annotated[
+    SecretStr,
+    AfterValidator(_secret_line),
+    Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_PASSWORD}),
+]
 """A password to pass on: any characters but control characters; nothing shows it."""
 
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]
@@ -174,8 +198,14 @@ IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A time with an offset (RFC 3339)."""
 
-Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-"""An id the platform gave out."""
+Integer = Annotated[int, BeforeValidator(_integer)]
+"""An integer, in paths and queries written in digits without leading zeros."""
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A boolean, in queries written `true` or `false`."""
+
+Id = Annotated[Integer, Field(ge=1, le=2**53 - 1)]
+"""An id the platform gave out, small enough to be exact in every JSON reader."""
 
 Batch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]
 """A campaign's batch number."""

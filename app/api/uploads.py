@@ -1,8 +1,8 @@
 """Bodies that are more than one JSON model: multipart forms, and JSON read by hand beside them."""
 
 import sys
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -34,6 +34,14 @@ class Form:
     files: tuple[Upload, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OpenForm:
+    """A multipart form whose files have been received but not read: large ones are on the disk."""
+
+    fields: Mapping[str, list[str]]
+    files: tuple[UploadFile, ...]
+
+
 def media_type(request: Request) -> str:
     """Return the request's media type in lower case, without parameters; empty when there is none."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -49,26 +57,49 @@ async def read_form(request: Request, *, max_files: int = 20, max_fields: int = 
     """
     if media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType("The body must be multipart/form-data.", headers={"Accept": "multipart/form-data"})
+    # A text field is limited as a JSON body is: by the body's limit, and by its own in the model.
+    limits = {"max_files": max_files, "max_fields": max_fields, "max_part_size": sys.maxsize}
+    async with aclosing(request.stream()) as body, open_form(request, body, **limits) as form:
+        return Form(form.fields, tuple([await _upload(file) for file in form.files]))
+
+
+@asynccontextmanager
+async def open_form(
+    request: Request, body: AsyncGenerator[bytes, None], *, max_files: int, max_fields: int = 100, max_part_size: int
+) -> AsyncGenerator[OpenForm, None]:
+    """Receive a multipart form; its files are gone at the end of the `async with` block.
+
+    Args:
+        request: the request, for its headers.
+        body: its body.
+        max_files: the most files it may hold.
+        max_fields: the most text fields.
+        max_part_size: the most bytes of a text field.
+
+    Raises:
+        MalformedRequest: it is not a readable form, or has too many parts, or too large ones.
+        ValidationFailed: a file under another field than `file` or `file[]`, or without a name.
+    """
     fields: dict[str, list[str]] = {}
-    files: list[Upload] = []
-    form = await _parse(request, max_files, max_fields)
+    files: list[UploadFile] = []
+    form = await _parse(
+        _StrictParser(request.headers, body, max_files=max_files, max_fields=max_fields, max_part_size=max_part_size)
+    )
     try:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
-                files.append(await _upload(name, value))
+                _check_file(name, value)
+                files.append(value)
             else:
                 fields.setdefault(name.removesuffix("[]"), []).append(value)
+        yield OpenForm(fields, tuple(files))
     finally:
         await form.close()
-    return Form(fields, tuple(files))
 
 
-async def _parse(request: Request, max_files: int, max_fields: int) -> FormData:
+async def _parse(parser: "_StrictParser") -> FormData:
     try:
-        async with aclosing(request.stream()) as stream:
-            # A text field is limited as a JSON body is: by the body's limit, and by its own in the model.
-            limits = {"max_files": max_files, "max_fields": max_fields, "max_part_size": sys.maxsize}
-            return await _StrictParser(request.headers, stream, **limits).parse()
+        return await parser.parse()
     except MultiPartException as error:
         raise MalformedRequest(f"The form cannot be read: {error.message}") from None
 
@@ -111,7 +142,7 @@ def _check_utf8(text: bytes | bytearray) -> None:
         raise MultiPartException("Its text is not UTF-8.") from None
 
 
-async def _upload(name: str, file: UploadFile) -> Upload:
+def _check_file(name: str, file: UploadFile) -> None:
     if name not in {"file", "file[]"}:
         raise ValidationFailed(
             "A file stands under an unknown field.",
@@ -121,7 +152,10 @@ async def _upload(name: str, file: UploadFile) -> Upload:
         raise ValidationFailed(
             "A file has no name.", [FieldError("body", "/file", "missing_filename", "must have a file name")]
         )
-    return Upload(file.filename, file.content_type or "application/octet-stream", await file.read())
+
+
+async def _upload(file: UploadFile) -> Upload:
+    return Upload(file.filename or "", file.content_type or "application/octet-stream", await file.read())
 
 
 def validated(model: type[Model], data: Any) -> Model:
@@ -145,6 +179,6 @@ async def read_json(request: Request, model: type[Model]) -> Model:
     """
     try:
         data = await request.json()
-    except (ValueError, RecursionError):
-        raise MalformedRequest("The body is not valid JSON.") from None
+    except ValueError:
+        raise MalformedRequest("The body is not valid JSON: UTF-8, each name of an object once, no NaN.") from None
     return validated(model, data)

@@ -1,26 +1,21 @@
 """The one forward path of a request to the platform."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Protocol
 
-from app.errors import (
-    GatewayError,
-    OutcomeUnknown,
-    UpstreamAnswer,
-    UpstreamCredentialsRejected,
-    UpstreamError,
-    UpstreamMalformed,
-    UpstreamQuotaExhausted,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-)
+from app.errors import GatewayError
 from app.gateway.context import Caller, UpstreamCall
-from app.gateway.operation import DeadlineClass, Effect, In, Operation, Out
-from app.upstream.client import NeverSent, ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
-from app.upstream.document import Drift, UnexpectedForm
-from app.upstream.envelope import Parameters, WireReply, address, open_document, secrets_of, unwrap
+from app.gateway.failures import check_status, created_without_id, transport_error, unusable
+from app.gateway.operation import DeadlineClass, Export, In, Operation, Out
+from app.gateway.streaming import RowStream, read_ahead, rows_of
+from app.upstream.client import ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
+from app.upstream.document import Document, Drift, MissingId, UnexpectedForm
+from app.upstream.envelope import Parameters, WireReply, WireRequest, address, open_document, secrets_of, unwrap
+from app.upstream.exports import ExportReader
 from app.upstream.redaction import Redact, redactor
 
 
@@ -34,6 +29,19 @@ class Observer(Protocol):
         """Called when a reply departed from the form that was expected."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExportLimits:
+    """What keeps an export, whose size has no limit, within bounds.
+
+    Args:
+        idle_timeout: seconds to wait for the platform's next bytes.
+        record_length: characters that one record may have.
+    """
+
+    idle_timeout: float
+    record_length: int
+
+
 class Gateway:
     """Calls operations of the platform on behalf of tenants.
 
@@ -43,6 +51,7 @@ class Gateway:
         connect_timeout: seconds to wait for a connection.
         deadlines: total seconds per deadline class.
         observer: told of exchanges and drift.
+        export_limits: the bounds of exports.
     """
 
     def __init__(
@@ -53,12 +62,14 @@ class Gateway:
         connect_timeout: float,
         deadlines: Mapping[DeadlineClass, float],
         observer: Observer,
+        export_limits: ExportLimits,
     ) -> None:
         self._client = client
         self._zone = zone
         self._connect_timeout = connect_timeout
         self._deadlines = deadlines
         self._observer = observer
+        self._export_limits = export_limits
 
     async def call(self, operation: Operation[In, Out], request: In, caller: Caller) -> Out:
         """Carry out one operation: encode, send with the tenant's credentials, unwrap, decode.
@@ -67,42 +78,83 @@ class Gateway:
             GatewayError: anything that kept the platform from answering as promised.
         """
         parameters = operation.encode(request)
-        exchange = _Exchange(operation.name, time.perf_counter())
-        try:
+        with self._exchange(operation.name, caller) as exchange:
             reply = await self._send(operation, parameters, caller)
             exchange.status = reply.status
-            redact = redactor(secrets_of(parameters, operation.secret_fields, caller.tenant.upstream))
-            result = self._read(operation, request, reply, redact)
+            return self._read(operation, request, reply, _redact(operation, parameters, caller))
+
+    @asynccontextmanager
+    async def export(self, export: Export[In], request: In, caller: Caller) -> AsyncIterator[RowStream]:
+        """Begin an export; its first records have come, or its end, when this gives them.
+
+        What is wrong by then is raised here; what goes wrong later, as the same errors, by the iteration of the rows.
+        Leaving, whether at the end or before, frees the connection to the platform.
+
+        Raises:
+            GatewayError: anything that kept the platform from answering as promised.
+        """
+        parameters = export.encode(request)
+        with self._exchange(export.name, caller) as exchange:
+            try:
+                async with self._client.stream(_wire(export, parameters, caller), self._timeouts(export)) as reply:
+                    exchange.status = reply.status
+                    check_status(export, reply.status, reply.headers)
+                    document = Document("", None, self._zone, redact=_redact(export, parameters, caller))
+                    reader = self._reader(export, reply.headers, document)
+                    async with read_ahead(rows_of(export, reply.chunks, reader, document), reply.deadline) as rows:
+                        yield rows
+            except TransportFailure as failure:
+                raise transport_error(export, failure) from failure
+            self._report(export.name, document)
+
+    def _reader(self, export: Export[In], headers: Mapping[str, str], document: Document) -> ExportReader:
+        return ExportReader(
+            export.source,
+            operation=export.name,
+            content_type=headers.get("content-type", ""),
+            document=document,
+            max_length=self._export_limits.record_length,
+        )
+
+    @contextmanager
+    def _exchange(self, operation: str, caller: Caller) -> Iterator["_Exchange"]:
+        exchange = _Exchange(operation, time.perf_counter())
+        try:
+            yield exchange
             exchange.outcome = "ok"
         except GatewayError as error:
             exchange.outcome = error.code
             raise
         finally:
             self._observer.exchanged(exchange.ended(caller))
-        return result
+
+    def _timeouts(self, operation: Operation[In, Out] | Export[In]) -> Timeouts:
+        return Timeouts(self._connect_timeout, self._deadlines[operation.deadline], self._export_limits.idle_timeout)
 
     async def _send(self, operation: Operation[In, Out], parameters: Parameters, caller: Caller) -> WireReply:
-        wire = address(operation.script, operation.do, parameters, caller.tenant.upstream)
-        wire = wire.with_headers(_trace_headers(caller))
-        timeouts = Timeouts(self._connect_timeout, self._deadlines[operation.deadline])
         try:
-            return await self._client.send(wire, timeouts)
+            return await self._client.send(_wire(operation, parameters, caller), self._timeouts(operation))
         except TransportFailure as failure:
-            raise _transport_error(operation, failure) from failure
+            raise transport_error(operation, failure) from failure
         except ReplyTooLarge:
-            raise _unusable(operation, "more bytes than the gateway reads into memory") from None
+            raise unusable(operation, "more bytes than the gateway reads into memory") from None
 
     def _read(self, operation: Operation[In, Out], request: In, reply: WireReply, redact: Redact) -> Out:
-        _check_status(operation, reply)
+        check_status(operation, reply.status, reply.headers)
         try:
             document = open_document(reply, self._zone, plain_text=operation.root is None, redact=redact)
             unwrap(document, operation.name, operation.root)
             result = operation.decode(document, request)
+        except MissingId:
+            raise created_without_id(operation) from None
         except UnexpectedForm as error:
-            raise _unusable(operation, redact(str(error))) from None
-        if document.drift:
-            self._observer.drifted(operation.name, frozenset(document.drift))
+            raise unusable(operation, redact(str(error))) from None
+        self._report(operation.name, document)
         return result
+
+    def _report(self, operation: str, document: Document) -> None:
+        if document.drift:
+            self._observer.drifted(operation, frozenset(document.drift))
 
 
 class _Exchange:
@@ -117,52 +169,11 @@ class _Exchange:
         return call
 
 
-def _trace_headers(caller: Caller) -> dict[str, str]:
-    headers = {"X-Request-ID": caller.context.request_id}
-    if caller.context.traceparent:
-        headers["traceparent"] = caller.context.traceparent
-    return headers
+def _wire(operation: Operation[In, Out] | Export[In], parameters: Parameters, caller: Caller) -> WireRequest:
+    wire = address(operation.script, operation.do, parameters, caller.tenant.upstream)
+    context = caller.context
+    return wire.with_headers({"X-Request-ID": context.request_id, "traceparent": context.traceparent})
 
 
-def _transport_error(operation: Operation[In, Out], failure: TransportFailure) -> GatewayError:
-    answer = UpstreamAnswer(operation.name, message=failure.reason)
-    if isinstance(failure, NeverSent):
-        return UpstreamUnavailable(
-            f"The platform could not be reached: {failure.reason}. Nothing was sent; trying again is safe.",
-            upstream=answer,
-            headers={"Retry-After": "5"},
-        )
-    if operation.effect is not Effect.READ:
-        return _outcome_unknown(operation, answer)
-    if failure.timed_out:
-        return UpstreamTimeout("The platform did not answer in time.", upstream=answer)
-    return UpstreamError(f"The platform did not answer: {failure.reason}.", upstream=answer)
-
-
-def _check_status(operation: Operation[In, Out], reply: WireReply) -> None:
-    if 200 <= reply.status < 300:
-        return
-    answer = UpstreamAnswer(operation.name, status=str(reply.status))
-    if reply.status == 401:
-        raise UpstreamCredentialsRejected("The platform refused the tenant's U-Mail login.", upstream=answer)
-    if reply.status == 429:
-        retry_after = reply.headers.get("retry-after")
-        headers = {"Retry-After": retry_after} if retry_after and retry_after.isdecimal() else {}
-        raise UpstreamQuotaExhausted("The platform asks for fewer calls.", upstream=answer, headers=headers)
-    if reply.status >= 500 and operation.effect is not Effect.READ:
-        raise _outcome_unknown(operation, answer)
-    raise UpstreamError(f"The platform answered HTTP {reply.status}.", upstream=answer)
-
-
-def _unusable(operation: Operation[In, Out], reason: str) -> GatewayError:
-    answer = UpstreamAnswer(operation.name, message=reason)
-    if operation.effect is not Effect.READ:
-        return _outcome_unknown(operation, answer)
-    return UpstreamMalformed(f"The platform's reply cannot be used: {reason}.", upstream=answer)
-
-
-def _outcome_unknown(operation: Operation[In, Out], answer: UpstreamAnswer) -> GatewayError:
-    return OutcomeUnknown(
-        f"The request was sent, but whether the platform carried it out is not known. {operation.find_out}",
-        upstream=answer,
-    )
+def _redact(operation: Operation[In, Out] | Export[In], parameters: Parameters, caller: Caller) -> Redact:
+    return redactor(secrets_of(parameters, operation.secret_fields, caller.tenant.upstream))

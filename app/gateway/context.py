@@ -28,13 +28,13 @@ class RequestContext:
 
     Args:
         request_id: taken from `X-Request-ID` or made; returned, logged and sent upstream.
-        traceparent: the W3C trace context of the caller, passed on upstream.
+        traceparent: the W3C trace context, the caller's or a new one; returned, logged, sent upstream.
         upstream_calls: filled in as the gateway calls the platform.
         caller: filled in once the API key is known.
     """
 
     request_id: str
-    traceparent: str | None = None
+    traceparent: str
     upstream_calls: list[UpstreamCall] = field(default_factory=list)
     caller: "Caller | None" = None
 

@@ -1,12 +1,13 @@
 """One upstream operation, described as a value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.sources import Source
 
 In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
@@ -70,6 +71,34 @@ class Operation(Generic[In, Out]):
     def __post_init__(self) -> None:
         if (self.effect is Effect.READ) == (self.find_out is not None):
             raise ValueError(f"{self.name}: a write, and only a write, says how to find out its outcome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export(Generic[In]):
+    """An upstream operation whose reply may be of any size, and which is passed on as it comes.
+
+    Args:
+        name: the gateway's name, `noun.verb`; it stands in logs, metrics and errors.
+        section: the section of the vendor's manual (V19.0).
+        script: the script below the base URL.
+        do: the script's `do` parameter, if it takes one.
+        encode: turns the input into upstream parameters.
+        source: how the reply's records are written and which public model each becomes.
+        tags: what it depends on.
+        secret_fields: upstream parameters whose values must never be shown.
+    """
+
+    name: str
+    section: str
+    script: str
+    do: str | None = None
+    encode: Callable[[In], Parameters]
+    source: Source
+    tags: frozenset[str] = frozenset()
+    secret_fields: frozenset[str] = frozenset()
+    effect: Effect = field(default=Effect.READ, init=False)
+    deadline: DeadlineClass = field(default=DeadlineClass.EXPORT, init=False)
+    find_out: None = field(default=None, init=False)
 
 
 def acknowledged(_document: Document, _request: object) -> None:

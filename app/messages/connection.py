@@ -18,6 +18,7 @@ from app.messages.failures import Reply
 from app.messages.models import Rejection
 from app.messages.translation import fate_unknown, nothing_sent
 from app.tenants.models import SmtpAccount
+from app.upstream.redaction import Redact, redactor
 
 # What the manual's own sample says of itself; the machine's name is nobody's business.
 _HELO = "localhost"
@@ -60,11 +61,13 @@ class RelayConnection:
     Args:
         client: connected, greeted and logged in.
         patience: seconds to wait for the reply to a message.
+        redact: masks the account's secrets in what the relay says.
     """
 
-    def __init__(self, client: aiosmtplib.SMTP, patience: float) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, patience: float, redact: Redact) -> None:
         self._client = client
         self._patience = patience
+        self._redact = redact
 
     @classmethod
     async def open(cls, account: SmtpAccount, waits: Waits, tls: ssl.SSLContext | None) -> "RelayConnection":
@@ -84,9 +87,10 @@ class RelayConnection:
             start_tls=account.security == "starttls",
             tls_context=tls,
         )
-        connection = cls(client, waits.total)
+        redact = _redactor(account)
+        connection = cls(client, waits.total, redact)
         try:
-            with nothing_sent():
+            with nothing_sent(redact):
                 await client.connect(timeout=waits.connect)
                 await _greet(client)
                 if account.username:
@@ -113,13 +117,13 @@ class RelayConnection:
             UpstreamUnavailable, UpstreamMalformed: the session broke before the message began to leave.
             OutcomeUnknown: it broke afterwards.
         """
-        with nothing_sent():
+        with nothing_sent(self._redact):
             await self._mail(envelope)
             rejections = await self._recipients(envelope.recipients)
             protocol = await self._data(envelope)
         with fate_unknown(envelope.message_id):
             # The message's own size decides how long this takes, so it may take as long as the whole submission.
-            reply = Reply.of(*await protocol.read_response(timeout=self._patience))
+            reply = self._reply(*await protocol.read_response(timeout=self._patience))
         if reply.code // 100 in {4, 5}:
             raise _refusal("the message", reply)
         if reply.code // 100 != 2:
@@ -131,7 +135,7 @@ class RelayConnection:
         try:
             await self._client.mail(envelope.sender, options=size)
         except aiosmtplib.SMTPSenderRefused as error:
-            raise _refusal("the sender", Reply.of(error.code, error.message)) from None
+            raise _refusal("the sender", self._reply(error.code, error.message)) from None
 
     async def _recipients(self, recipients: dict[str, str]) -> list[Rejection]:
         rejections = []
@@ -139,7 +143,7 @@ class RelayConnection:
             try:
                 await self._client.rcpt(address)
             except aiosmtplib.SMTPRecipientRefused as error:
-                reply = Reply.of(error.code, error.message)
+                reply = self._reply(error.code, error.message)
                 if reply.code == 421:
                     raise _refusal("a recipient", reply) from None
                 rejections.append(Rejection(spelling, reply.code, reply.text))
@@ -151,7 +155,7 @@ class RelayConnection:
         """Send DATA and, once the relay is ready, the message; the reply to it is still to be read."""
         reply = await self._client.execute_command(b"DATA")
         if reply.code != 354:
-            raise _refusal("the message", Reply.of(*reply))
+            raise _refusal("the message", self._reply(*reply))
         # The library's own data() does not tell a failure before the 354 from one after it.
         protocol = self._client.protocol
         if protocol is None:
@@ -159,6 +163,9 @@ class RelayConnection:
         protocol.write(_LEADING_DOT.sub(b"..", envelope.content) + b".\r\n")
         envelope.begun = True
         return protocol
+
+    def _reply(self, code: int, text: str) -> Reply:
+        return Reply.of(code, self._redact(text))
 
     async def close(self) -> None:
         """Take leave of the relay, without insisting on an answer."""
@@ -172,6 +179,12 @@ class RelayConnection:
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
         self._client.close()
+
+
+def _redactor(account: SmtpAccount) -> Redact:
+    password = account.password.get_secret_value() if account.password else ""
+    # AUTH PLAIN sends user and password as one (RFC 4616).
+    return redactor([password, f"\0{account.username}\0{password}"] if password else [])
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:

@@ -9,17 +9,18 @@ import aiosmtplib
 
 from app.messages import failures
 from app.messages.failures import Reply
+from app.upstream.redaction import Redact
 
 
 @contextmanager
-def nothing_sent() -> Iterator[None]:
-    """Translate what can break while the relay has nothing of the message."""
+def nothing_sent(redact: Redact) -> Iterator[None]:
+    """Translate what can break while the relay has nothing of the message; `redact` masks secrets in its texts."""
     try:
         yield
     except aiosmtplib.SMTPResponseException as error:
         if error.code < 0:
             raise failures.malformed() from None
-        raise failures.unavailable("it does not take part", Reply.of(error.code, error.message)) from None
+        raise failures.unavailable("it does not take part", Reply.of(error.code, redact(error.message))) from None
     except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
         raise failures.unavailable(_reason(error)) from None
 

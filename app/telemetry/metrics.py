@@ -22,6 +22,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._aborted = Counter(
+            "umail_gateway_responses_aborted",
+            "Answers that broke off after they had begun, by route and reason.",
+            ["route", "code"],
+            registry=self._registry,
+        )
         self._upstream = Histogram(
             "umail_gateway_upstream_duration_seconds",
             "Calls to the platform by operation and outcome.",
@@ -35,6 +41,10 @@ class Metrics:
             ["operation", "kind"],
             registry=self._registry,
         )
+
+    def response_aborted(self, route: str, code: str) -> None:
+        """Count one answer that broke off after it had begun; `request_finished` has counted its status."""
+        self._aborted.labels(route, code).inc()
 
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; methods outside HTTP's own become `other`."""

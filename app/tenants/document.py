@@ -15,6 +15,10 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MARKED = re.compile("\ue000([A-Za-z0-9_]+)\ue001")
 
 
+_UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError)
+"""What YAML's own conversions raise for an impossible date or number, a NUL in a path, or a structure without end."""
+
+
 class TenantsFileError(Exception):
     """The tenants file cannot be used; the text says where and why and holds no value from the file."""
 
@@ -59,20 +63,38 @@ def load_tenants(path: Path, environment: Mapping[str, str]) -> LoadedTenants:
         # `${NAME}` is no YAML inside braces, and a value put in before parsing could change the document: so the
         # variables are marked first and put in afterwards.
         marked = _VARIABLE.sub("\ue000\\1\ue001", path.read_text(encoding="utf-8"))
-        document = _Document.model_validate(resolver.resolve(yaml.safe_load(marked)))
-        return LoadedTenants(document.tenants, (path, *resolver.files))
+        tenants = _checked(resolver.resolve(yaml.load(marked, _StrictLoader)), path)  # noqa: S506 - a SafeLoader
+        return LoadedTenants(tenants, (path, *resolver.files))
     except OSError as error:
         raise TenantsFileError(f"cannot read {error.filename}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise TenantsFileError(f"{path} is not UTF-8") from None
+        raise TenantsFileError(f"{path} or a password file it names is not UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise TenantsFileError(f"{path} is not valid YAML{where}") from None
+    except _UNREADABLE as error:
+        # Their own texts quote the file.
+        raise TenantsFileError(f"{path} holds a value that cannot be read ({type(error).__name__})") from None
+
+
+def _checked(document: Any, path: Path) -> tuple[Tenant, ...]:
+    try:
+        return _Document.model_validate(document).tenants
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise TenantsFileError(f"{path}: {where}: {first['msg']}") from None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(keys) != len(set(keys)):
+            raise yaml.MarkedYAMLError(problem="a key stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 class _Resolver:

@@ -82,6 +82,8 @@ class FileTenantStore:
             self._load()
         except TenantsFileError as error:
             log.error("tenants_file_refused", reason=str(error))
+        except Exception:
+            log.exception("tenants_file_refused", reason="unexpected")
 
 
 def _signature(files: Iterable[Path]) -> Signature:

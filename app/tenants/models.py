@@ -1,12 +1,14 @@
 """Tenants, their U-Mail credentials, and the API keys that stand for them."""
 
+import hashlib
 import ipaddress
+import re
 from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 
 class Scope(StrEnum):
@@ -18,13 +20,32 @@ class Scope(StrEnum):
     MANAGE = "manage"
 
 
+_UNUSABLE = re.compile(r"[\x00-\x20\x7f-\xa0]")
+_EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+
+
+def _port_of(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        return 0
+
+
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
+    if _UNUSABLE.search(value) or _port_of(parts) == 0:
+        raise ValueError("must be a usable URL: no spaces, and a port between 1 and 65535")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an absolute http or https URL")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must not carry credentials, a query or a fragment")
     return value if value.endswith("/") else f"{value}/"
+
+
+def _not_of_nothing(value: str) -> str:
+    if value == _EMPTY_SHA256:
+        raise ValueError("is the hash of an empty key")
+    return value
 
 
 def is_loopback(host: str) -> bool:
@@ -48,17 +69,29 @@ class UpstreamAccount(_Model):
     base_url: Annotated[str, AfterValidator(_base_url)] = "http://www.bestedm.org/mm-ms/apinew/"
     auth: Literal["basic", "legacy"] = "basic"
     username: Annotated[str, StringConstraints(min_length=1)]
-    password: SecretStr
+    password: Annotated[SecretStr, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _basic_user(self) -> Self:
+        if self.auth == "basic" and ":" in self.username:
+            raise ValueError("a username for basic authentication has no colon (RFC 7617)")
+        return self
 
 
 class SmtpAccount(_Model):
     """The tenant's SMTP relay (manual, chapter 10); its login is a sender mailbox, not the API user."""
 
-    host: Annotated[str, StringConstraints(min_length=1)]
+    host: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\s/@]+$")]
     port: Annotated[int, Field(ge=1, le=65535)] = 25
     security: Literal["none", "starttls", "tls"] = "none"
     username: str | None = None
     password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _whole_login(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together")
+        return self
 
 
 class Limits(_Model):
@@ -73,7 +106,9 @@ class ApiKey(_Model):
     """An API key as stored: the SHA-256 of the whole key in hex, never the key."""
 
     id: Identifier
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
+    sha256: Annotated[
+        str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True), AfterValidator(_not_of_nothing)
+    ]
     scopes: frozenset[Scope]
 
 
@@ -88,3 +123,9 @@ class Tenant(_Model):
     smtp: SmtpAccount | None = None
     limits: Limits = Limits()
     keys: tuple[ApiKey, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct_keys(self) -> Self:
+        if len({key.id for key in self.keys}) < len(self.keys):
+            raise ValueError("two keys share an id")
+        return self

@@ -45,4 +45,4 @@ class KeyRing:
         digest = hash_key(key)
         identity = self._identities.get(digest)
         expected = identity.key.sha256 if identity else _NO_DIGEST
-        return identity if hmac.compare_digest(digest, expected) else None
+        return identity if hmac.compare_digest(digest, expected) and key else None

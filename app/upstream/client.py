@@ -6,14 +6,18 @@ tenants would share, no redirect that would carry credentials elsewhere, no rewr
 """
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import httpx2
 
+from app.upstream.compression import BrokenCompression, Decompressor
 from app.upstream.envelope import WireReply, WireRequest
+from app.upstream.multipart import Upload
+
+Result = TypeVar("Result")
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 _TIMED_OUT = (httpx2.TimeoutException,)
@@ -47,10 +51,29 @@ class ReplyTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Waits in seconds: to connect, and for the call as a whole."""
+    """Waits in seconds: to connect, for the call as a whole, and for the next bytes of a reply that is streamed."""
 
     connect: float
     total: float
+    idle: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedReply:
+    """An HTTP reply whose body is still to come.
+
+    Args:
+        status: the HTTP status.
+        headers: its headers.
+        chunks: its body, without compression, some 64 KiB at most at a time. Nothing is read from the platform that is
+            not asked for here. Raises `MaybeSent` where the body breaks off.
+        deadline: when the call's total time is over, on the event loop's clock.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncGenerator[bytes]
+    deadline: float
 
 
 class UpstreamClient:
@@ -81,6 +104,25 @@ class UpstreamClient:
         # Raised here, where the library's error, which may quote the request, does not become its context.
         raise failure
 
+    @asynccontextmanager
+    async def stream(self, request: WireRequest, timeouts: Timeouts) -> AsyncIterator[StreamedReply]:
+        """Send one request and give the reply once its head is there; leaving frees the connection.
+
+        The idle time-out counts only while bytes are waited for, not while what has come is worked on.
+
+        Raises:
+            NeverSent, MaybeSent: no reply came back.
+        """
+        progress = _Progress()
+        deadline = asyncio.get_running_loop().time() + timeouts.total
+        wire = _httpx_request(request, timeouts, progress)
+        response = await _within(deadline, None, self._transport.handle_async_request(wire), progress)
+        try:
+            async with aclosing(_chunks(response, deadline, timeouts.idle, progress)) as chunks:
+                yield StreamedReply(response.status_code, response.headers, chunks, deadline)
+        finally:
+            await response.aclose()
+
     async def _exchange(self, request: httpx2.Request) -> WireReply:
         response = await self._transport.handle_async_request(request)
         try:
@@ -101,6 +143,33 @@ class UpstreamClient:
     async def aclose(self) -> None:
         """Close the connection pool."""
         await self._transport.aclose()
+
+
+async def _chunks(
+    response: httpx2.Response, deadline: float, idle: float | None, progress: "_Progress"
+) -> AsyncGenerator[bytes]:
+    decompressor = Decompressor(response.headers.get("content-encoding", ""))
+    # Not the library's own iteration, which undoes compression without a bound.
+    stream = cast("AsyncGenerator[bytes]", aiter(cast("httpx2.AsyncByteStream", response.stream)))
+    try:
+        async with aclosing(stream):
+            while (chunk := await _within(deadline, idle, anext(stream, None), progress)) is not None:
+                for part in decompressor.parts(chunk):
+                    yield part
+        decompressor.end()
+    except BrokenCompression:
+        raise MaybeSent(_REASONS["DecodingError"]) from None
+
+
+async def _within(deadline: float, idle: float | None, waiting: Awaitable[Result], progress: "_Progress") -> Result:
+    """Await what the library does, at most until the deadline or for the idle time, and translate its errors."""
+    until = deadline if idle is None else min(deadline, asyncio.get_running_loop().time() + idle)
+    try:
+        async with asyncio.timeout_at(until):
+            return await waiting
+    except (TimeoutError, httpx2.HTTPError) as error:
+        failure = _failure(error, progress)
+    raise failure
 
 
 class _Progress:
@@ -125,9 +194,23 @@ def _httpx_request(request: WireRequest, timeouts: Timeouts, progress: _Progress
         request.method,
         request.url,
         headers=dict(request.headers),
-        content=request.body or None,
+        content=_upload(request.upload) if request.upload else request.body or None,
         extensions={"timeout": waits, "trace": progress},
     )
+
+
+async def _upload(upload: Upload) -> AsyncGenerator[bytes]:
+    try:
+        async with aclosing(upload.chunks()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    except (OSError, ValueError):
+        # Part of the request may have left by now.
+        raise _UnreadableUpload("") from None
+
+
+class _UnreadableUpload(httpx2.TransportError):
+    """The file to upload could not be read to its end."""
 
 
 def _failure(error: TimeoutError | httpx2.HTTPError, progress: _Progress) -> TransportFailure:
@@ -154,4 +237,5 @@ _REASONS = {
     "WriteError": "the connection broke while sending",
     "RemoteProtocolError": "the reply is not valid HTTP or stopped in the middle",
     "DecodingError": "the reply's compression is broken",
+    "_UnreadableUpload": "the file to upload could not be read",
 }

@@ -5,6 +5,7 @@ converter. What the platform adds, leaves out or writes unreadably never breaks 
 `Document.drift` as a path without its value.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -13,17 +14,23 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from app.errors import NotFound
 from app.upstream.redaction import Redact
-from app.upstream.values import Convert, UnknownCode, integer, text
+from app.upstream.values import Convert, UnknownCode, identifier, text
 
 Model = TypeVar("Model", bound=BaseModel)
 
 UNKNOWN = "unknown"
+_TRAILING_ID = re.compile(r"(?<![0-9.-])(?<![0-9],)([1-9][0-9]{0,17})\s*$")
 _NOISE = frozenset({"", ";"})
 
 
 class UnexpectedForm(ValueError):
     """A reply that is well-formed but cannot be what was asked for; the text names the path, never a value."""
+
+
+class MissingId(UnexpectedForm):
+    """The platform reports that it created something, and not what."""
 
 
 class DriftKind(StrEnum):
@@ -103,12 +110,14 @@ class Record(Generic[Model]):
 
     @staticmethod
     def _value(element: Element, children: Mapping[str, Any], document: "Document", path: str) -> Any:
-        name = next((name for name in element.names if name in children), None)
-        if name is None:
+        present = [name for name in element.names if name in children]
+        if not present:
             if not element.optional:
                 document.note(DriftKind.MISSING_ELEMENT, f"{path}/{element.names[0]}")
             value = None
         else:
+            # Where the platform writes several spellings, the one that says something counts.
+            name = next((name for name in present if children[name]), present[0])
             value = document.convert(children[name], element.convert, f"{path}/{name}")
         if element.required and (value is None or value == UNKNOWN):
             raise UnexpectedForm(f"no usable {path}/{element.names[0]}")
@@ -143,11 +152,6 @@ class Document:
         """Count a deviation and return the document."""
         self.note(kind, path)
         return self
-
-    def lines(self) -> list[str]:
-        """Return the lines of a plain-text reply that are not blank, stripped of what surrounds their cells."""
-        text = self.content if isinstance(self.content, str) else ""
-        return [line for raw in text.split("\n") if (line := raw.strip(" \r\ufeff"))]
 
     def note_unknown(self, name: str, content: Any, path: str) -> None:
         """Count an element nobody declared; attributes and stray semicolons carry nothing and are passed over."""
@@ -217,17 +221,34 @@ class Document:
         children = self.children(self.content, self.root)
         return self.convert(children[name], convert, f"{self.root}/{name}") if name in children else None
 
-    def created_id(self) -> int:
-        """Return the id that a creating call answers, in `<id>` (manual 5.1) or in `<data>` (manual 4.3).
+    def expect_id(self, name: str, expected: int, *, missing: str) -> None:
+        """Check that the root is the resource that was asked for.
 
         Raises:
-            UnexpectedForm: the platform reports success and gives no id.
+            NotFound: it has no id; `missing` says what is not there.
+            UnexpectedForm: it is another one.
         """
+        found = self.leaf(name, identifier)
+        if found is None:
+            raise NotFound(missing)
+        if found != expected:
+            raise UnexpectedForm("another resource than the one asked for")
+
+    def created_id(self) -> int:
+        """Return the id that a creating call answers.
+
+        It stands in `<id>` (manual 5.1) or in `<data>` (4.3), alone or at the end of a text (4.9.1: the message
+        contains it), or is all there is (5.2 promises the id and no form).
+
+        Raises:
+            MissingId: the platform reports success and gives no id.
+        """
+        children = {"data": self.content} if not self.root else self.children(self.content, self.root)
         for name in ("id", "data"):
-            value = self.leaf(name, integer) if name in self.children(self.content, self.root) else None
-            if isinstance(value, int) and value > 0:
-                return value
-        raise UnexpectedForm("a result without the id of what was created")
+            match = _TRAILING_ID.search(self._leaf(children.get(name), name) or "")
+            if match:
+                return int(match[1])
+        raise MissingId("a result without the id of what was created")
 
 
 def _many(node: Any) -> list[Any]:

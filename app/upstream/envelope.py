@@ -11,7 +11,7 @@ from app.errors import UpstreamAnswer
 from app.tenants.models import UpstreamAccount
 from app.upstream.document import Document, DriftKind, UnexpectedForm
 from app.upstream.faults import FAULTS, SUCCESS, fault
-from app.upstream.multipart import File, write_multipart
+from app.upstream.multipart import File, StoredFile, Upload, stream_multipart, write_multipart
 from app.upstream.redaction import Redact
 from app.upstream.values import text as as_text
 from app.upstream.xml import NotWellFormed, decode_text, looks_like_html, parse
@@ -27,21 +27,27 @@ class Parameters:
         query: parameters of the URL, beside `do`.
         form: fields of a body; None sends a GET, unless there are files.
         files: files of a multipart body.
+        upload: instead of those, one file of any size, which is read as it is sent.
     """
 
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     files: tuple[File, ...] = ()
+    upload: StoredFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """An HTTP request ready to send. Its URL and headers may hold credentials, so its repr shows neither."""
+    """An HTTP request ready to send, its body in memory or an upload.
+
+    Its URL and headers may hold credentials, so its repr shows neither.
+    """
 
     method: str
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    upload: Upload | None = None
 
     def with_headers(self, headers: Mapping[str, str]) -> "WireRequest":
         """Return the same request with further headers."""
@@ -75,6 +81,10 @@ def address(script: str, do: str | None, parameters: Parameters, account: Upstre
         query = {"username": account.username, "password": digest, **query}
     url = urljoin(account.base_url, script)
     url = f"{url}?{_urlencoded(query)}" if query else url
+    if parameters.upload:
+        headers["Content-Type"], upload = stream_multipart(parameters.form or {}, parameters.upload)
+        headers["Content-Length"] = str(upload.size)
+        return WireRequest("POST", url, headers, upload=upload)
     if parameters.files:
         headers["Content-Type"], body = write_multipart(parameters.form or {}, parameters.files)
         return WireRequest("POST", url, headers, body)

@@ -20,6 +20,9 @@ SUCCESS = frozenset({"success", "success_and_check_ok", "no_complete"})
 """Status words of replies that carry a result: 4.3 and others, 7.2, and 4.9.4's "still parsing"."""
 
 
+_WITHIN_AN_HOUR = {"Retry-After": "3600"}
+
+
 def _rejected(answer: UpstreamAnswer) -> GatewayError:
     return UpstreamRejected("The platform refused the request.", upstream=answer)
 
@@ -37,7 +40,8 @@ def _credentials(answer: UpstreamAnswer) -> GatewayError:
 
 
 def _quota(answer: UpstreamAnswer) -> GatewayError:
-    return UpstreamQuotaExhausted("The platform's own limit is used up.", upstream=answer)
+    detail = "The platform's own limit is used up: 100 new campaigns an hour."
+    return UpstreamQuotaExhausted(detail, upstream=answer, headers=_WITHIN_AN_HOUR)
 
 
 FAULTS: dict[str, Callable[[UpstreamAnswer], GatewayError]] = {
@@ -69,4 +73,4 @@ FAULTS: dict[str, Callable[[UpstreamAnswer], GatewayError]] = {
 
 def fault(answer: UpstreamAnswer) -> GatewayError:
     """Return the error for a reply whose status word is not one of success."""
-    return FAULTS.get(answer.status or "", _rejected)(answer)
+    return FAULTS.get((answer.status or "").lower(), _rejected)(answer)

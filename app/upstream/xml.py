@@ -41,7 +41,7 @@ def decode_text(body: bytes, content_type: str = "") -> tuple[str, bool]:
         The text without byte-order mark, and whether every byte could be decoded; the others become U+FFFD, so that
         one name cut in the middle of a character does not hide a whole list.
     """
-    encoding = _encoding(body, content_type)
+    encoding = encoding_of(body, content_type)
     try:
         text, clean = body.decode(encoding), True
     except UnicodeDecodeError:
@@ -49,7 +49,8 @@ def decode_text(body: bytes, content_type: str = "") -> tuple[str, bool]:
     return text.removeprefix("\ufeff"), clean
 
 
-def _encoding(body: bytes, content_type: str) -> str:
+def encoding_of(body: bytes, content_type: str) -> str:
+    """Return the codec of a reply, from its first bytes and its Content-Type."""
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if body.startswith(codecs.BOM_UTF8):
@@ -65,8 +66,17 @@ def looks_like_html(text: str) -> bool:
     return _HTML.match(text.lstrip()) is not None
 
 
-def parse(text: str) -> tuple[str, Any]:
+def without_declaration(text: str) -> str:
+    """Return a document without its XML declaration."""
+    return _DECLARATION.sub("", text, count=1)
+
+
+def parse(text: str, *, first_line: int = 1) -> tuple[str, Any]:
     """Parse a document.
+
+    Args:
+        text: the document.
+        first_line: the number its first line has in what errors refer to.
 
     Returns:
         The root element's name and its content: a string or None for a leaf, a dictionary otherwise, in which an
@@ -75,20 +85,21 @@ def parse(text: str) -> tuple[str, Any]:
     Raises:
         NotWellFormed: not one complete XML document, or one with a DOCTYPE, an entity, or more than `MAX_DEPTH` levels.
     """
-    text = _DECLARATION.sub("", text.strip(), count=1)
+    text = without_declaration(text.strip())
     try:
         return _parse(text)
     except expat.ExpatError:
-        return _parse_repaired(text)
+        return _parse_repaired(text, first_line)
 
 
-def _parse_repaired(text: str) -> tuple[str, Any]:
+def _parse_repaired(text: str, first_line: int) -> tuple[str, Any]:
     repaired = _BARE_AMPERSAND.sub(lambda match: match[1] or "&amp;", _FORBIDDEN.sub("", text))
     try:
         return _parse(repaired)
     except expat.ExpatError as error:
         reason = expat.errors.messages.get(error.code, "syntax error")
-        raise NotWellFormed(f"not well-formed XML: {reason} at line {error.lineno}") from None
+        line = first_line + error.lineno - 1
+        raise NotWellFormed(f"not well-formed XML: {reason} at line {line}") from None
 
 
 def _parse(text: str) -> tuple[str, Any]:

@@ -1,6 +1,7 @@
 """HTTP itself: paths, methods, media types, sizes, ids, and the log line of every request."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from io import StringIO
 from typing import Any
@@ -115,6 +116,20 @@ class TestRequestId:
         assert len({(await offline.get("/healthz")).headers["x-request-id"] for _ in range(10)}) == 10
 
 
+class TestTraceparent:
+    async def test_a_sane_one_comes_back(self, offline: httpx2.AsyncClient) -> None:
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        assert (await offline.get("/healthz", headers={"traceparent": trace})).headers["traceparent"] == trace
+
+    @pytest.mark.parametrize(
+        "given", ["", "x", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "ff-" + "1" * 32 + "-" + "1" * 16 + "-00"]
+    )
+    async def test_any_other_is_replaced(self, offline: httpx2.AsyncClient, given: str) -> None:
+        made = (await offline.get("/healthz", headers={"traceparent": given})).headers["traceparent"]
+        assert made != given
+        assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-00", made)
+
+
 class TestFaultsOfOurOwn:
     async def test_are_a_problem_document_that_tells_nothing(self) -> None:
         platform = FakePlatform([RuntimeError("internal secret")])
@@ -127,6 +142,14 @@ class TestFaultsOfOurOwn:
 class TestUnknownParameters:
     async def test_are_refused_by_name(self, offline: httpx2.AsyncClient) -> None:
         assert refused_fields(await offline.get("/v1/lists?page=1&x=2")) == {"page", "x"}
+
+    @pytest.mark.parametrize("query", ["q=%ff", "q=a%C3", "%ff=1"])
+    async def test_what_is_not_utf8(self, offline: httpx2.AsyncClient, query: str) -> None:
+        problem(await offline.get(f"/v1/contacts?{query}"), 400, "malformed_request")
+
+    @pytest.mark.parametrize("value", ["1", "yes", "TRUE", "on", ""])
+    async def test_flags_are_true_or_false(self, offline: httpx2.AsyncClient, value: str) -> None:
+        assert refused_fields(await offline.delete(f"/v1/lists/1/contacts?confirm={value}")) == {"confirm"}
 
     async def test_on_writes_too(self, offline: httpx2.AsyncClient) -> None:
         assert refused_fields(await offline.post("/v1/lists?dry_run=1", json={"name": "x"})) == {"dry_run"}

@@ -103,6 +103,18 @@ class TestWriting:
         body = problem(await call(client, WRITE), 504, "outcome_unknown")
         assert "`GET /v1/lists`" in body["detail"]
 
+    @pytest.mark.parametrize("status", [301, 302, 408, 500, 503])
+    async def test_statuses_that_leave_it_open(self, client: httpx2.AsyncClient, seeded: Sandbox, status: int) -> None:
+        seeded.misbehave(Fault(kind="status", status=status))
+        problem(await call(client, WRITE), 504, "outcome_unknown")
+
+    @pytest.mark.parametrize("status", [400, 403, 404])
+    async def test_statuses_of_what_stands_in_front(
+        self, client: httpx2.AsyncClient, seeded: Sandbox, status: int
+    ) -> None:
+        seeded.misbehave(Fault(kind="status", status=status))
+        problem(await call(client, WRITE), 502, "upstream_error")
+
     async def test_what_was_never_sent_is_safe_to_repeat(self) -> None:
         tenant = make_tenant(base_url=f"http://127.0.0.1:{unused_port()}/")
         async with client_of(make_app([tenant])) as client:
@@ -172,6 +184,7 @@ class TestForwarding:
             "user-agent",
             "authorization",
             "x-request-id",
+            "traceparent",
         }
 
 

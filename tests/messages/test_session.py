@@ -1,5 +1,6 @@
 """Submission to relays that work, and to relays that say no."""
 
+import base64
 import ssl
 from typing import Any
 
@@ -150,6 +151,21 @@ class TestRefusals:
         assert caught.value.upstream is not None
         assert (caught.value.upstream.status, caught.value.upstream.message) == (reply[:3], reply[4:])
         assert relay.messages == []
+
+    async def test_secrets_that_the_relay_quotes_are_masked(self, submitter: Submitter) -> None:
+        user, password = LOGIN
+        plain = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        alone = base64.b64encode(password.encode()).decode()
+        quoted = f"554 you said {plain} or {alone}"
+        async with Relay(refuses={"gone@example.com": quoted}).running() as relay:
+            caller = make_caller(relay.port, login=True)
+            receipt = await submitter.submit(make_message("gone@example.com", "anna@example.com"), caller)
+        async with Relay(mail_reply=quoted).running() as relay:
+            error = await failure(submitter, UpstreamRejected, relay.port, login=True)
+        for shown in (receipt.rejected[0].message, error.detail, str(error.upstream)):
+            assert "***" in shown
+            assert alone not in shown
+            assert plain not in shown
 
     @pytest.mark.parametrize("stage", ["mail_reply", "data_reply"])
     @pytest.mark.parametrize(("reply", "temporary"), [("554 5.7.1 Spam", False), ("451 4.3.0 Later", True)])

@@ -1,12 +1,13 @@
 """Changing campaigns: what is not named stays as it is, above all whether and to whom it is sent."""
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx2
 import pytest
 
-from app.sandbox import Sandbox
+from app.sandbox import Fault, Sandbox
 from app.sandbox.state import HELD, WAITING
 from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey, Scope
@@ -239,3 +240,25 @@ class TestRefusals:
             response = await client.patch("/v1/campaigns/5", json={"from_name": "x"})
         problem(response, 502, "upstream_malformed")
         assert len(platform.requests) == 1
+
+
+async def test_an_edit_does_not_undo_a_hold_that_comes_in_between(clients: Clients, sandbox: Sandbox) -> None:
+    """An edit repeats the status it has read; one that is slow must not release what was held meanwhile."""
+    client = clients["seeded"]
+    lists = (await client.get("/v1/lists")).json()["data"]
+    templates = (await client.get("/v1/templates")).json()["data"]
+    body = {
+        "template_ids": [templates[0]["id"]],
+        "list_id": lists[0]["id"],
+        "sender": {"type": "any"},
+        "from_name": "示例",
+        "schedule": {"mode": "at", "at": "2099-01-01T00:00:00Z"},
+    }
+    path = (await client.post("/v1/campaigns", json=body)).headers["location"]
+    sandbox.misbehave(Fault(kind="latency", operation="edit-task", delay=0.3))
+    renaming = asyncio.create_task(client.patch(path, json={"from_name": "新名"}))
+    while not any(call.operation == "task-list" for call in sandbox.calls):  # noqa: ASYNC110 - another task's doing
+        await asyncio.sleep(0.01)
+    held = await client.patch(path, json={"schedule": {"mode": "hold"}})
+    assert (await renaming).status_code == held.status_code == 200
+    assert (await client.get(path)).json()["status"] == "held"

@@ -38,8 +38,8 @@ MOMENTS = st.tuples(st.timedeltas(timedelta(0), timedelta(days=365_000)), ZONES)
 SCHEDULES = st.sampled_from([{"mode": "now"}, {"mode": "hold"}]) | MOMENTS.map(lambda at: {"mode": "at", "at": at})
 BODIES = st.fixed_dictionaries(
     {
-        "template_ids": st.lists(st.integers(1, 2**63 - 1), min_size=1, max_size=5, unique=True),
-        "list_id": st.integers(1, 2**63 - 1),
+        "template_ids": st.lists(st.integers(1, 2**53 - 1), min_size=1, max_size=5, unique=True),
+        "list_id": st.integers(1, 2**53 - 1),
         "sender": SENDERS,
         "from_name": st.sampled_from(["示例新闻", "A & B; C=D", "x" * 255]),
         "schedule": SCHEDULES,

@@ -65,6 +65,11 @@ class TestAdd:
             ("email", "a@example.com\nb@example.com"),
             ("email", "a@example.com;b@example.com"),
             ("email", "用户@example.com"),
+            ("email", "a@b"),
+            ("email", "a@b。cn"),
+            ("email", "a@ｂ.cn"),
+            ("email", "a@b.123"),
+            ("email", "x" * 65 + "@example.com"),
             ("email", "A <a@example.com>"),
             ("email", "x" * 250 + "@example.com"),
             ("email", None),
@@ -108,6 +113,10 @@ class TestBatch:
             "/contacts/2/variables/var1",
             "/contacts/3/email",
         }
+
+    async def test_every_field_of_the_largest_batch_is_named(self, offline: httpx2.AsyncClient) -> None:
+        rows = [{"email": "bad", "name": "a;b"}] * 500
+        assert len(refused_fields(await offline.post("/v1/lists/1/contacts/batch", json={"contacts": rows}))) == 1000
 
     @pytest.mark.parametrize("character", [";", "；", ",", "，", "\t", "\n", "\r", "\u2028", "\x0b", "\x85"])
     @pytest.mark.parametrize("field", ["name", "phone", "area"])

@@ -1,21 +1,21 @@
 """Tracking: counts that agree with each other, and the right campaign's recipients."""
 
 from datetime import UTC
+from typing import Any
 
 import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.resources.tracking.addresses import read_addresses
-from app.resources.tracking.operations import location, rate
+from app.resources.tracking.operations import RECIPIENTS, location, rate
 from app.sandbox import Fault, Sandbox
 from app.sandbox.models import Campaign
 from app.tenants.models import Scope
-from app.upstream.document import Document, Drift, DriftKind, UnexpectedForm
-from app.upstream.xml import parse
+from app.upstream.document import Drift, DriftKind, UnexpectedForm
 from tests.conftest import Clients
 from tests.support.access import assert_needs
+from tests.support.exports import read_export
 from tests.support.problems import problem, refused_fields
 
 PLACES = ["/v1/campaigns/1/tracking", "/v1/batches/1-2/tracking"]
@@ -236,52 +236,57 @@ def test_a_location_keeps_its_parts_in_their_places(continent: str, country: str
 emails = st.from_regex(r"[a-z0-9!#$%&'*+/=?^_.-]{1,8}@[a-z]{1,5}\.example", fullmatch=True)
 
 
-def xml(text: str) -> Document:
-    return Document(*parse(text), UTC)
-
-
-class TestReadAddresses:
+class TestRecipientsForms:
     @pytest.mark.parametrize(
-        ("document", "addresses"),
+        ("reply", "addresses"),
         [
-            (Document("", "", UTC), []),
-            (Document("", "\r\n \r\n", UTC), []),
-            (Document("", "a@example.com", UTC), ["a@example.com"]),
-            (Document("", "a@example.com \tA\t3\r\n b@example.com\r\n", UTC), ["a@example.com", "b@example.com"]),
-            (xml("<data/>"), []),
+            ("", []),
+            ("\r\n \r\n", []),
+            ("a@example.com", ["a@example.com"]),
+            ("a@example.com \tA\t3\r\n b@example.com\r\n", ["a@example.com", "b@example.com"]),
+            ("<data/>", []),
             (
-                xml("<data><user><email>a@example.com</email><name>b@example.com</name></user></data>"),
+                "<data><user><email>a@example.com</email><name>b@example.com</name></user></data>",
                 ["a@example.com"],
             ),
-            (xml("<l><i><email id='1'>a@example.com</email></i><i><email/></i></l>"), ["a@example.com"]),
+            ("<l><i><email id='1'>a@example.com</email></i><i><email/></i></l>", ["a@example.com"]),
             (
-                xml("<l><email>b@example.com</email><email>a@example.com</email></l>"),
+                "<l><email>b@example.com</email><email>a@example.com</email></l>",
+                ["b@example.com", "a@example.com"],
+            ),
+            (
+                "<l><i><email>b@example.com</email><email>a@example.com</email></i></l>",
                 ["b@example.com", "a@example.com"],
             ),
         ],
     )
-    def test_reads(self, document: Document, addresses: list[str]) -> None:
-        assert read_addresses(document) == addresses
-        assert document.drift == set()
+    def test_reads(self, reply: str, addresses: list[str]) -> None:
+        assert recipients(reply) == ([{"email": address} for address in addresses], set())
 
     def test_counts_what_is_no_address(self) -> None:
-        document = Document("", "邮件地址\r\na@example.com\r\n", UTC)
-        assert read_addresses(document) == ["a@example.com"]
-        assert document.drift == {Drift(DriftKind.UNREADABLE_VALUE, "line")}
+        rows, drift = recipients("邮件地址\r\na@example.com\r\n")
+        assert rows == [{"email": "a@example.com"}]
+        assert drift == {Drift(DriftKind.UNREADABLE_VALUE, "line")}
 
     @pytest.mark.parametrize(
-        "document",
+        "reply",
         [
-            Document("", "没有权限", UTC),
-            xml("<data><message>没有权限</message></data>"),
-            xml("<result><status>success</status></result>"),
+            "没有权限",
+            "<data><message>没有权限</message></data>",
+            "<data>没有权限</data>",
+            "<result><status>success</status></result>",
         ],
     )
-    def test_refuses_what_holds_no_address(self, document: Document) -> None:
+    def test_refuses_what_holds_no_address(self, reply: str) -> None:
         with pytest.raises(UnexpectedForm):
-            read_addresses(document)
+            recipients(reply)
 
     @settings(deadline=None)
     @given(st.lists(emails, max_size=10), st.sampled_from(["\n", "\r\n", "\n\n", "\t姓名\r\n"]))
     def test_any_addresses(self, addresses: list[str], end: str) -> None:
-        assert read_addresses(Document("", "".join(email + end for email in addresses), UTC)) == addresses
+        rows, _ = recipients("".join(email + end for email in addresses))
+        assert [row["email"] for row in rows] == addresses
+
+
+def recipients(reply: str) -> tuple[list[dict[str, Any]], set[Drift]]:
+    return read_export(RECIPIENTS.source, reply.encode())

@@ -35,6 +35,7 @@ from app.tenants.models import ApiKey, Scope, Tenant, UpstreamAccount
 from app.upstream.envelope import address
 from tests.support.running import client_of, make_app
 from tests.support.servers import Behaviour, read_request, reset, serving, unused_port
+from tests.support.tenants import TRACE
 
 MAILBOX_PASSWORD = "MbxCanary'7f3a&/=% <é>"
 TENANT_PASSWORD = "TenantCanary:91c2+/%'ü\""
@@ -344,7 +345,7 @@ class TestObjects:
 
     @staticmethod
     async def add(gateway: Gateway, tenant: Tenant) -> None:
-        caller = Caller(tenant, "canary", frozenset(Scope), RequestContext("1"))
+        caller = Caller(tenant, "canary", frozenset(Scope), RequestContext("1", TRACE))
         request = operations.MailboxWithPassword(ADDRESS, SecretStr(MAILBOX_PASSWORD))
         await gateway.call(operations.ADD, request, caller)
 
@@ -358,7 +359,13 @@ class TestObjects:
         ]
         models = [NewMailbox.model_validate(BODY), NewPassword.model_validate({"password": MAILBOX_PASSWORD})]
         page = operations.FindMailboxes("news.example.com", PageRequest())
-        for shown in (made, Caller(made, "canary", frozenset(), RequestContext("1")), request, page, parameters):
+        for shown in (
+            made,
+            Caller(made, "canary", frozenset(), RequestContext("1", TRACE)),
+            request,
+            page,
+            parameters,
+        ):
             assert_clean(repr(shown) + str(shown), repr(type(shown)))
         for each in (*wires, *models):
             assert_clean(repr(each) + str(each), repr(type(each)))

@@ -1,5 +1,6 @@
 """Every answer in every test is held against the OpenAPI document."""
 
+import json
 import re
 from functools import cache
 from typing import Any
@@ -59,11 +60,14 @@ async def check_response(response: httpx2.Response) -> None:
     assert documented is not None, f"{method} {path} answered {response.status_code}, which is not documented"
     await response.aread()
     media_type = response.headers.get("content-type", "").partition(";")[0]
-    if not response.content:
+    if not response.content and media_type != "application/x-ndjson":
         assert "content" not in documented or response.status_code in {204, 304}
         return
     content = documented.get("content", {})
     assert media_type in content, f"{method} {path} answered {media_type}, documented are {list(content)}"
     schema = content[media_type].get("schema")
-    if schema and media_type.endswith("json"):
+    if schema and media_type == "application/x-ndjson":
+        for line in response.text.splitlines():
+            validate(schema["contentSchema"], json.loads(line))
+    elif schema and media_type.endswith("json"):
         validate(schema, response.json())

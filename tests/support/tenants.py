@@ -9,6 +9,7 @@ KEY = "umg_test-key-with-every-scope"
 READ_KEY = "umg_test-key-that-may-only-read"
 WRITE_KEY = "umg_test-key-that-may-read-and-write"
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 BASE_URL = "http://127.0.0.1:9/mm-ms/apinew/"
 
 

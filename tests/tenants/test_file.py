@@ -12,7 +12,9 @@ from app.telemetry.logs import configure_logging
 from app.tenants.document import TenantsFileError, load_tenants
 from app.tenants.file import FileTenantStore
 from app.tenants.keys import generate_key, hash_key
-from app.tenants.models import Scope
+from app.tenants.models import ApiKey, Scope
+from app.tenants.store import KeyRing
+from tests.support.tenants import make_tenant
 
 KEY = generate_key()
 
@@ -82,6 +84,18 @@ tenants:
             (("password: hunter2", "password_file: nowhere"), "nowhere"),
             (("tenants:", "tenants: ["), "line"),
             (("tenants:", "\x00"), "YAML"),
+            (("name: Acme Ltd", "name: 2026-02-30"), "cannot be read"),
+            (("name: Acme Ltd", "name: 0x_"), "cannot be read"),
+            (("name: Acme Ltd", "name: &a [*a]"), "cannot be read"),
+            (("name: Acme Ltd", "name: " + "[" * 5000), "cannot be read"),
+            (("name: Acme Ltd", "name: Acme\n    name: Twice"), "YAML at line 3"),
+            (("password: hunter2", 'password_file: "a\\0b"'), "cannot be read"),
+            (("password: hunter2", 'password: ""'), "password"),
+            (("username: acme", 'username: "a:b"'), "colon"),
+            ((":9000/", ":99999/"), "base_url"),
+            ((":9000/", ":abc/"), "base_url"),
+            (("127.0.0.1", "exa mple"), "base_url"),
+            ((hash_key(KEY), hash_key("")), "empty key"),
         ],
     )
     def test_what_is_wrong_is_named_and_no_value_shown(
@@ -113,6 +127,10 @@ tenants:
 
 
 class TestLookup:
+    async def test_no_key_is_nobody_whatever_the_ring_holds(self) -> None:
+        nothing = ApiKey.model_construct(id="x", sha256=hash_key(""), scopes=frozenset())
+        assert KeyRing([make_tenant().model_copy(update={"keys": (nothing,)})]).find("") is None
+
     async def test_a_key_and_all_others(self, tmp_path: Path) -> None:
         store = FileTenantStore(written(tmp_path, minimal()), {})
         identity = await store.identify(KEY)
@@ -157,6 +175,26 @@ class TestWatching:
             await eventually(other_works)
             assert await store.identify(KEY) is None
         assert "hunter2" not in stream.getvalue()
+
+    @pytest.mark.parametrize("broken", ["tenants: 2026-02-30", "tenants: &a [*a]"])
+    async def test_no_edit_ends_the_watching(self, tmp_path: Path, broken: str) -> None:
+        stream = StringIO()
+        configure_logging("INFO", stream)
+        path = written(tmp_path, minimal())
+        store = FileTenantStore(path, {}, interval=0.01)
+        other = generate_key()
+
+        async def refused() -> bool:
+            return "tenants_file_refused" in stream.getvalue()
+
+        async def other_works() -> bool:
+            return await store.identify(other) is not None
+
+        async with store.running():
+            path.write_text(broken, encoding="utf-8")
+            await eventually(refused)
+            path.write_text(minimal(key=other), encoding="utf-8")
+            await eventually(other_works)
 
     async def test_a_rotated_password_file_takes_effect(self, tmp_path: Path) -> None:
         (tmp_path / "secret").write_text("before", encoding="utf-8")

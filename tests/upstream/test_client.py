@@ -216,3 +216,96 @@ async def test_every_error_of_the_library_is_translated_without_its_text(kind: t
     with pytest.raises(TransportFailure) as caught:
         await client.send(request("http://127.0.0.1/"), PATIENT)
     assert "add-task" not in caught.value.reason
+
+
+async def stream(client: UpstreamClient, behaviour: Behaviour, timeouts: Timeouts = PATIENT) -> list[bytes]:
+    async with serving(behaviour) as base, client.stream(request(base), timeouts) as reply:
+        return [part async for part in reply.chunks]
+
+
+class TestStream:
+    """What `send` promises holds here too; the faults in the middle of an export are tested with the gateway."""
+
+    async def test_gives_the_head_first(self, client: UpstreamClient) -> None:
+        go_on = asyncio.Event()
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 203 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n")
+            await go_on.wait()
+            writer.write(b"<a/>\n")
+
+        async with serving(behave) as base, client.stream(request(base), PATIENT) as reply:
+            assert (reply.status, reply.headers["content-type"]) == (203, "text/html")
+            go_on.set()
+            assert b"".join([part async for part in reply.chunks]) == b"<a/>\n"
+
+    async def test_there_is_no_limit_to_its_size(self, client: UpstreamClient) -> None:
+        raw = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+        assert sum(map(len, await stream(client, answering(raw)))) == 1_000_000
+
+    async def test_compression_is_undone_in_portions(self, client: UpstreamClient) -> None:
+        body = gzip.compress(bytes(10_000_000)) + gzip.compress(b"end")
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        parts = await stream(client, answering(head + body))
+        assert max(map(len, parts)) <= 65_536
+        assert b"".join(parts) == bytes(10_000_000) + b"end"
+
+    async def test_refused_connection(self, client: UpstreamClient) -> None:
+        with pytest.raises(NeverSent, match="cannot connect"):
+            async with client.stream(request(f"http://127.0.0.1:{unused_port()}/"), PATIENT):
+                pass
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n<a>",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<a>",
+            b"HTTP/1.1 ABC Nonsense\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: 2\r\n\r\n\x78\x9c",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\nnope",
+        ],
+    )
+    async def test_reply_that_is_broken(self, client: UpstreamClient, raw: bytes) -> None:
+        with pytest.raises(MaybeSent):
+            await stream(client, answering(raw))
+
+    @pytest.mark.parametrize("timeouts", [TIMEOUTS, Timeouts(connect=10, total=10, idle=0.2)])
+    async def test_no_more_in_time(self, client: UpstreamClient, timeouts: Timeouts) -> None:
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n<a>")
+            await reader.read()
+
+        with pytest.raises(MaybeSent) as caught:
+            await stream(client, behave, timeouts)
+        assert caught.value.timed_out
+
+    async def test_leaving_closes_the_connection(self, client: UpstreamClient) -> None:
+        left = asyncio.Event()
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n<a>")
+            await reader.read()
+            left.set()
+
+        async with serving(behave) as base:
+            async with client.stream(request(base), PATIENT) as reply:
+                assert await anext(reply.chunks) == b"<a>"
+            await asyncio.wait_for(left.wait(), 1)
+
+
+@pytest.mark.parametrize("kind", _transport_errors(), ids=lambda kind: kind.__name__)
+async def test_every_error_is_translated_when_streaming_too(kind: type[httpx2.TransportError]) -> None:
+    def fail(sent: httpx2.Request) -> httpx2.Response:
+        raise kind(f"text with {sent.url}")
+
+    client = UpstreamClient(httpx2.MockTransport(fail), max_reply_bytes=1000)
+    with pytest.raises(TransportFailure) as caught:
+        async with client.stream(request("http://127.0.0.1/"), PATIENT):
+            pass
+    assert "add-task" not in caught.value.reason
+    assert caught.value.__cause__ is caught.value.__context__ is None

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import BaseModel
 
+from app.errors import NotFound
 from app.upstream.document import Document, Drift, DriftKind, Element, Record, UnexpectedForm
 from app.upstream.values import code, integer, text
 from app.upstream.xml import parse
@@ -64,6 +65,10 @@ class TestRecords:
         assert things(xml.format("<kid><id>1</id></kid>"))[0][0].children == [Child(id=1)]
         assert len(things(xml.format("<kid><id>1</id></kid><kid><id>2</id></kid>"))[0][0].children) == 2
 
+    def test_the_spelling_that_says_something_counts(self) -> None:
+        for inner in ("<name></name><nmae>x</nmae>", "<nmae></nmae><name>x</name>", "<nmae>y</nmae><name>x</name>"):
+            assert things(f"<l><thing><id>1</id>{inner}</thing></l>")[0][0].name == "x"
+
     def test_alternative_spelling(self) -> None:
         found, drift = things("<l><thing><id>1</id><nmae>x</nmae></thing></l>")
         assert found[0].name == "x"
@@ -110,17 +115,50 @@ class TestRequired:
 
 
 class TestCreatedId:
-    @pytest.mark.parametrize("inner", ["<data>78</data>", "<id> 78 </id><data>添加成功</data>", "<data>78</data>;"])
+    @pytest.mark.parametrize(
+        "inner",
+        [
+            "<data>78</data>",
+            "<id> 78 </id><data>添加成功</data>",
+            "<data>78</data>;",
+            "<data>添加成功,78</data>",
+            "<data>新建模板 id:78</data>",
+        ],
+    )
     def test_stands_in_id_or_data(self, inner: str) -> None:
         assert document(f"<result><status>success</status>{inner}</result>").created_id() == 78
 
-    @pytest.mark.parametrize("inner", ["", "<data/>", "<data>ok</data>", "<data>0</data>", "<id>-1</id>"])
+    @pytest.mark.parametrize(
+        "inner",
+        [
+            "",
+            "<data/>",
+            "<data>ok</data>",
+            "<data>0</data>",
+            "<id>-1</id>",
+            "<data>成功添加78个</data>",
+            "<data>1,078</data>",
+        ],
+    )
     def test_absent(self, inner: str) -> None:
         with pytest.raises(UnexpectedForm):
             document(f"<result><status>success</status>{inner}</result>").created_id()
 
 
-def test_leaf_and_lines() -> None:
+def test_leaf() -> None:
     assert document("<r><total_num> 5 </total_num></r>").leaf("total_num", integer) == 5
     assert document("<r><a><b>1</b></a></r>").leaf("a", text) is None
-    assert Document("", "\ufeffa\tb\r\n\r\n  c\td \n\n", ZONE).lines() == ["a\tb", "c\td"]
+
+
+class TestExpectedId:
+    def test_the_right_one(self) -> None:
+        document("<m><id> 5 </id></m>").expect_id("id", 5, missing="x")
+
+    @pytest.mark.parametrize("xml", ["<m/>", "<m><id/></m>", "<m><id>0</id></m>", "<m><subject>x</subject></m>"])
+    def test_none(self, xml: str) -> None:
+        with pytest.raises(NotFound, match="nothing here"):
+            document(xml).expect_id("id", 5, missing="nothing here")
+
+    def test_another(self) -> None:
+        with pytest.raises(UnexpectedForm, match="another"):
+            document("<m><id>6</id></m>").expect_id("id", 5, missing="x")

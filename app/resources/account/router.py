@@ -6,10 +6,11 @@ from starlette.responses import Response
 from app.api.deps import GatewayDep, Reader
 from app.api.documentation import documents
 from app.api.responses import answer
+from app.api.routing import StrictRoute
 from app.resources.account import operations
 from app.resources.account.schemas import Account, Service
 
-router = APIRouter(prefix="/v1/account", tags=["Account"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1/account", tags=["Account"])
 
 
 @router.get("", **documents(operations.GET_ACCOUNT, summary="Get the account", response_model=Account))

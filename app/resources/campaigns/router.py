@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, PlatformClockDep, Reader, Sender, Writer, WriterOrSender, require
+from app.api.deps import GatewayDep, LocksDep, PlatformClockDep, Reader, Sender, Writer, WriterOrSender, require
 from app.api.documentation import documents
 from app.api.pagination import Collection, Page, PageRequestDep
 from app.api.responses import answer, created, no_content, page, read_back
-from app.api.types import Batch, Id, IsoDate
+from app.api.routing import StrictRoute
+from app.api.types import Batch, Id, Integer, IsoDate
 from app.errors import FieldError, ValidationFailed
 from app.gateway.context import Caller
 from app.resources.campaigns import operations
@@ -19,7 +20,7 @@ from app.resources.campaigns.requests import CampaignChanges, NewCampaign
 from app.resources.campaigns.schemas import Campaign, Send, Status
 from app.resources.campaigns.timing import plan
 
-router = APIRouter(prefix="/v1", tags=["Campaigns"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Campaigns"])
 
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[7020])]
 
@@ -74,6 +75,7 @@ async def edit_campaign(
     body: CampaignChanges,
     gateway: GatewayDep,
     clock: PlatformClockDep,
+    locks: LocksDep,
     caller: WriterOrSender,
 ) -> Response:
     """Change the fields given and return the campaign as it now is.
@@ -84,9 +86,11 @@ async def edit_campaign(
     """
     _check_scopes(body, caller)
     timing = plan(body.schedule, clock) if "schedule" in body.model_fields_set else None
-    present = await gateway.call(operations.GET, campaign_id, caller)
-    edit = complete(body, timing, present, clock.now())
-    await gateway.call(operations.edit_operation(edit), edit, caller)
+    # An edit repeats the status it has read: were another one to hold the campaign in between, it would release it.
+    async with locks.holding((caller.tenant.id, campaign_id)):
+        present = await gateway.call(operations.GET, campaign_id, caller)
+        edit = complete(body, timing, present, clock.now())
+        await gateway.call(operations.edit_operation(edit), edit, caller)
     return await read_back(gateway.call(operations.GET, campaign_id, caller))
 
 
@@ -117,7 +121,7 @@ async def list_sends(
         Batch | None, Query(description="The campaign's batch number.", examples=["20260302093000-2369-53"])
     ] = None,
     campaign_id: Annotated[Id | None, Query(description="The campaign's id.", examples=[7020])] = None,
-    status: Annotated[int | None, Query(ge=-5, le=4, description="Only those with this status code.")] = None,
+    status: Annotated[Integer | None, Query(ge=-5, le=4, description="Only those with this status code.")] = None,
 ) -> Response:
     """Return the campaigns sent on a day, or one campaign by its batch number or its id.
 

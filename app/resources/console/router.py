@@ -9,6 +9,7 @@ from app.api.deps import Reader
 from app.api.negotiation import accept_header, preferred
 from app.api.problems import problem_responses
 from app.api.responses import answer
+from app.api.routing import StrictRoute
 from app.errors import (
     InsufficientScope,
     InternalError,
@@ -22,7 +23,7 @@ from app.resources.console.form import login_form
 from app.resources.console.page import login_page
 from app.resources.console.schemas import LoginForm, UserType, WebAddress
 
-router = APIRouter(prefix="/v1/console", tags=["Console login"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1/console", tags=["Console login"])
 
 _JSON, _HTML = "application/json", "text/html"
 _ERRORS = (

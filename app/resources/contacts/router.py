@@ -10,7 +10,8 @@ from app.api.deps import GatewayDep, Reader, Writer
 from app.api.documentation import documents
 from app.api.pagination import Page, PageRequestDep
 from app.api.responses import answer, created, no_content, page, read_back
-from app.api.types import Id, ShortText
+from app.api.routing import StrictRoute
+from app.api.types import Flag, Id, ShortText
 from app.errors import FieldError, ValidationFailed
 from app.resources.contacts import operations
 from app.resources.contacts.schemas import (
@@ -20,7 +21,7 @@ from app.resources.contacts.schemas import (
     ContactChanges,
 )
 
-router = APIRouter(prefix="/v1", tags=["Contacts"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Contacts"])
 
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
 ContactId = Annotated[Id, Path(description="The contact's id.", examples=[90210])]
@@ -46,7 +47,7 @@ async def list_contacts(
     gateway: GatewayDep,
     caller: Reader,
     q: Search = None,
-    unlisted: Annotated[bool, Query(description="Only contacts that are in no list.")] = False,
+    unlisted: Annotated[Flag, Query(description="Only contacts that are in no list.")] = False,
 ) -> Response:
     """Return one page of the contacts of all lists, or of those in no list."""
     query = operations.FindContacts(0 if unlisted else None, pages, q)
@@ -103,7 +104,7 @@ async def empty_contact_list(
     list_id: ListId,
     gateway: GatewayDep,
     caller: Writer,
-    confirm: Annotated[bool, Query(description="Must be `true`: this cannot be undone.")] = False,
+    confirm: Annotated[Flag, Query(description="Must be `true`: this cannot be undone.")] = False,
 ) -> Response:
     """Delete every contact of a list and keep the empty list."""
     if not confirm:

@@ -8,7 +8,7 @@ from app.api.pagination import Collection
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.domains.schemas import AddedDomain, Domain, DomainVerification
 from app.upstream.customers import on_behalf_of
-from app.upstream.document import Document, Element, Record, UnexpectedForm
+from app.upstream.document import Document, Element, MissingId, Record
 from app.upstream.envelope import Parameters
 from app.upstream.values import code, identifier, integer
 
@@ -88,15 +88,12 @@ def _domains(document: Document, _customer_id: int | None) -> Collection[Domain]
 
 
 def _added(document: Document, request: NamedDomain) -> AddedDomain:
-    return AddedDomain(id=document.created_id(), domain=request.domain, verified=document.status == _VERIFIED)
-
-
-def _added_for_customer(document: Document, request: NamedDomain) -> AddedDomain:
-    # What 7.4 answers is not documented; that it succeeded is enough.
+    # What 7.4 answers is not documented, and the domain's name is enough to find it: success without an id is success.
     try:
-        return _added(document, request)
-    except UnexpectedForm:
-        return AddedDomain(id=None, domain=request.domain, verified=document.status == _VERIFIED)
+        domain_id = document.created_id()
+    except MissingId:
+        domain_id = None
+    return AddedDomain(id=domain_id, domain=request.domain, verified=document.status == _VERIFIED)
 
 
 def _verifications(document: Document, _domains: list[str]) -> Collection[DomainVerification]:
@@ -162,7 +159,7 @@ ADD_FOR_CUSTOMER = Operation(
     script=_SCRIPT,
     do="domain-add",
     encode=_by_name,
-    decode=_added_for_customer,
+    decode=_added,
     effect=Effect.WRITE,
     deadline=DeadlineClass.WRITE,
     tags=_TAGS,

@@ -10,12 +10,13 @@ from app.api.deps import GatewayDep, Manager, Reader, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.responses import answer, created, no_content
+from app.api.routing import StrictRoute
 from app.api.types import DomainName, Id
 from app.resources.domains import operations
 from app.resources.domains.operations import NamedDomain
 from app.resources.domains.schemas import AddedDomain, Domain, DomainsToVerify, DomainVerification, NewDomain
 
-router = APIRouter(prefix="/v1", tags=["Domains"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Domains"])
 
 Name = Annotated[DomainName, Path(description="The domain's name.", examples=["news.example.com"])]
 CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]

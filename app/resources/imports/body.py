@@ -1,85 +1,104 @@
 """The body of an import, in any of the forms that it may take, as the file to upload."""
 
 import asyncio
-import io
-from collections.abc import Iterator
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from email.message import Message
+from typing import BinaryIO, cast
 
 from fastapi import Request
+from starlette.datastructures import UploadFile
 
 from app.api.handlers import field_error
-from app.api.uploads import read_form, read_json, validated
-from app.errors import FieldError, MalformedRequest, UnsupportedMediaType, ValidationFailed
-from app.resources.imports.checking import checked_file, no_rows
+from app.api.uploads import OpenForm, open_form, validated
+from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
+from app.resources.imports.checking import RowChecker, no_rows
+from app.resources.imports.csv_table import CsvTable
 from app.resources.imports.files import ImportFile
-from app.resources.imports.rows import Row, csv_rows, json_rows, ndjson_rows
-from app.resources.imports.schemas import FileName, OnInvalid, UncheckedContacts
+from app.resources.imports.json_document import JsonDocument
+from app.resources.imports.json_lines import JsonLines
+from app.resources.imports.limits import ImportLimits
+from app.resources.imports.reading import blocks, chunks, texts
+from app.resources.imports.rows import Form
+from app.resources.imports.schemas import FileName, OnInvalid
+from app.resources.imports.writing import write_rows
 
 MULTIPART, JSON, NDJSON, CSV = "multipart/form-data", "application/json", "application/x-ndjson", "text/csv"
 MEDIA_TYPES = (MULTIPART, JSON, NDJSON, CSV)
 
-_UTF_8 = {"utf-8": "utf-8-sig", "utf8": "utf-8-sig", "us-ascii": "utf-8-sig"}
+_FORMS: dict[str, Callable[[], Form]] = {JSON: JsonDocument, NDJSON: JsonLines, CSV: CsvTable}
+_UTF_8 = dict.fromkeys(("utf-8", "utf8", "us-ascii"), ("utf-8", "UTF-8"))
 # Whoever says GBK or GB2312 means whatever their Windows writes; GB 18030 contains both.
-_CHINESE = {"gbk": "gb18030", "gb2312": "gb18030", "gb18030": "gb18030"}
+_CHINESE = dict.fromkeys(("gbk", "gb2312", "gb18030"), ("gb18030", "GB 18030"))
 _CHARSETS = {JSON: _UTF_8, NDJSON: _UTF_8, CSV: _UTF_8 | _CHINESE}
 
+_FILE_NAME = "contacts.txt"
+_IN_MEMORY = 1024 * 1024
+_MAX_FIELD = 64 * 1024
 
-async def read_file(request: Request, on_invalid: OnInvalid) -> ImportFile:
-    """Read a request's body; rows are checked and written in the platform's line form, a file passes as it is.
+
+@asynccontextmanager
+async def open_file(request: Request, on_invalid: OnInvalid, limits: ImportLimits) -> AsyncGenerator[ImportFile, None]:
+    """Read a body of any size into a temporary file, which is gone at the end of the `async with` block.
+
+    Rows are checked and written in the platform's line form, a file passes as it is.
 
     Raises:
         UnsupportedMediaType: a media type or character set that is not taken.
-        MalformedRequest: the body is not what its media type says.
+        MalformedRequest: the body is not what its media type says, or stops.
+        PayloadTooLarge: it is larger than it may be.
         ValidationFailed: rows are refused, or there are none.
     """
     header = Message()
     header["Content-Type"] = request.headers.get("content-type", "")
     media_type = header.get_content_type() if header["Content-Type"] else ""
-    if media_type == MULTIPART:
-        return await _uploaded(request)
-    charset = str(header.get_param("charset", "utf-8")).lower()
-    encoding = _CHARSETS.get(media_type, {}).get(charset)
-    if encoding is None:
-        raise UnsupportedMediaType(
-            f"The body must be {', '.join(MEDIA_TYPES)}, in UTF-8; CSV may also declare GBK or GB 18030.",
-            headers={"Accept": ", ".join(MEDIA_TYPES)},
-        )
-    if not await request.body():
-        raise no_rows()
-    rows = await _rows(request, media_type, encoding)
-    # A large body takes seconds to check, which other requests must not wait for.
-    return await asyncio.to_thread(checked_file, rows, on_invalid)
+    async with aclosing(chunks(request, limits.idle)) as body:
+        if media_type == MULTIPART:
+            async with open_form(request, body, max_files=2, max_part_size=_MAX_FIELD) as form:
+                yield _uploaded(form)
+            return
+        charset = _CHARSETS.get(media_type, {}).get(str(header.get_param("charset", "utf-8")).lower())
+        if charset is None:
+            raise _not_taken()
+        form_of_rows = _FORMS[media_type]()
+        checker = RowChecker(form_of_rows, limits.rows)
+        async with aclosing(blocks(body)) as cut, aclosing(texts(cut, *charset)) as text, _temporary() as content:
+            size = await write_rows(form_of_rows, text, checker, content)
+            # Counting very many addresses takes a while, in small steps that a thread can take beside others.
+            counts = await asyncio.to_thread(checker.finish, on_invalid)
+            yield ImportFile(_FILE_NAME, "text/plain", content, size, counts)
 
 
-async def _rows(request: Request, media_type: str, encoding: str) -> Iterator[Row]:
-    if media_type == JSON:
-        return json_rows((await read_json(request, UncheckedContacts)).contacts)
-    text = _decoded(await request.body(), encoding)
-    if media_type == NDJSON:
-        # Only a line feed ends a line here: U+2028 and the like may stand in a JSON string.
-        return ndjson_rows(io.StringIO(text, newline="\n"))
-    return csv_rows(io.StringIO(text, newline=""))
-
-
-def _decoded(body: bytes, encoding: str) -> str:
+@asynccontextmanager
+async def _temporary() -> AsyncIterator[BinaryIO]:
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed below, in a thread
     try:
-        return body.decode(encoding)
-    except UnicodeDecodeError as error:
-        name = "UTF-8" if encoding == "utf-8-sig" else "GB 18030"
-        line = body.count(b"\n", 0, error.start) + 1
-        raise MalformedRequest(f"The body is not {name} text in line {line}.") from None
+        yield cast("BinaryIO", file)
+    finally:
+        # Freeing a large file takes the disk a while.
+        await asyncio.to_thread(file.close)
 
 
-async def _uploaded(request: Request) -> ImportFile:
-    form = await read_form(request, max_files=2)
+def _uploaded(form: OpenForm) -> ImportFile:
     if form.fields:
         errors = [field_error(("body", name[:100]), "unknown_field", "is not a field") for name in form.fields]
         raise ValidationFailed("The form has unknown fields.", errors)
     if len(form.files) != 1:
         error = FieldError("body", "/file", "one_file", "must be exactly one file")
         raise ValidationFailed("The form must hold one file.", [error])
-    (file,) = form.files
-    if not file.content:
+    return _import_file(form.files[0])
+
+
+def _import_file(file: UploadFile) -> ImportFile:
+    if not file.size:
         raise no_rows()
     name = validated(FileName, {"file": file.filename}).file
-    return ImportFile(name, file.content_type, file.content)
+    return ImportFile(name, file.content_type or "application/octet-stream", file.file, file.size)
+
+
+def _not_taken() -> UnsupportedMediaType:
+    return UnsupportedMediaType(
+        f"The body must be {', '.join(MEDIA_TYPES)}, in UTF-8; CSV may also declare GBK or GB 18030.",
+        headers={"Accept": ", ".join(MEDIA_TYPES)},
+    )

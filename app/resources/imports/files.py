@@ -1,6 +1,7 @@
 """What an import hands to the platform."""
 
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,13 @@ class ImportFile:
     Args:
         name: its name, which the platform's log of imports shows.
         content_type: its media type.
-        content: its bytes.
+        content: its content, which whoever opened it closes.
+        size: how many bytes that is.
         counts: what became of the rows it was made from; None for a file passed on as it is.
     """
 
     name: str
     content_type: str
-    content: bytes = field(repr=False)
+    content: BinaryIO = field(repr=False)
+    size: int
     counts: RowCounts | None = None

@@ -8,7 +8,7 @@ from app.resources.imports.files import ImportFile
 from app.resources.imports.schemas import Import, ImportAccepted, ImportRecord, SkippedRows
 from app.upstream.document import Document, Element, Record
 from app.upstream.envelope import Parameters
-from app.upstream.multipart import File
+from app.upstream.multipart import StoredFile
 from app.upstream.values import code, integer, local_time
 
 _SCRIPT = "mloperate.php"
@@ -50,8 +50,8 @@ class NewImport:
 
 def _encode_new(request: NewImport) -> Parameters:
     file = request.file
-    upload = File("file", file.name, file.content_type, file.content)
-    return Parameters(query={"list_id": str(request.list_id)}, files=(upload,))
+    upload = StoredFile("file", file.name, file.content_type, file.content, file.size)
+    return Parameters(query={"list_id": str(request.list_id)}, upload=upload)
 
 
 def _encode_get(import_id: int) -> Parameters:

@@ -2,17 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.api.deps import GatewayDep, Reader, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
+from app.api.preferences import preferred_wait
 from app.api.responses import answer
+from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.imports import operations
-from app.resources.imports.body import CSV, JSON, MULTIPART, NDJSON, read_file
+from app.resources.imports.body import CSV, JSON, MULTIPART, NDJSON, open_file
+from app.resources.imports.limits import ImportLimitsDep
 from app.resources.imports.schemas import (
     ContactsCsv,
     ContactsFile,
@@ -23,8 +26,9 @@ from app.resources.imports.schemas import (
     ImportRecord,
     OnInvalid,
 )
+from app.resources.imports.waiting import wait_for
 
-router = APIRouter(prefix="/v1", tags=["Imports"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Imports"])
 
 _BODIES: dict[str, type[BaseModel]] = {
     JSON: ContactsJson,
@@ -49,14 +53,18 @@ async def create_import(
     list_id: Annotated[Id, Path(description="The contact list's id.", examples=[78])],
     gateway: GatewayDep,
     caller: Writer,
+    limits: ImportLimitsDep,
     on_invalid: Annotated[
         OnInvalid,
         Query(description="What an invalid row does: `reject` the whole import, or be left out (`skip`)."),
     ] = "reject",
 ) -> Response:
-    """Hand any number of contacts to the platform, which works them off later and updates contacts it knows."""
-    file = await read_file(request, on_invalid)
-    accepted = await gateway.call(operations.CREATE, operations.NewImport(list_id, file), caller)
+    """Hand any number of contacts to the platform, which works them off later and updates contacts it knows.
+
+    The body is read as it arrives. Rows are checked one by one, and nothing reaches the platform before all have been.
+    """
+    async with open_file(request, on_invalid, limits) as file:
+        accepted = await gateway.call(operations.CREATE, operations.NewImport(list_id, file), caller)
     return answer(accepted, status=202, headers={"Location": f"/v1/imports/{accepted.id}"})
 
 
@@ -68,7 +76,24 @@ async def list_imports(gateway: GatewayDep, caller: Reader) -> Response:
 
 @router.get("/imports/{import_id}", **documents(operations.GET, summary="Get an import", response_model=Import))
 async def get_import(
-    import_id: Annotated[Id, Path(description="The import's id.", examples=[10])], gateway: GatewayDep, caller: Reader
+    request: Request,
+    import_id: Annotated[Id, Path(description="The import's id.", examples=[10])],
+    gateway: GatewayDep,
+    caller: Reader,
+    limits: ImportLimitsDep,
+    prefer: Annotated[
+        list[str] | None,
+        Header(
+            description="`wait=N` (RFC 7240): the answer may take up to N seconds, if the import is completed by then. "
+            "`Preference-Applied` says how long at most it was waited.",
+            examples=[["wait=30"]],
+        ),
+    ] = None,
 ) -> Response:
     """Tell whether the platform has worked off an import."""
-    return answer(await gateway.call(operations.GET, import_id, caller))
+    wait = preferred_wait(prefer or ())
+    if wait is None:
+        return answer(await gateway.call(operations.GET, import_id, caller))
+    wait = min(wait, limits.wait)
+    found = await wait_for(request, lambda: gateway.call(operations.GET, import_id, caller), wait, limits.poll)
+    return answer(found, headers={"Preference-Applied": f"wait={wait}"})

@@ -1,114 +1,79 @@
-"""Rows of contacts, read from text one after the other; nothing here judges what they say.
+"""Rows of contacts, read from text that arrives in pieces; nothing here judges what they say.
 
-A row that cannot be read at all still comes out, with its problem, so that the caller may skip it like any other. What
-leaves the rest of the body in doubt raises.
+A form's `rows` is a generator over a `Window` on the text. It yields a `Row` per contact, or None where there is
+none: for a blank line, and when the window holds no whole row, which it marks as `hungry`. Its driver then feeds the
+window, or ends it, and goes on. So a form reads as straight code and never holds more than a few rows.
 """
 
-import csv
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from app.api.contact_rows import VARIABLES
-from app.api.handlers import field_error
-from app.errors import FieldError, MalformedRequest, ValidationFailed
+from app.errors import FieldError, MalformedRequest
 
-_FIELDS = ("email", "name", "sex", "birthday", "phone", "area")
-_COLUMNS = frozenset((*_FIELDS, *VARIABLES))
+MAX_ROW = 64 * 1024
+"""The most characters of one row: three times what the longest valid contact takes in CSV."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row.
 
     Args:
         line: the line on which it begins, from 1; the position in a JSON array.
-        data: what it says, in the form of a `ContactRow`.
-        path: where it stands in a JSON document that holds them all; None when every row is a document of its own.
-        problem: why it cannot be read: a code and a message.
-        columns: whether its values stand in columns, the variables among them.
+        data: what it says, as its form reads it.
+        problem: why it cannot be read, although those after it can: a code and a message.
     """
 
     line: int
     data: Any
-    path: tuple[str | int, ...] | None = None
     problem: tuple[str, str] | None = None
-    columns: bool = False
 
 
-def json_rows(contacts: list[Any]) -> Iterator[Row]:
-    """Return the rows of a JSON array under `contacts`."""
-    for index, contact in enumerate(contacts):
-        yield Row(index + 1, contact, ("contacts", index))
+class Window:
+    """The part of a text that is being read.
 
-
-def ndjson_rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Return the rows of newline-delimited JSON; blank lines are passed over."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield Row(number, json.loads(line))
-        except (ValueError, RecursionError):
-            yield Row(number, None, problem=("json_invalid", "is not JSON"))
-
-
-def csv_rows(lines: Iterable[str]) -> Iterator[Row]:
-    """Return the rows of CSV (RFC 4180) below its header; empty cells say nothing, and empty rows are passed over.
-
-    Raises:
-        ValidationFailed: the header names no `email`, or a column that is unknown or there already.
-        MalformedRequest: quotes that do not match, after which nothing is certain to be a row.
+    Attributes:
+        text: what has arrived and is not yet done with.
+        at: how far into it reading has come.
+        ended: whether `text` is the last there is.
+        hungry: whether reading cannot go on without more.
     """
-    records = _records(lines)
-    header = next(records, None)
-    if header is None:
-        return
-    columns = _columns(*header)
-    for line, cells in records:
-        if len(cells) > len(columns):
-            yield Row(line, None, problem=("too_many_cells", f"has {len(cells)} cells under {len(columns)} columns"))
-        else:
-            yield Row(line, _contact(columns, cells), columns=True)
+
+    __slots__ = ("at", "ended", "hungry", "text")
+
+    def __init__(self) -> None:
+        self.text, self.at = "", 0
+        self.ended = self.hungry = False
+
+    def feed(self, text: str) -> None:
+        """Take in what comes next."""
+        self.text, self.at, self.hungry = self.text[self.at :] + text, 0, False
+
+    def end(self) -> None:
+        """Take note that nothing more will come."""
+        self.ended, self.hungry = True, False
 
 
-def _records(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    # Without `strict`, a quote that is never closed would swallow all rows below it.
-    reader = csv.reader(lines, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise MalformedRequest(f"The CSV cannot be read from line {line} on: {error}.") from None
-        if cells is None:
-            return
-        if any(cell.strip() for cell in cells):
-            yield line, cells
+class Form(Protocol):
+    """One way to write contacts down."""
+
+    def rows(self, window: Window) -> Iterator[Row | None]:
+        """Read all rows; empty ones are passed over.
+
+        Raises:
+            MalformedRequest: what leaves the rest of the body in doubt.
+            ValidationFailed: what surrounds the rows is refused.
+        """
+
+    def quick(self, data: Any) -> str | None:
+        """Return a row's data as a line if it is obviously good (see `app.resources.imports.quick`)."""
+
+    def contact(self, data: Any) -> Any:
+        """Return a row's data in the form of a `ContactRow`."""
+
+    def error(self, row: Row, location: Sequence[str | int], code: str, message: str) -> FieldError:
+        """Describe what is wrong at a location within a row."""
 
 
-def _columns(line: int, cells: list[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
-    errors = [
-        field_error(("body", name[:100]), "unknown_field", "is not a contact field")
-        for name in names
-        if name not in _COLUMNS
-    ]
-    errors += [
-        field_error(("body", name), "repeated_field", "stands more than once")
-        for name in sorted(_COLUMNS)
-        if names.count(name) > 1
-    ]
-    if "email" not in names:
-        errors.append(field_error(("body", "email"), "missing", "must be a column"))
-    if errors:
-        located = [FieldError(each.source, each.location, each.code, each.message, line) for each in errors[:100]]
-        raise ValidationFailed("The CSV's header is refused; it must name contact fields.", located)
-    return names
-
-
-def _contact(columns: list[str], cells: list[str]) -> dict[str, Any]:
-    given = {name: cell for name, cell in zip(columns, cells, strict=False) if cell.strip()}
-    variables = {name: given.pop(name) for name in VARIABLES if name in given}
-    return {**given, "variables": variables} if variables else given
+def too_large(what: str) -> MalformedRequest:
+    """Return the error for a row that would have to be held in memory to be read."""
+    return MalformedRequest(f"{what} is longer than {MAX_ROW} characters.")

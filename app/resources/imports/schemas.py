@@ -100,7 +100,8 @@ class ImportAccepted(PublicModel):
         int | None,
         Field(
             description="Accepted rows whose address stands in an earlier row, in any case; the platform keeps the "
-            "last. null for a file passed on as it is."
+            "last. Addresses are told apart by 64-bit hashes: the count is exact but for a chance of one in millions. "
+            "null for a file passed on as it is."
         ),
     ]
     skipped: SkippedRows

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from app.api.pagination import Collection
-from app.errors import NotFound
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 from app.upstream.document import Document, Element, Record
@@ -67,8 +66,7 @@ def _lists(document: Document, _request: None) -> Collection[ContactList]:
 
 
 def _list(document: Document, list_id: int) -> ContactList:
-    if not document.content:
-        raise NotFound(f"There is no contact list {list_id}.")
+    document.expect_id("id", list_id, missing=f"There is no contact list {list_id}.")
     return document.record(_LIST)
 
 

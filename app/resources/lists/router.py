@@ -9,11 +9,12 @@ from app.api.deps import GatewayDep, Reader, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.responses import answer, created, no_content, read_back
+from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.lists import operations
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 
-router = APIRouter(prefix="/v1/lists", tags=["Contact lists"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1/lists", tags=["Contact lists"])
 
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
 

@@ -10,12 +10,13 @@ from app.api.deps import GatewayDep, Manager, Reader, Writer
 from app.api.documentation import documents
 from app.api.pagination import Page, PageRequestDep
 from app.api.responses import created, no_content, page
+from app.api.routing import StrictRoute
 from app.api.types import DomainName, EmailAddress, Id
 from app.resources.mailboxes import operations
 from app.resources.mailboxes.operations import FindMailboxes, MailboxWithPassword, NamedMailbox
 from app.resources.mailboxes.schemas import AddedMailbox, Mailbox, NewMailbox, NewPassword
 
-router = APIRouter(prefix="/v1", tags=["Mailboxes"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Mailboxes"])
 
 Domain = Annotated[DomainName, Path(description="The domain's name.", examples=["news.example.com"])]
 Address = Annotated[EmailAddress, Path(description="The mailbox's address.", examples=["editor@news.example.com"])]

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from app.api.types import EmailAddress, Password, PublicModel, RequestModel
 
@@ -29,6 +30,15 @@ class Mailbox(PublicModel):
     address: str | None
 
 
+def _without_slash(value: str) -> str:
+    if "/" in value:
+        raise PydanticCustomError("slash", "must not contain /, which could not stand in its path here")
+    return value
+
+
+MailboxAddress = Annotated[EmailAddress, AfterValidator(_without_slash)]
+
+
 class NewMailbox(RequestModel):
     """A mailbox to add to one of the domains."""
 
@@ -36,7 +46,7 @@ class NewMailbox(RequestModel):
         json_schema_extra={"examples": [{"address": "editor@news.example.com", "password": "a long passphrase"}]}
     )
 
-    address: EmailAddress
+    address: MailboxAddress
     password: Annotated[Password, Field(description="What the mailbox logs in with at the SMTP relay.")]
 
 

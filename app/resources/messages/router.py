@@ -6,6 +6,7 @@ from starlette.responses import Response
 from app.api.deps import Sender, SubmitterDep
 from app.api.problems import problem_responses
 from app.api.responses import answer
+from app.api.routing import StrictRoute
 from app.errors import (
     Conflict,
     InsufficientScope,
@@ -27,7 +28,7 @@ from app.gateway.operation import Effect
 from app.resources.messages.conversion import outgoing, submitted
 from app.resources.messages.schemas import NewMessage, SubmittedMessage
 
-router = APIRouter(prefix="/v1/messages", tags=["Messages"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1/messages", tags=["Messages"])
 
 
 @router.post(

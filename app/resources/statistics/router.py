@@ -9,11 +9,12 @@ from app.api.deps import GatewayDep, Reader
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.responses import answer
+from app.api.routing import StrictRoute
 from app.api.types import Batch, Id, IsoDate
 from app.resources.statistics import operations
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
 
-router = APIRouter(prefix="/v1", tags=["Statistics"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Statistics"])
 
 DayOfPath = Annotated[IsoDate, Path(alias="date", description="A day of the platform.", examples=["2026-03-02"])]
 Day = Annotated[IsoDate, Query(alias="date", description="A day of the platform.", examples=["2026-03-02"])]

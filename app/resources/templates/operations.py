@@ -116,8 +116,7 @@ def _template(document: Document, template_id: int) -> Template:
 
 
 def _review(document: Document, template_id: int) -> TemplateReview:
-    if not document.content:
-        raise NotFound(f"There is no template {template_id}.")
+    document.expect_id("id", template_id, missing=f"There is no template {template_id}.")
     return document.record(REVIEW_RECORD)
 
 

@@ -9,6 +9,7 @@ from app.api.deps import GatewayDep, Reader, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.responses import answer, created, no_content, read_back
+from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.templates import operations
 from app.resources.templates.bodies import FORM, JSON, NewAttachmentsBody, NewTemplateBody
@@ -21,7 +22,7 @@ from app.resources.templates.schemas import (
     TemplateReview,
 )
 
-router = APIRouter(prefix="/v1/templates", tags=["Templates"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1/templates", tags=["Templates"])
 
 TemplateId = Annotated[Id, Path(description="The template's id.", examples=[53])]
 AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[12])]

@@ -1,35 +1,32 @@
 """Reading the export of readers (manual 3.4), whose form the manual does not tell.
 
-It is taken as one address a line, with further columns behind a TAB, or as any XML that holds `<email>` elements.
+It is taken as one address a line, with further columns behind a TAB, or as any XML that holds `<email>` elements. What
+holds no address, such as a heading, is passed over and counted as drift.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from app.upstream.document import Document, DriftKind, UnexpectedForm
-
-_LINE = "line"
-
-
-def read_addresses(document: Document) -> list[str]:
-    """Return the addresses of an export in their order.
-
-    What holds no address, such as a heading, is passed over and counted as drift.
-
-    Raises:
-        UnexpectedForm: the reply says something and none of it is an address.
-    """
-    values = list(_elements(document.content, document.root)) if document.root else _cells(document)
-    addresses = [value for value in values if "@" in value]
-    if len(addresses) < len(values):
-        document.note(DriftKind.UNREADABLE_VALUE, f"{document.root}/email" if document.root else _LINE)
-    if document.content and not addresses and (values or document.root):
-        raise UnexpectedForm("an export without a single address")
-    return addresses
+from app.upstream.document import Document, DriftKind
+from app.upstream.rows import Row
+from app.upstream.sources import ReadLines
 
 
-def _cells(document: Document) -> list[str]:
-    return [line.partition("\t")[0].strip() for line in document.lines()]
+def address_lines(document: Document) -> ReadLines:
+    """Return what makes rows of lines."""
+    return lambda lines: _rows([line.partition("\t")[0].strip() for line in lines], document, "line")
+
+
+def addresses_below(name: str, content: Any, document: Document) -> list[Row]:
+    """Return the rows of what stands below a child of the root."""
+    return _rows(list(_elements(content, name)), document, f"{document.root}/email")
+
+
+def _rows(values: list[str], document: Document, path: str) -> list[Row]:
+    rows: list[Row] = [{"email": value} for value in values if "@" in value]
+    if len(rows) < len(values):
+        document.note(DriftKind.UNREADABLE_VALUE, path)
+    return rows
 
 
 def _elements(node: Any, name: str) -> Iterator[str]:

@@ -5,12 +5,13 @@ from datetime import tzinfo
 from typing import Any
 
 from app.api.pagination import Collection
-from app.gateway.operation import DeadlineClass, Effect, Operation
+from app.gateway.operation import Effect, Export, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_tracking
-from app.resources.tracking.addresses import read_addresses
+from app.resources.tracking.addresses import address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
 from app.upstream.document import Document, Element, Record
 from app.upstream.envelope import Parameters
+from app.upstream.sources import TextLines, XmlRecords
 from app.upstream.values import identifier, integer, local_time, text
 
 _SCRIPT = "track.php"
@@ -152,20 +153,8 @@ def _tracking(document: Document, campaign: CampaignKey) -> Tracking:
     return found
 
 
-def _opens(document: Document, _campaign: CampaignKey) -> Collection[Open]:
-    return Collection[Open](data=document.records("user", _OPEN))
-
-
-def _clicks(document: Document, _request: FindClicks) -> Collection[Click]:
-    return Collection[Click](data=document.records("click", _CLICK))
-
-
 def _links(document: Document, _request: FindClicks) -> Collection[TrackedLink]:
     return Collection[TrackedLink](data=document.records("link", _LINK))
-
-
-def _recipients(document: Document, _request: FindRecipients) -> Collection[TrackedRecipient]:
-    return Collection[TrackedRecipient](data=[TrackedRecipient(email=email) for email in read_addresses(document)])
 
 
 _TAGS = frozenset({"campaigns", "tracking"})
@@ -182,41 +171,32 @@ OVERVIEW = Operation(
     tags=_TAGS,
 )
 
-OPENS = Operation(
+OPENS = Export(
     name="tracking.opens",
     section="3.2",
     script=_SCRIPT,
     do="open-detail",
-    root="data",
     encode=_by_campaign,
-    decode=_opens,
-    effect=Effect.READ,
-    deadline=DeadlineClass.EXPORT,
+    source=XmlRecords("data", "user", _OPEN),
     tags=_TAGS,
 )
 
-CLICKS = Operation(
+CLICKS = Export(
     name="tracking.clicks",
     section="3.3",
     script=_SCRIPT,
     do="click-detail",
-    root="data",
     encode=_by_link,
-    decode=_clicks,
-    effect=Effect.READ,
-    deadline=DeadlineClass.EXPORT,
+    source=XmlRecords("data", "click", _CLICK),
     tags=_TAGS,
 )
 
-RECIPIENTS = Operation(
+RECIPIENTS = Export(
     name="tracking.recipients",
     section="3.4",
     script="trackexport.php",
-    root=None,
     encode=_encode_recipients,
-    decode=_recipients,
-    effect=Effect.READ,
-    deadline=DeadlineClass.EXPORT,
+    source=TextLines(TrackedRecipient, address_lines, child=addresses_below),
     tags=_TAGS,
 )
 

@@ -7,15 +7,17 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
 from app.api.deps import GatewayDep, Reader
-from app.api.documentation import documents
+from app.api.documentation import documents, export_documents
+from app.api.exports import ExportOutputDep
 from app.api.pagination import Collection
 from app.api.responses import answer
+from app.api.routing import StrictRoute
 from app.api.types import Batch, Id
 from app.identifiers.operations import find_track_id
 from app.resources.tracking import operations
-from app.resources.tracking.schemas import Click, Open, TrackedLink, TrackedRecipient, Tracking
+from app.resources.tracking.schemas import TrackedLink, Tracking
 
-router = APIRouter(prefix="/v1", tags=["Tracking"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Tracking"])
 
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
 BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-46"])]
@@ -50,22 +52,24 @@ async def get_campaign_tracking(campaign_id: CampaignId, gateway: GatewayDep, ca
 
 @router.get(
     "/campaigns/{campaign_id}/tracking/opens",
-    **documents(operations.OPENS, summary="List who opened a campaign's messages", response_model=Collection[Open]),
+    **export_documents(operations.OPENS, summary="List who opened a campaign's messages"),
 )
-async def list_campaign_opens(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+async def list_campaign_opens(
+    campaign_id: CampaignId, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
+) -> Response:
     """Return the recipients who opened the message, with what they read it and where they were."""
-    return answer(await gateway.call(operations.OPENS, campaign_id, caller))
+    return output.answer(gateway, operations.OPENS, campaign_id, caller)
 
 
 @router.get(
     "/campaigns/{campaign_id}/tracking/clicks",
-    **documents(operations.CLICKS, summary="List the clicks on a campaign's links", response_model=Collection[Click]),
+    **export_documents(operations.CLICKS, summary="List the clicks on a campaign's links"),
 )
 async def list_campaign_clicks(
-    campaign_id: CampaignId, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
+    campaign_id: CampaignId, output: ExportOutputDep, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
 ) -> Response:
     """Return each recipient's clicks on each link, or on one."""
-    return answer(await gateway.call(operations.CLICKS, operations.FindClicks(campaign_id, link_id), caller))
+    return output.answer(gateway, operations.CLICKS, operations.FindClicks(campaign_id, link_id), caller)
 
 
 @router.get(
@@ -81,18 +85,14 @@ async def list_campaign_links(
 
 @router.get(
     "/campaigns/{campaign_id}/tracking/recipients",
-    **documents(
-        operations.RECIPIENTS,
-        summary="List a campaign's tracked recipients",
-        response_model=Collection[TrackedRecipient],
-    ),
+    **export_documents(operations.RECIPIENTS, summary="List a campaign's tracked recipients"),
 )
 async def list_campaign_recipients(
-    campaign_id: CampaignId, chosen: RecipientFilterDep, gateway: GatewayDep, caller: Reader
+    campaign_id: CampaignId, chosen: RecipientFilterDep, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
 ) -> Response:
     """Return the addresses of the recipients whom the tracking knows."""
     track_id = await find_track_id(gateway, campaign_id, caller)
-    return answer(await gateway.call(operations.RECIPIENTS, chosen.of(track_id), caller))
+    return output.answer(gateway, operations.RECIPIENTS, chosen.of(track_id), caller)
 
 
 @router.get(
@@ -106,22 +106,24 @@ async def get_batch_tracking(batch: BatchOfPath, gateway: GatewayDep, caller: Re
 
 @router.get(
     "/batches/{batch}/tracking/opens",
-    **documents(operations.OPENS, summary="List who opened a batch's messages", response_model=Collection[Open]),
+    **export_documents(operations.OPENS, summary="List who opened a batch's messages"),
 )
-async def list_batch_opens(batch: BatchOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+async def list_batch_opens(
+    batch: BatchOfPath, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
+) -> Response:
     """Return the recipients who opened the message, with what they read it and where they were."""
-    return answer(await gateway.call(operations.OPENS, batch, caller))
+    return output.answer(gateway, operations.OPENS, batch, caller)
 
 
 @router.get(
     "/batches/{batch}/tracking/clicks",
-    **documents(operations.CLICKS, summary="List the clicks on a batch's links", response_model=Collection[Click]),
+    **export_documents(operations.CLICKS, summary="List the clicks on a batch's links"),
 )
 async def list_batch_clicks(
-    batch: BatchOfPath, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
+    batch: BatchOfPath, output: ExportOutputDep, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
 ) -> Response:
     """Return each recipient's clicks on each link, or on one."""
-    return answer(await gateway.call(operations.CLICKS, operations.FindClicks(batch, link_id), caller))
+    return output.answer(gateway, operations.CLICKS, operations.FindClicks(batch, link_id), caller)
 
 
 @router.get(
@@ -135,26 +137,22 @@ async def list_batch_links(batch: BatchOfPath, gateway: GatewayDep, caller: Read
 
 @router.get(
     "/batches/{batch}/tracking/recipients",
-    **documents(
-        operations.RECIPIENTS, summary="List a batch's tracked recipients", response_model=Collection[TrackedRecipient]
-    ),
+    **export_documents(operations.RECIPIENTS, summary="List a batch's tracked recipients"),
 )
 async def list_batch_recipients(
-    batch: BatchOfPath, chosen: RecipientFilterDep, gateway: GatewayDep, caller: Reader
+    batch: BatchOfPath, chosen: RecipientFilterDep, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
 ) -> Response:
     """Return the addresses of the recipients whom the tracking knows."""
     track_id = await find_track_id(gateway, batch, caller)
-    return answer(await gateway.call(operations.RECIPIENTS, chosen.of(track_id), caller))
+    return output.answer(gateway, operations.RECIPIENTS, chosen.of(track_id), caller)
 
 
 @router.get(
     "/tracking/{track_id}/recipients",
-    **documents(
-        operations.RECIPIENTS, summary="List the recipients of a tracking", response_model=Collection[TrackedRecipient]
-    ),
+    **export_documents(operations.RECIPIENTS, summary="List the recipients of a tracking"),
 )
 async def list_tracking_recipients(
-    track_id: TrackId, chosen: RecipientFilterDep, gateway: GatewayDep, caller: Reader
+    track_id: TrackId, chosen: RecipientFilterDep, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
 ) -> Response:
     """Return the addresses of the recipients whom this tracking knows."""
-    return answer(await gateway.call(operations.RECIPIENTS, chosen.of(track_id), caller))
+    return output.answer(gateway, operations.RECIPIENTS, chosen.of(track_id), caller)

@@ -1,0 +1,159 @@
+"""Contacts as CSV (RFC 4180) under a header that names their fields."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any
+
+from app.api.contact_rows import SEX_CODES, VARIABLES
+from app.api.handlers import field_error
+from app.errors import FieldError, MalformedRequest, ValidationFailed
+from app.resources.imports.quick import quick_line
+from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
+
+_FIELDS = ("email", "name", "sex", "birthday", "phone", "area")
+_NAMES = (*_FIELDS, *VARIABLES)
+_KNOWN = frozenset(_NAMES)
+
+
+class CsvTable:
+    """Empty cells say nothing, and empty rows are passed over."""
+
+    def __init__(self) -> None:
+        self._columns: list[str] = []
+        self._pick = itemgetter(0, 0)
+        self._sex = -1
+
+    def rows(self, window: Window) -> Iterator[Row | None]:
+        """Read a row from every record below the header.
+
+        Raises:
+            ValidationFailed: the header names no `email`, or a column that is unknown or there already.
+            MalformedRequest: quotes that do not match, after which nothing is certain to be a row; a row that is too
+                long.
+        """
+        columns = 0
+        for record in _records(window):
+            if record is None:
+                yield None
+                continue
+            line, cells = record
+            if not columns:
+                columns = self._begin(line, cells)
+                yield None
+            elif len(cells) > columns:
+                yield Row(line, None, ("too_many_cells", f"has {len(cells)} cells under {columns} columns"))
+            else:
+                yield Row(line, cells)
+
+    def _begin(self, line: int, cells: list[str]) -> int:
+        self._columns = _columns(line, cells)
+        count = len(self._columns)
+        # Behind the last column stands an empty cell for those that are missing.
+        self._pick = itemgetter(*(self._columns.index(name) if name in self._columns else count for name in _NAMES))
+        self._sex = self._columns.index("sex") if "sex" in self._columns else -1
+        return count
+
+    def quick(self, data: Any) -> str | None:
+        """Return a row's cells as a line if they are obviously good."""
+        cells = data + [""] * (len(self._columns) + 1 - len(data))
+        if self._sex >= 0 and cells[self._sex]:
+            sex = SEX_CODES.get(cells[self._sex])
+            if not sex:
+                return None
+            cells[self._sex] = sex
+        return quick_line(";".join(self._pick(cells)))
+
+    def contact(self, data: Any) -> Any:
+        """Return a row's cells under their names, variables on their own."""
+        given = {name: cell for name, cell in zip(self._columns, data, strict=False) if cell.strip()}
+        variables = {name: given.pop(name) for name in VARIABLES if name in given}
+        return {**given, "variables": variables} if variables else given
+
+    def error(self, row: Row, location: Sequence[str | int], code: str, message: str) -> FieldError:
+        """Name the column, which is a variable's as well as a field's."""
+        column = [step for step in location if step != "variables"]
+        return replace(field_error(("body", *column), code, message), line=row.line)
+
+
+def _records(window: Window) -> Iterator[tuple[int, list[str]] | None]:
+    """Read records with the line each begins on; None for an empty one, and when the window holds no whole one."""
+    first = 1
+    while True:
+        lines = _lines(window)
+        records = _Records(lines, first, ended=window.ended)
+        yield from records.read()
+        first += records.done
+        if window.ended:
+            return
+        window.text = "".join(lines[records.done :]) + window.text
+        if len(window.text) > MAX_ROW:
+            raise too_large(f"The row that begins in line {first}")
+        window.hungry = True
+        yield None
+
+
+def _lines(window: Window) -> list[str]:
+    """Take the whole lines out of the window; a carriage return at its end may yet be followed by a line feed."""
+    lines = io.StringIO(window.text, newline="").readlines()
+    window.text = "" if window.ended or not lines or lines[-1].endswith("\n") else lines.pop()
+    return lines
+
+
+class _Records:
+    """Reads records from lines.
+
+    Attributes:
+        done: how many lines the records read so far take.
+    """
+
+    def __init__(self, lines: list[str], first: int, *, ended: bool) -> None:
+        self._lines, self._first, self._ended = lines, first, ended
+        # Without `strict`, a quote that is never closed would swallow all rows below it.
+        self._reader = csv.reader(lines, strict=True)
+        self._long = max(map(len, lines), default=0) > MAX_ROW
+        self.done = 0
+
+    def read(self) -> Iterator[tuple[int, list[str]] | None]:
+        """Read all whole records; one that goes on below the last line is left."""
+        while True:
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self._check_size()
+                if self._ended or not str(error).startswith("unexpected end"):
+                    detail = f"The CSV cannot be read from line {self._first + self.done} on: {error}."
+                    raise MalformedRequest(detail) from None
+                return
+            if self._long or self._reader.line_num > self.done + 1:
+                self._check_size()
+            yield (self._first + self.done, cells) if any(map(str.strip, cells)) else None
+            self.done = self._reader.line_num
+
+    def _check_size(self) -> None:
+        if sum(map(len, self._lines[self.done : self._reader.line_num])) > MAX_ROW:
+            raise too_large(f"The row that begins in line {self._first + self.done}")
+
+
+def _columns(line: int, cells: list[str]) -> list[str]:
+    names = [cell.strip().lower() for cell in cells]
+    errors = [
+        field_error(("body", name[:100]), "unknown_field", "is not a contact field")
+        for name in names
+        if name not in _KNOWN
+    ]
+    errors += [
+        field_error(("body", name), "repeated_field", "stands more than once")
+        for name in sorted(_KNOWN)
+        if names.count(name) > 1
+    ]
+    if "email" not in names:
+        errors.append(field_error(("body", "email"), "missing", "must be a column"))
+    if errors:
+        located = [replace(each, line=line) for each in errors[:100]]
+        raise ValidationFailed("The CSV's header is refused; it must name contact fields.", located)
+    return names

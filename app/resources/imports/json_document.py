@@ -1,0 +1,190 @@
+"""Contacts as one JSON document (RFC 8259) with an array of them under `contacts`, read element by element."""
+
+import json
+import re
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from app.api.handlers import field_error
+from app.api.uploads import validated
+from app.errors import FieldError, MalformedRequest, ValidationFailed
+from app.resources.imports.json_lines import decode, json_row
+from app.resources.imports.quick import quick_contact
+from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
+from app.resources.imports.schemas import UncheckedContacts
+
+_BLANKS = re.compile(r"[ \t\n\r]*+")
+_COMMA = re.compile(r"[ \t\n\r]*+,[ \t\n\r]*+(?=.)")
+
+
+class JsonDocument:
+    """What surrounds the rows is refused as soon as it cannot be right, without reading on."""
+
+    def rows(self, window: Window) -> Iterator[Row | None]:
+        """Read a row from every element of the array.
+
+        Raises:
+            MalformedRequest: this is not JSON, or holds a value that is too long.
+            ValidationFailed: it is not an object with just such an array.
+        """
+        first = yield from _peek(window)
+        if not first:
+            return
+        if first != "{":
+            _refuse([] if first == "[" else (yield from _value(window, "The document")))
+        count = yield from _members(window)
+        if (yield from _peek(window)):
+            raise _not_json("after the end of the document")
+        if not count:
+            _refuse({} if count is None else {"contacts": []})
+
+    def quick(self, data: Any) -> str | None:
+        """Return a contact as a line if it is obviously good."""
+        return quick_contact(data)
+
+    def contact(self, data: Any) -> Any:
+        """Return a contact as it is."""
+        return data
+
+    def error(self, row: Row, location: Sequence[str | int], code: str, message: str) -> FieldError:
+        """Point into the one document."""
+        return field_error(("body", "contacts", row.line - 1, *location), code, message)
+
+
+def _members(window: Window) -> Generator[Row | None, None, int | None]:
+    """Read the object; returns how many contacts it holds, None when it does not say."""
+    count: int | None = None
+    window.at += 1
+    if (yield from _peek(window)) == "}":
+        window.at += 1
+        return count
+    mark = ","
+    while mark == ",":
+        yield from _name(window, repeated=count is not None)
+        count = yield from _contacts(window)
+        mark = yield from _mark(window, ",}", "the array of contacts")
+    return count
+
+
+def _name(window: Window, *, repeated: bool) -> Generator[None, None, None]:
+    if (yield from _peek(window)) != '"':
+        raise _not_json("where a name should stand")
+    name: str = yield from _value(window, "A name")
+    yield from _mark(window, ":", "a name")
+    if name != "contacts":
+        _refuse({"contacts": [None], name: None})
+    if repeated:
+        error = field_error(("body", "contacts"), "repeated_field", "stands more than once")
+        raise ValidationFailed("1 field refused.", [error])
+
+
+def _contacts(window: Window) -> Generator[Row | None, None, int]:
+    first = yield from _peek(window)
+    if first != "[":
+        _refuse({"contacts": {} if first == "{" else (yield from _value(window, "`contacts`"))})
+    window.at += 1
+    if (yield from _peek(window)) == "]":
+        window.at += 1
+        return 0
+    number = 0
+    mark = ","
+    while mark == ",":
+        for value in _ready(window, number + 1):
+            number += 1
+            yield json_row(number, value)
+        yield from _peek(window)
+        number += 1
+        yield json_row(number, (yield from _value(window, f"Contact {number}")))
+        mark = yield from _mark(window, ",]", f"contact {number}")
+    return number
+
+
+def _ready(window: Window, number: int) -> Iterator[Any]:
+    """Read the values that stand in the window whole, each with the comma after it and the start of the next."""
+    text, start = window.text, _skip(window)
+    while True:
+        try:
+            value, end = decode(text, start)
+        except (ValueError, RecursionError):
+            return
+        comma = _COMMA.match(text, end)
+        if not comma:
+            return
+        if end - start > MAX_ROW:
+            raise too_large(f"Contact {number}")
+        start = window.at = comma.end()
+        number += 1
+        yield value
+
+
+def _skip(window: Window) -> int:
+    blanks = _BLANKS.match(window.text, window.at)
+    window.at = blanks.end() if blanks else window.at
+    return window.at
+
+
+def _peek(window: Window) -> Generator[None, None, str]:
+    """Pass over white space; returns the character after it, or nothing at the end of the body."""
+    while _skip(window) == len(window.text):
+        if window.ended:
+            return ""
+        window.hungry = True
+        yield None
+    return window.text[window.at]
+
+
+def _mark(window: Window, marks: str, where: str) -> Generator[None, None, str]:
+    found = yield from _peek(window)
+    if not found or found not in marks:
+        raise _not_json(f"after {where}")
+    window.at += 1
+    return found
+
+
+def _value(window: Window, what: str) -> Generator[None, None, Any]:
+    """Read the value that begins where the window stands."""
+    while True:
+        text, start = window.text, window.at
+        try:
+            value, end = decode(text, start)
+        except json.JSONDecodeError:
+            end = None
+        except ValueError as error:
+            raise _not_json(f"in {_lower(what)}: {error}") from None
+        except RecursionError:
+            raise MalformedRequest(f"{what} is nested too deeply.") from None
+        # A number at the end of the window may go on, even where `e+` seems to follow it.
+        if end is not None and (end + 2 < len(text) or window.ended):
+            if end - start > MAX_ROW:
+                raise too_large(what)
+            window.at = end
+            return value
+        if len(text) - start > MAX_ROW:
+            raise _too_large_or_not_json(window, what)
+        if window.ended:
+            raise _not_json(f"in {_lower(what)}")
+        window.hungry = True
+        yield None
+
+
+def _too_large_or_not_json(window: Window, what: str) -> MalformedRequest:
+    """Tell a value that goes on beyond what may be read from one that is broken before."""
+    piece = window.text[window.at : window.at + MAX_ROW]
+    try:
+        decode(piece, 0)
+    except json.JSONDecodeError as error:
+        if error.pos < MAX_ROW - 12 and not error.msg.startswith("Unterminated"):
+            return _not_json(f"in {_lower(what)}")
+    return too_large(what)
+
+
+def _lower(what: str) -> str:
+    return f"{what[0].lower()}{what[1:]}"
+
+
+def _refuse(data: Any) -> None:
+    validated(UncheckedContacts, data)
+
+
+def _not_json(where: str) -> MalformedRequest:
+    return MalformedRequest(f"The body is not valid JSON {where}.")

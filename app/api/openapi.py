@@ -66,6 +66,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     for model in (*_models(PublicModel), *_models(RequestModel)):
         if model.__name__ in schemas:
             _restore_examples(schemas[model.__name__], model)
+    _write_whole_numbers(document)
     for path in document["paths"].values():
         for operation in path.values():
             _tidy(operation)
@@ -101,12 +102,26 @@ def _restore_examples(schema: dict[str, Any], model: type[BaseModel]) -> None:
         schema["examples"] = extra["examples"]
 
 
+def _write_whole_numbers(node: Any) -> None:
+    """Write limits as integers, which the framework turns into floating-point numbers."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        _write_whole_numbers(child)
+    if isinstance(node, dict):
+        for name in ("minimum", "maximum"):
+            if isinstance(node.get(name), float) and node[name].is_integer():
+                node[name] = int(node[name])
+
+
 def _tidy(operation: dict[str, Any]) -> None:
     security = operation.get("security")
     if security:
-        # Either scheme will do; the framework writes one requirement that names both.
-        names = {name for requirement in security for name in requirement}
-        operation["security"] = [{name: []} for name in sorted(names, reverse=True)]
+        # Either scheme will do; the framework writes one requirement that names both, with the scopes at each.
+        scopes: dict[str, set[str]] = {}
+        for requirement in security:
+            for name, needed in requirement.items():
+                scopes.setdefault(name, set()).update(needed)
+        operation["security"] = [{name: sorted(scopes[name])} for name in sorted(scopes, reverse=True)]
     for response in operation["responses"].values():
         content = response.get("content", {})
         if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("HTTPValidationError"):

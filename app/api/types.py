@@ -113,6 +113,13 @@ def _file_name(value: str) -> str:
     return value
 
 
+def _unquoted(value: str) -> str:
+    # PHP takes the escape that multipart forms have for a quotation mark to be part of the name.
+    if '"' in value:
+        raise PydanticCustomError("file_name", 'must not contain "')
+    return value
+
+
 def _from_base64(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -164,6 +171,9 @@ DocumentText = Annotated[str, StringConstraints(max_length=2 * 1024 * 1024), Aft
 
 FileName = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line), AfterValidator(_file_name)]
 """A file's name in any script, without a path."""
+
+UploadName = Annotated[FileName, AfterValidator(_unquoted)]
+"""A file's name as it goes to the platform."""
 
 Base64 = Annotated[
     bytes, BeforeValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})

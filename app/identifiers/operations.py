@@ -53,12 +53,14 @@ def _encode(campaign: CampaignKey) -> Parameters:
     return Parameters(query=key_query(campaign))
 
 
-def _identifiers(document: Document, _campaign: CampaignKey) -> Identifiers:
+def _identifiers(document: Document, campaign: CampaignKey) -> Identifiers:
     found = Identifiers(
         track_id=document.leaf("track_id", identifier), statistics_id=document.leaf("task_id", identifier)
     )
     if any(drift.kind is DriftKind.UNREADABLE_VALUE for drift in document.drift):
         raise UnexpectedForm("an overview whose ids cannot be read")
+    if isinstance(campaign, int) and document.leaf("send_id", identifier) not in {None, campaign}:
+        raise UnexpectedForm("the overview of another campaign")
     return found
 
 

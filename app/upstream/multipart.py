@@ -117,5 +117,6 @@ def _head(boundary: str, disposition: str, content_type: str | None) -> bytes:
 
 
 def _quoted(name: str) -> str:
-    # The escapes of the WHATWG form-data encoding, which every browser sends and PHP undoes.
+    # The escapes of the WHATWG form-data encoding. PHP does not undo them, so file names that need them are refused
+    # before; this keeps any other name from ending its header.
     return _UNQUOTABLE.sub(lambda match: _ESCAPES[match[0]], name)

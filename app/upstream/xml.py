@@ -21,11 +21,15 @@ _ENCODINGS = {"gb2312": "gb18030", "gbk": "gb18030", "gb18030": "gb18030", "big5
 _DECLARATION = re.compile(r"^<\?xml[^>]*\?>")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._-]+)""", re.IGNORECASE)
 _HTML = re.compile(r"^(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
-    "|&#(?:0*(?:[0-8]|1[1245-9]|2[0-9]|3[01])|x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]));"
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+# A CDATA section stays as it is; a reference to a character that XML forbids goes; an ampersand that begins no
+# reference stands for itself.
+_REPAIRABLE = re.compile(
+    r"(?P<kept><!\[CDATA\[.*?\]\]>)"
+    r"|(?P<forbidden>&#(?:0*(?:[0-8]|1[1245-9]|2[0-9]|3[01])|x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]));)"
+    r"|&(?!(?:#[0-9]+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)",
+    re.DOTALL,
 )
-_BARE_AMPERSAND = re.compile(r"(<!\[CDATA\[.*?\]\]>)|&(?!(?:#[0-9]+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", re.DOTALL)
 
 
 class NotWellFormed(ValueError):
@@ -93,13 +97,17 @@ def parse(text: str, *, first_line: int = 1) -> tuple[str, Any]:
 
 
 def _parse_repaired(text: str, first_line: int) -> tuple[str, Any]:
-    repaired = _BARE_AMPERSAND.sub(lambda match: match[1] or "&amp;", _FORBIDDEN.sub("", text))
+    repaired = _REPAIRABLE.sub(_repaired, _FORBIDDEN.sub("", text))
     try:
         return _parse(repaired)
     except expat.ExpatError as error:
         reason = expat.errors.messages.get(error.code, "syntax error")
         line = first_line + error.lineno - 1
         raise NotWellFormed(f"not well-formed XML: {reason} at line {line}") from None
+
+
+def _repaired(match: re.Match[str]) -> str:
+    return match["kept"] or ("" if match["forbidden"] else "&amp;")
 
 
 def _parse(text: str) -> tuple[str, Any]:

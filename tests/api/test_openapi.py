@@ -56,7 +56,16 @@ class TestResource:
                 assert list(response["content"]) == ["application/problem+json"]
 
     def test_takes_either_form_of_the_key(self, method: str, path: str, operation: dict[str, Any]) -> None:
-        assert operation["security"] == [{"bearer": []}, {"api_key": []}]
+        bearer, api_key = operation["security"]
+        assert bearer["bearer"] == api_key["api_key"]
+        assert set(bearer["bearer"]) <= {"read", "write", "send", "manage"}
+        # What the edit of a campaign needs depends on the edit.
+        assert bearer["bearer"] or operation["operationId"] == "edit_campaign"
+
+    def test_limits_are_whole_numbers(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        for parameter in operation.get("parameters", []):
+            limits = [parameter["schema"].get(name) for name in ("minimum", "maximum")]
+            assert not any(isinstance(limit, float) for limit in limits)
 
     def test_names_its_schemas(self, method: str, path: str, operation: dict[str, Any]) -> None:
         contents = [

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.resources.templates.schemas import AttachmentName
+from app.api.types import UploadName
 from app.sandbox import Account, Sandbox
 from app.tenants.models import Scope
 from app.upstream.multipart import File, write_multipart
@@ -427,7 +427,7 @@ class TestIsolation:
 @given(st.text(max_size=20))
 def test_no_file_name_breaks_out_of_its_header(name: str) -> None:
     try:
-        accepted = TypeAdapter(AttachmentName).validate_python(name)
+        accepted = TypeAdapter(UploadName).validate_python(name)
     except ValidationError:
         return
     _, body = write_multipart({}, [File("file", accepted, "text/plain", b"")])

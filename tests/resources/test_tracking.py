@@ -272,6 +272,9 @@ class TestRecipientsForms:
         "reply",
         [
             "没有权限",
+            "error: user@host login failed",
+            '["a@example.com"]',
+            "a@example.com,b@example.com",
             "<data><message>没有权限</message></data>",
             "<data>没有权限</data>",
             "<result><status>success</status></result>",

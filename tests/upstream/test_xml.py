@@ -49,6 +49,7 @@ class TestParse:
             ("<a>Tom & Jerry &amp; &#20013; &nbsp;</a>", "Tom & Jerry & 中 &nbsp;"),
             ("<a><![CDATA[a & b <c> &amp;]]> & d</a>", "a & b <c> &amp; & d"),
             ("<a>x\x00\x0by&#0;&#x1F;z&#9;</a>", "xyz"),
+            ("<a>\x01<![CDATA[x&#8;y & z]]></a>", "x&#8;y & z"),
             ("<a></a >", None),
         ],
     )

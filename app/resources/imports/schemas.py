@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from app.api.contact_rows import CONTACT_EXAMPLE, ContactRow
-from app.api.types import Name, PublicModel, RequestModel
+from app.api.types import PublicModel, RequestModel, UploadName
 
 OnInvalid = Literal["reject", "skip"]
 
@@ -60,7 +60,7 @@ class ContactsFile(RequestModel):
 class FileName(RequestModel):
     """What is checked of a file that is passed on as it is."""
 
-    file: Name
+    file: UploadName
 
 
 class SkippedRows(PublicModel):

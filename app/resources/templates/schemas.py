@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from app.api.types import Base64, Changes, DocumentText, Example, FileName, Name, PublicModel, RequestModel
+from app.api.types import Base64, Changes, DocumentText, Example, Name, PublicModel, RequestModel, UploadName
 
 MAX_FILES = 20
 Encoding = Literal["base64", "quoted-printable"]
@@ -32,20 +32,12 @@ def _not_blank(value: str) -> str:
     return value
 
 
-def _unquoted(value: str) -> str:
-    # PHP takes the escape that multipart forms have for a quotation mark to be part of the name.
-    if '"' in value:
-        raise PydanticCustomError("file_name", 'must not contain "')
-    return value
-
-
 Subjects = Annotated[
     list[Annotated[Name, AfterValidator(_unbarred)]],
     Field(min_length=1, max_length=100, description="One subject or several."),
 ]
 Html = Annotated[DocumentText, AfterValidator(_not_blank), Field(description="The message.")]
 PlainText = Annotated[DocumentText, Field(description="What is shown where HTML cannot be.")]
-AttachmentName = Annotated[FileName, AfterValidator(_unquoted)]
 
 
 class TemplateAttachment(PublicModel):
@@ -131,7 +123,7 @@ class NewTemplateAttachment(RequestModel):
         json_schema_extra={"examples": [{"filename": "价目表.txt", "content_base64": "5Lu355uu6KGo"}]}
     )
 
-    filename: AttachmentName
+    filename: UploadName
     content: Annotated[Base64, Field(alias="content_base64")]
 
 

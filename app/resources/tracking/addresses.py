@@ -4,12 +4,16 @@ It is taken as one address a line, with further columns behind a TAB, or as any 
 holds no address, such as a heading, is passed over and counted as drift.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from app.upstream.document import Document, DriftKind
 from app.upstream.rows import Row
 from app.upstream.sources import ReadLines
+
+# As loose as an address may be here, and no looser: prose with an @ in it, or several addresses, are none.
+_ADDRESS = re.compile(r'[^\s@,;"<>\[\]]+@[^\s@,;"<>\[\]]+')
 
 
 def address_lines(document: Document) -> ReadLines:
@@ -23,7 +27,7 @@ def addresses_below(name: str, content: Any, document: Document) -> list[Row]:
 
 
 def _rows(values: list[str], document: Document, path: str) -> list[Row]:
-    rows: list[Row] = [{"email": value} for value in values if "@" in value]
+    rows: list[Row] = [{"email": value} for value in values if _ADDRESS.fullmatch(value)]
     if len(rows) < len(values):
         document.note(DriftKind.UNREADABLE_VALUE, path)
     return rows

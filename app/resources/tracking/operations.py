@@ -9,7 +9,7 @@ from app.gateway.operation import Effect, Export, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_tracking
 from app.resources.tracking.addresses import address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document, Element, Record, UnexpectedForm
 from app.upstream.envelope import Parameters
 from app.upstream.sources import TextLines, XmlRecords
 from app.upstream.values import identifier, integer, local_time, text
@@ -150,6 +150,8 @@ def _tracking(document: Document, campaign: CampaignKey) -> Tracking:
     found = document.record(_TRACKING)
     if not (found.track_id or found.statistics_id or found.batch or found.campaign_id):
         raise no_tracking(campaign)
+    if isinstance(campaign, int) and found.campaign_id not in {None, campaign}:
+        raise UnexpectedForm("the overview of another campaign")
     return found
 
 

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.negotiation import accept_header, preferred, prefers_gzip
 from app.api.responses import ResponseAborted
 from app.api.tables import CSV, JSON, NDJSON, CsvTable, GzipTable, JsonTable, NdjsonTable, Table
+from app.api.types import Flag
 from app.errors import GatewayError
 from app.gateway.call import Gateway
 from app.gateway.context import Caller
@@ -27,7 +28,7 @@ _GRACE = 1.0
 """Seconds past the deadline, so that a platform that is late is not taken for a client that does not read."""
 
 RawCells = Annotated[
-    bool,
+    Flag,
     Query(
         description="CSV only: leave cells as they are that a spreadsheet would take for formulas. Otherwise those "
         "that begin with `=`, `+`, `-`, `@`, a tab or a line break get a leading `'`."

@@ -60,6 +60,7 @@ class RecordRows:
         self._document = document
         self._path = path
         self._fields = tuple(record.model.model_fields)
+        self._spellings = [set(element.names) for element in record.elements.values() if len(element.names) > 1]
         self._plans: dict[tuple[str, ...], tuple[_Source, ...]] = {}
         self._memos: dict[tuple[str, str], Memo] = {}
 
@@ -70,6 +71,9 @@ class RecordRows:
 
     def many(self, shape: Shape, columns: Sequence[Cells]) -> list[Row]:
         """Return the rows of children of one shape, given as columns."""
+        if self._spells_twice(shape):
+            stripped = [_stripped(column) for column in columns]
+            return [self.one(dict(zip(shape.names, row, strict=True))) for row in zip(*stripped, strict=True)]
         plan = self._plans.get(shape.names)
         if plan is None:
             plan = self._plans[shape.names] = self._plan(shape)
@@ -77,6 +81,10 @@ class RecordRows:
         values = [none if source.column is None else source.read(columns[source.column]) for source in plan]
         fields = self._fields
         return [dict(zip(fields, row)) for row in zip(*values, strict=True)]  # noqa: B905 - as long as the row
+
+    def _spells_twice(self, shape: Shape) -> bool:
+        # Which of two spellings counts is decided record by record.
+        return any(len(names.intersection(shape.names)) > 1 for names in self._spellings)
 
     def _plan(self, shape: Shape) -> tuple[_Source, ...]:
         for name in shape.names:

@@ -124,6 +124,15 @@ def test_generated_documents_read_as_a_whole_document_does(body: bytes, places: 
     assert outcome(read_export, FIND.source, split(body, places)) == outcome(reference, FIND.source, body)
 
 
+def test_of_two_spellings_the_one_that_says_something_counts_in_every_record() -> None:
+    record = "<recipient><email>a@example.com</email><type>{}</type><error_type>{}</error_type></recipient>"
+    inner = "".join(record.format(*types) for types in (("1", ""), ("", "2"), ("3", "5"), ("", "")))
+    body = f"<fail_recipient_list>{inner}</fail_recipient_list>".encode()
+    rows, _ = read_export(FIND.source, [body])
+    assert [row["reason_code"] for row in rows] == [1, 2, 3, None]
+    assert outcome(read_export, FIND.source, [body]) == outcome(reference, FIND.source, body)
+
+
 @settings(deadline=None)
 @given(st.lists(records(), max_size=6), st.integers(1, 40))
 def test_children_are_the_dictionaries_of_xmltodict(found: list[str], size: int) -> None:

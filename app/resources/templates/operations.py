@@ -175,6 +175,8 @@ CREATE = Operation(
     section="5.2",
     script=_SCRIPT,
     do="add-tpl",
+    # The manual promises the new id and no form for it, so it may also come bare.
+    root=None,
     encode=_encode_create,
     decode=_created,
     effect=Effect.WRITE,

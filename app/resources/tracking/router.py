@@ -12,7 +12,7 @@ from app.api.exports import ExportOutputDep
 from app.api.pagination import Collection
 from app.api.responses import answer
 from app.api.routing import StrictRoute
-from app.api.types import Batch, Id
+from app.api.types import Batch, Flag, Id
 from app.identifiers.operations import find_track_id
 from app.resources.tracking import operations
 from app.resources.tracking.schemas import TrackedLink, Tracking
@@ -29,7 +29,7 @@ LinkId = Annotated[Id | None, Query(description="Only this link of the messages.
 class RecipientFilter:
     """Which recipients of a tracking are asked for."""
 
-    clicked: Annotated[bool, Query(description="Only those who clicked.")] = False
+    clicked: Annotated[Flag, Query(description="Only those who clicked.")] = False
     link_id: Annotated[Id | None, Query(description="Only those who clicked this link.", examples=[2400001])] = None
     email_id: Annotated[Id | None, Query(description="Only the one with this id, as opens show it.")] = None
 

@@ -242,12 +242,15 @@ class Document:
 
         Raises:
             MissingId: the platform reports success and gives no id.
+            UnexpectedForm: it reports nothing of the kind.
         """
         children = {"data": self.content} if not self.root else self.children(self.content, self.root)
         for name in ("id", "data"):
             match = _TRAILING_ID.search(self._leaf(children.get(name), name) or "")
             if match:
                 return int(match[1])
+        if self.status is None:
+            raise UnexpectedForm("no result")
         raise MissingId("a result without the id of what was created")
 
 

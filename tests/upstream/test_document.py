@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from app.errors import NotFound
-from app.upstream.document import Document, Drift, DriftKind, Element, Record, UnexpectedForm
+from app.upstream.document import Document, Drift, DriftKind, Element, MissingId, Record, UnexpectedForm
 from app.upstream.values import code, integer, text
 from app.upstream.xml import parse
 
@@ -141,8 +141,12 @@ class TestCreatedId:
         ],
     )
     def test_absent(self, inner: str) -> None:
-        with pytest.raises(UnexpectedForm):
-            document(f"<result><status>success</status>{inner}</result>").created_id()
+        read = document(f"<result><status>success</status>{inner}</result>")
+        with pytest.raises(UnexpectedForm, match="no result"):
+            read.created_id()
+        read.status = "success"
+        with pytest.raises(MissingId):
+            read.created_id()
 
 
 def test_leaf() -> None:

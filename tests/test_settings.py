@@ -11,11 +11,12 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_described_in_the_readme(name: str) -> None:
-    description = Settings.model_fields[name].description
-    assert description
-    assert f"| `{name.upper()}` |" in README.read_text(encoding="utf-8")
-    assert description in README.read_text(encoding="utf-8")
+def test_every_setting_stands_in_the_readme_with_its_default(name: str) -> None:
+    field = Settings.model_fields[name]
+    assert field.description
+    default = "(needed)" if field.is_required() else "" if field.default is None else f"`{field.default}`"
+    row = f"| `{name.upper()}` | {default} | {field.description} |"
+    assert row in README.read_text(encoding="utf-8").splitlines()
 
 
 @pytest.mark.parametrize(

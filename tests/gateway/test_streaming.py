@@ -11,8 +11,10 @@ from app.gateway.streaming import Rows, read_ahead
 ROW = {"email": "a@example.com"}
 
 
-async def collect(batches: AsyncGenerator[Rows]) -> tuple[Rows, bool, list[Rows]]:
+async def collect(batches: AsyncGenerator[Rows], begun: asyncio.Event | None = None) -> tuple[Rows, bool, list[Rows]]:
     async with read_ahead(batches, deadline=0.0) as rows:
+        if begun:
+            begun.set()
         return rows.first, rows.complete, [batch async for batch in rows.rest()]
 
 
@@ -44,13 +46,15 @@ async def test_enough_is_not_waited_on() -> None:
 
 @pytest.mark.parametrize("more", [[], [[ROW]]])
 async def test_what_takes_longer_follows(more: list[Rows]) -> None:
+    begun = asyncio.Event()
+
     async def batches() -> AsyncGenerator[Rows]:
         yield [ROW]
-        await asyncio.sleep(0.1)
+        await begun.wait()
         for rows in more:
             yield rows
 
-    assert await collect(batches()) == ([ROW], False, more)
+    assert await collect(batches(), begun) == ([ROW], False, more)
 
 
 async def test_a_fault_in_a_moment_is_raised_before_anything_is_given() -> None:

@@ -121,6 +121,7 @@ class TestAdd:
     @pytest.mark.parametrize(
         ("body", "pointers"),
         [
+            ({"address": "a/b@news.example.com", "password": "p"}, {"/address"}),
             ({}, {"/address", "/password"}),
             ({**BODY, "address": "editor"}, {"/address"}),
             ({**BODY, "address": f"a@{DOMAIN},b@{DOMAIN}"}, {"/address"}),

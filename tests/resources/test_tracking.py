@@ -16,7 +16,10 @@ from app.upstream.document import Drift, DriftKind, UnexpectedForm
 from tests.conftest import Clients
 from tests.support.access import assert_needs
 from tests.support.exports import read_export
+from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem, refused_fields
+from tests.support.running import client_of, make_app
+from tests.support.tenants import make_tenant
 
 PLACES = ["/v1/campaigns/1/tracking", "/v1/batches/1-2/tracking"]
 DETAILS = ["", "/opens", "/clicks", "/links", "/recipients"]
@@ -293,3 +296,12 @@ class TestRecipientsForms:
 
 def recipients(reply: str) -> tuple[list[dict[str, Any]], set[Drift]]:
     return read_export(RECIPIENTS.source, reply.encode())
+
+
+@pytest.mark.parametrize("path", ["/v1/campaigns/3/tracking", "/v1/campaigns/3/tracking/recipients"])
+async def test_the_overview_of_another_campaign_is_not_passed_off_as_this_one(path: str) -> None:
+    reply = "<track><track_id>7</track_id><task_id>8</task_id><send_id>999</send_id></track>"
+    platform = FakePlatform([xml_reply(reply)])
+    async with client_of(make_app([make_tenant()], platform.transport)) as client:
+        problem(await client.get(path), 502, "upstream_malformed")
+    assert len(platform.requests) == 1

@@ -210,7 +210,7 @@ ECHOES: dict[str, Callable[[str], bytes] | None] = {
 
 async def silence(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     await read_request(reader)
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
 
 
 class TestSuccess:

@@ -28,6 +28,9 @@ tenants:
 """
 
 
+SAME_ID = f"      - {{id: web, sha256: {hash_key('x')}, scopes: []}}"
+
+
 def written(folder: Path, text: str) -> Path:
     path = folder / "tenants.yaml"
     path.write_text(text, encoding="utf-8")
@@ -96,6 +99,11 @@ tenants:
             ((":9000/", ":abc/"), "base_url"),
             (("127.0.0.1", "exa mple"), "base_url"),
             ((hash_key(KEY), hash_key("")), "empty key"),
+            (("keys:", "smtp: {host: smtp.example.com, username: x}\n    keys:"), "go together"),
+            (
+                ("scopes: [read, write]}", f"scopes: []}}\n      - {{id: web, sha256: {hash_key('x')}, scopes: []}}"),
+                "share an id",
+            ),
         ],
     )
     def test_what_is_wrong_is_named_and_no_value_shown(

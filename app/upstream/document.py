@@ -21,6 +21,7 @@ from app.upstream.values import Convert, UnknownCode, identifier, text
 Model = TypeVar("Model", bound=BaseModel)
 
 UNKNOWN = "unknown"
+_BARE_ID = re.compile(r"\s*([1-9][0-9]{0,17})\s*")
 _TRAILING_ID = re.compile(r"(?<![0-9.-])(?<![0-9],)([1-9][0-9]{0,17})\s*$")
 _NOISE = frozenset({"", ";"})
 
@@ -238,19 +239,23 @@ class Document:
         """Return the id that a creating call answers.
 
         It stands in `<id>` (manual 5.1) or in `<data>` (4.3), alone or at the end of a text (4.9.1: the message
-        contains it), or is all there is (5.2 promises the id and no form).
+        contains it), or is all there is (5.2 promises the id and no form). Text outside of a result counts only if it
+        is the id and nothing else: a number may end an error as well.
 
         Raises:
             MissingId: the platform reports success and gives no id.
             UnexpectedForm: it reports nothing of the kind.
         """
-        children = {"data": self.content} if not self.root else self.children(self.content, self.root)
+        if self.status is None:
+            bare = _BARE_ID.fullmatch(self.content) if not self.root and isinstance(self.content, str) else None
+            if bare is None:
+                raise UnexpectedForm("no result")
+            return int(bare[1])
+        children = self.children(self.content, self.root)
         for name in ("id", "data"):
             match = _TRAILING_ID.search(self._leaf(children.get(name), name) or "")
             if match:
                 return int(match[1])
-        if self.status is None:
-            raise UnexpectedForm("no result")
         raise MissingId("a result without the id of what was created")
 
 

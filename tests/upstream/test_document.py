@@ -126,7 +126,15 @@ class TestCreatedId:
         ],
     )
     def test_stands_in_id_or_data(self, inner: str) -> None:
-        assert document(f"<result><status>success</status>{inner}</result>").created_id() == 78
+        read = document(f"<result><status>success</status>{inner}</result>")
+        read.status = "success"
+        assert read.created_id() == 78
+
+    def test_bare_text_is_the_id_or_nothing(self) -> None:
+        assert Document("", " 78\r\n", ZONE).created_id() == 78
+        for prose in ("PHP Warning on line 78", "错误 78", "", "0", "-78"):
+            with pytest.raises(UnexpectedForm, match="no result"):
+                Document("", prose, ZONE).created_id()
 
     @pytest.mark.parametrize(
         "inner",

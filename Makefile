@@ -47,7 +47,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 UV := $(BIN)/python -m uv
-LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras --no-emit-index-url
 lock: $(VENV)/.python
 	$(PIP) install uv
 	$(LOCK) pyproject.toml -o requirements.txt

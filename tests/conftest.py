@@ -1,6 +1,6 @@
 """The gateway in front of the sandbox, both real."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from io import StringIO
 
 import httpx2
@@ -9,8 +9,10 @@ from fastapi import FastAPI
 
 from app.sandbox import Account, Sandbox
 from app.telemetry.logs import configure_logging
+from tests.support.postgres import Databases, postgres_server
 from tests.support.running import CHECKED, client_of, make_app
 from tests.support.tenants import KEY, make_tenant
+from tests.support.valkey import ValkeyServer
 
 ACCOUNTS = [
     Account(username="acme", password="密码:acme", role="customer", seeded=False),
@@ -75,3 +77,26 @@ async def offline(offline_app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 def _logging() -> None:
     """Log as the service does; the unconfigured logger would print local variables."""
     configure_logging("DEBUG", StringIO())
+
+
+@pytest.fixture(scope="session")
+def _valkey_server() -> Iterator[ValkeyServer]:
+    server = ValkeyServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def valkey(_valkey_server: ValkeyServer) -> ValkeyServer:
+    """An empty Valkey server; a test that stops it must use one of its own."""
+    with _valkey_server.client() as client:
+        client.flushall()
+    return _valkey_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Databases]:
+    """A PostgreSQL server that makes empty databases."""
+    with postgres_server() as databases:
+        yield databases

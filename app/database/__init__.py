@@ -1,0 +1,1 @@
+"""The database that holds what must survive a crash: engine, schema and migrations."""

@@ -10,6 +10,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from app.journal.memory import MemoryJournal
 from app.main import create_app
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
@@ -83,7 +84,7 @@ def sandbox(
 def openapi() -> None:
     """Print the OpenAPI document as JSON."""
     settings = Settings.model_construct(tenants_url="")
-    document = create_app(settings, tenants=MemoryTenantStore(())).openapi()
+    document = create_app(settings, tenants=MemoryTenantStore(()), journal=MemoryJournal()).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 

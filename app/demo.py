@@ -7,6 +7,7 @@ import typer
 import uvicorn
 from pydantic import SecretStr
 
+from app.journal.memory import MemoryJournal
 from app.main import create_app
 from app.sandbox import Account, Sandbox
 from app.settings import Settings
@@ -60,7 +61,7 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
 
 def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
     settings = Settings.model_construct(tenants_url="", port=port)
-    app = create_app(settings, tenants=MemoryTenantStore(tenants))
+    app = create_app(settings, tenants=MemoryTenantStore(tenants), journal=MemoryJournal())
     return uvicorn.Config(
         app,
         host="127.0.0.1",

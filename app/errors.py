@@ -10,10 +10,16 @@ GatewayError
 ├── MethodNotAllowed             405 method_not_allowed
 ├── NotAcceptable                406 not_acceptable
 ├── Conflict                     409 conflict
+├── IdempotencyInProgress        409 idempotency_in_progress
 ├── PayloadTooLarge              413 payload_too_large
 ├── UnsupportedMediaType         415 unsupported_media_type
 ├── ValidationFailed             422 validation_failed
+├── IdempotencyKeyReused         422 idempotency_key_reused
+├── RateLimited                  429 rate_limited
 ├── InternalError                500 internal_error
+├── Overloaded                   503 overloaded
+├── StateUnavailable             503 state_unavailable
+├── NotCached                    504 not_cached
 └── UpstreamFailure
     ├── UpstreamRejected         422 upstream_rejected
     ├── UpstreamQuotaExhausted   429 upstream_quota_exhausted
@@ -123,6 +129,12 @@ class Conflict(GatewayError):
         self.upstream = upstream
 
 
+class IdempotencyInProgress(GatewayError):
+    """The first request with this idempotency key is still under way."""
+
+    status, code, title = 409, "idempotency_in_progress", "Request in progress"
+
+
 class PayloadTooLarge(GatewayError):
     status, code, title = 413, "payload_too_large", "Payload too large"
 
@@ -141,18 +153,64 @@ class ValidationFailed(GatewayError):
         self.errors = tuple(errors)
 
 
+class IdempotencyKeyReused(GatewayError):
+    """The idempotency key belongs to another request."""
+
+    status, code, title = 422, "idempotency_key_reused", "Idempotency key reused"
+
+
+class RateLimited(GatewayError):
+    """A limit of the tenant or of its key is used up."""
+
+    status, code, title = 429, "rate_limited", "Rate limited"
+
+
 class InternalError(GatewayError):
     """A fault of the gateway itself; says nothing of its cause to the caller."""
 
 
+class Overloaded(GatewayError):
+    """The gateway, or its share of the platform, has more to do than it can; nothing was sent."""
+
+    status, code, title = 503, "overloaded", "Overloaded"
+
+
+class StateUnavailable(GatewayError):
+    """What must be remembered cannot be: the shared store or the database is gone; nothing was sent."""
+
+    status, code, title = 503, "state_unavailable", "State unavailable"
+
+
+class NotCached(GatewayError):
+    """The caller wants a stored answer or none (RFC 9111, section 5.2.1.7), and there is none."""
+
+    status, code, title = 504, "not_cached", "Not cached"
+
+
 class UpstreamFailure(GatewayError):
-    """The platform refused, failed or could not be reached."""
+    """The platform refused, failed or could not be reached.
+
+    Args:
+        detail: what happened, for the reader of the problem document.
+        upstream: what the platform said.
+        headers: further headers of the answer.
+        transient: whether the same request may well succeed a moment later.
+        asked_to_wait: the seconds for which the platform asked to be left alone, if it did.
+    """
 
     def __init__(
-        self, detail: str, *, upstream: UpstreamAnswer | None = None, headers: Mapping[str, str] | None = None
+        self,
+        detail: str,
+        *,
+        upstream: UpstreamAnswer | None = None,
+        headers: Mapping[str, str] | None = None,
+        transient: bool = False,
+        asked_to_wait: float | None = None,
     ) -> None:
         super().__init__(detail, headers=headers)
         self.upstream = upstream
+        self.transient = transient
+        self.asked_to_wait = asked_to_wait
 
 
 class UpstreamRejected(UpstreamFailure):

@@ -1,10 +1,9 @@
 """The wiring: settings in, application out."""
 
-import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import datetime
-from functools import cache
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,27 +12,39 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.api import handlers, service
+from app.api import admin, handlers, service
 from app.api.deps import check_request
+from app.api.idempotency.middleware import IdempotencyMiddleware
+from app.api.known import KnownReads, KnownReadsMiddleware
+from app.api.limits import LoadSheddingMiddleware, RateLimitMiddleware
 from app.api.middleware import AuthenticationMiddleware, BodyLimitMiddleware, RequestContextMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
+from app.api.readiness import Readiness
 from app.errors import GatewayError
-from app.gateway.call import ExportLimits, Gateway
 from app.gateway.clock import PlatformClock
-from app.gateway.locks import Locks
-from app.gateway.operation import DeadlineClass
-from app.messages.connection import Waits
-from app.messages.pool import RelayPool
-from app.messages.submitter import Submitter
+from app.gateway.places import Places
+from app.gateway.reading import Reading
+from app.gateway.sends import Sends
+from app.journal.models import Journal
+from app.master_keys import MasterKey
+from app.policies.bulkhead import Shedder
+from app.policies.locks import LockUnavailable
 from app.resources import ROUTERS
+from app.resources.campaigns.limits import SendLimits
 from app.resources.imports.limits import ImportLimits
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
-from app.telemetry.observer import TelemetryObserver
 from app.tenants.file import FileTenantStore
+from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
+from app.wiring.gateway import build_gateway, build_submitter
+from app.wiring.policies import build_policies
+from app.wiring.state import KeptJournal, build_journal, build_state
+
+_RESUMABLE = frozenset({("POST", "/v1/campaigns")})
+"""Endpoints that find out from the journal of sends what became of an earlier request with the same key."""
 
 
 def create_app(
@@ -41,6 +52,7 @@ def create_app(
     *,
     tenants: TenantStore | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
+    journal: Journal | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> FastAPI:
     """Build the gateway.
@@ -49,6 +61,7 @@ def create_app(
         settings: everything configurable.
         tenants: the tenant store, instead of the one `settings.tenants_url` names.
         transport: the upstream transport, instead of a connection pool.
+        journal: the journal of sends, instead of the one in the settings' database.
         now: returns the current time as an aware datetime, instead of the system's clock.
 
     Raises:
@@ -57,19 +70,34 @@ def create_app(
     store = tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:")))
     metrics = Metrics()
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
-    submitter = _submitter(settings, clock, metrics)
+    master_key = MasterKey.parse(settings.master_key.get_secret_value()) if settings.master_key else MasterKey.random()
+    fingerprints = Fingerprints(master_key)
+    state = build_state(settings, master_key, metrics)
+    policies = build_policies(settings, metrics, fingerprints, state.campaigns)
+    kept = KeptJournal(journal) if journal is not None else build_journal(settings, clock)
+    sends = Sends(kept.journal)
+    submitter = build_submitter(settings, clock, metrics, sends)
     client = UpstreamClient(transport or _pool(settings), max_reply_bytes=settings.max_reply_bytes)
+    gateway = build_gateway(settings, client, policies, state.cache, metrics)
+    reading = Reading(
+        gateway,
+        state.cache,
+        Places(fingerprints, version("umail-gateway")),
+        waits=policies.waits,
+        lifetimes=settings.cache_lifetimes,
+        now=clock.now,
+    )
+    readiness = Readiness({"database": kept.check, "state": state.check}, needed=frozenset({"database"}))
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with store.running():
-            app.state.ready = True
-            try:
-                yield
-            finally:
-                app.state.ready = False
-                await client.aclose()
-                await submitter.aclose()
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(client.aclose)
+            stack.push_async_callback(submitter.aclose)
+            for part in (kept, state, store):
+                await stack.enter_async_context(part.running())
+            await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
+            yield
 
     app = FastAPI(
         title=TITLE,
@@ -81,29 +109,55 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.ready = False
-    app.state.metrics = metrics
-    app.state.locks = Locks()
-    app.state.platform_clock = clock
-    app.state.submitter = submitter
-    app.state.import_limits = _import_limits(settings)
-    app.state.gateway = _gateway(settings, client, metrics)
+    known = KnownReads()
+    _publish(
+        app,
+        readiness=readiness,
+        metrics=metrics,
+        locks=state.locks,
+        sends=sends,
+        send_limits=SendLimits(
+            duplicate_window=timedelta(minutes=settings.duplicate_window), lookup_seconds=settings.send_lookup_time
+        ),
+        platform_clock=clock,
+        submitter=submitter,
+        import_limits=_import_limits(settings),
+        gateway=gateway,
+        reading=reading,
+        known_reads=known,
+        cache=state.cache,
+        breakers=policies.breakers,
+        admin_token=settings.admin_token.get_secret_value() if settings.admin_token else None,
+    )
+    # The last one added is the outermost.
+    app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
+    app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
+    app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
     app.add_middleware(AuthenticationMiddleware, tenants=store)
     app.add_middleware(
         BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
         exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
     )
+    app.add_middleware(LoadSheddingMiddleware, shedder=Shedder(settings.max_requests))
     app.add_middleware(RequestContextMiddleware, metrics=metrics)
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
+    app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(check_request)])
+    app.include_router(admin.router)
     app.include_router(service.router)
     install_openapi(app)
     install_pages(app)
     return app
+
+
+def _publish(app: FastAPI, **parts: object) -> None:
+    """Put the parts where endpoints find them."""
+    for name, part in parts.items():
+        setattr(app.state, name, part)
 
 
 def _pool(settings: Settings) -> httpx2.AsyncHTTPTransport:
@@ -113,22 +167,6 @@ def _pool(settings: Settings) -> httpx2.AsyncHTTPTransport:
     return httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)
 
 
-def _gateway(settings: Settings, client: UpstreamClient, metrics: Metrics) -> Gateway:
-    return Gateway(
-        client,
-        zone=ZoneInfo(settings.upstream_timezone),
-        connect_timeout=settings.connect_timeout,
-        deadlines={
-            DeadlineClass.INTERACTIVE: settings.interactive_timeout,
-            DeadlineClass.WRITE: settings.write_timeout,
-            DeadlineClass.EXPORT: settings.export_timeout,
-            DeadlineClass.UPLOAD: settings.upload_timeout,
-        },
-        observer=TelemetryObserver(metrics),
-        export_limits=ExportLimits(settings.export_idle_timeout, settings.max_record_length),
-    )
-
-
 def _import_limits(settings: Settings) -> ImportLimits:
     return ImportLimits(
         rows=settings.max_import_rows,
@@ -136,17 +174,3 @@ def _import_limits(settings: Settings) -> ImportLimits:
         wait=settings.import_wait_max,
         poll=settings.import_poll_interval,
     )
-
-
-def _submitter(settings: Settings, clock: PlatformClock, metrics: Metrics) -> Submitter:
-    @cache
-    def tls() -> ssl.SSLContext:
-        # Reading the system's authorities takes a while, and most relays have no TLS.
-        context = ssl.create_default_context()
-        if settings.smtp_ca_file:
-            context.load_verify_locations(cafile=settings.smtp_ca_file)
-        return context
-
-    waits = Waits(settings.smtp_connect_timeout, settings.smtp_reply_timeout, settings.smtp_timeout)
-    pool = RelayPool(waits, tls, size=settings.smtp_connections, idle_seconds=settings.smtp_idle_timeout)
-    return Submitter(pool, deadline=waits.total, now=clock.now, observer=TelemetryObserver(metrics))

@@ -2,11 +2,13 @@
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, FilePath
+from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.master_keys import MasterKey
 
 
 def _zone(value: str) -> str:
@@ -23,9 +25,20 @@ def _tenants_url(value: str) -> str:
     return value
 
 
-def _state_url(value: str) -> str:
-    if value != "memory://":
-        raise ValueError("must be memory://")
+def _state_url(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != IN_MEMORY and not value.get_secret_value().startswith(_SHARED):
+        raise ValueError("must be memory://, redis://…, rediss://… or unix://…")
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(_DATABASES):
+        raise ValueError("must be sqlite:///path or postgresql://…")
+    return value
+
+
+def _master_key(value: SecretStr) -> SecretStr:
+    MasterKey.parse(value.get_secret_value())
     return value
 
 
@@ -37,6 +50,14 @@ def _ca_file(value: Path) -> Path:
     return value
 
 
+IN_MEMORY = "memory://"
+_SHARED = ("redis://", "rediss://", "unix://")
+_DATABASES = ("sqlite:///", "postgresql://")
+
+Lifetimes = dict[
+    Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
+    Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
+]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Bytes = Annotated[int, Field(ge=1024)]
 
@@ -56,8 +77,31 @@ class Settings(BaseSettings):
     tenants_url: Annotated[str, AfterValidator(_tenants_url)] = Field(
         description="Where tenants and keys come from: `file:/path/to/tenants.yaml`, read again whenever it changes.",
     )
-    state_url: Annotated[str, AfterValidator(_state_url)] = Field(
-        "memory://", description="Where state is shared: `memory://` keeps it in the one process."
+    state_url: Annotated[SecretStr, AfterValidator(_state_url)] = Field(
+        SecretStr(IN_MEMORY),
+        description="Where cache, limits, locks and idempotency keys are kept: `memory://` for one process only, or"
+        " `redis://…` (Valkey or Redis) for several workers and replicas.",
+    )
+    state_timeout: Seconds = Field(
+        0.2, description="Seconds to wait for the state's store; then a request goes on without it, or is refused."
+    )
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+        None,
+        description="Where the journal of sends is kept: `sqlite:///path/gateway.db` or `postgresql://…`; by default a"
+        " SQLite file under `DATA_DIR`.",
+    )
+    data_dir: Path = Field(
+        Path("~/.local/share/umail-gateway"), description="Folder of the SQLite file; made if it is not there."
+    )
+    master_key: Annotated[SecretStr, AfterValidator(_master_key)] | None = Field(
+        None,
+        description="32 bytes in base64, as `umail-gateway keys generate-master` prints them; what is kept in a shared"
+        " store is encrypted with keys derived from it. Needed with `redis://`.",
+    )
+    admin_token: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Bearer token of `/admin/v1`, at least 32 characters; without it there is none.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -74,6 +118,41 @@ class Settings(BaseSettings):
         30.0, description="Seconds to wait for the next bytes of an export; waiting for the client does not count."
     )
     upload_timeout: Seconds = Field(300.0, description="Seconds an upload may take in all.")
+    retry_attempts: int = Field(3, ge=1, le=5, description="Most tries of a call that may be repeated; 1 for one only.")
+    retry_base: Seconds = Field(0.1, description="Seconds of the first wait between tries at most; it doubles.")
+    retry_cap: Seconds = Field(2.0, description="Seconds of the longest wait between tries.")
+    retry_budget: float = Field(
+        0.2, ge=0, le=1, description="Most retries of one platform, as a share of the calls made to it."
+    )
+    breaker_window: Seconds = Field(30.0, description="Seconds over which a platform's failures are counted.")
+    breaker_minimum_calls: int = Field(20, ge=1, description="Calls in the window without which nothing is concluded.")
+    breaker_failure_ratio: float = Field(
+        0.5, gt=0, le=1, description="Share of failed or slow calls from which a platform is left alone for a while."
+    )
+    breaker_slow_call: Seconds = Field(10.0, description="Seconds from which a call counts as a failed one.")
+    breaker_open_for: Seconds = Field(15.0, description="Seconds for which a failing platform is left alone.")
+    login_refusals: int = Field(
+        5, ge=1, description="Refusals of a tenant's U-Mail login in a row after which it is not tried for a while."
+    )
+    login_pause: Seconds = Field(60.0, description="Seconds for which a refused login is not tried.")
+    queue_length: int = Field(50, ge=0, description="Calls that may wait for a slot, per tenant and per platform.")
+    queue_wait: Seconds = Field(2.0, description="Seconds a call may wait for a slot.")
+    export_share: float = Field(
+        0.5, gt=0, le=1, description="Most of the slots that exports and uploads may take, so that others find one."
+    )
+    max_requests: int = Field(1000, ge=1, description="Requests under way in one process; more are refused (503).")
+    cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Most memory of the answers kept in a process.")
+    cache_lifetimes: Lifetimes = Field(
+        default_factory=dict,
+        description='Seconds for which answers are kept, by operation, as JSON: `{"lists.list": 5, "*": 60}`; `*` is'
+        " every other operation, 0 keeps nothing.",
+    )
+    duplicate_window: float = Field(
+        10.0, ge=0, le=1440, description="Minutes for which an equal campaign is taken for a mistake; 0 for never."
+    )
+    send_lookup_time: float = Field(
+        3.0, ge=0, le=60, description="Seconds for which a campaign whose creation went unanswered is looked for."
+    )
     smtp_connect_timeout: Seconds = Field(15.0, description="Seconds to wait for a tenant's SMTP relay to greet.")
     smtp_reply_timeout: Seconds = Field(30.0, description="Seconds to wait for a relay's reply to a command.")
     smtp_timeout: Seconds = Field(120.0, description="Seconds the submission of a message may take in all.")
@@ -94,4 +173,28 @@ class Settings(BaseSettings):
     max_record_length: int = Field(
         65_536, ge=1024, description="Most characters of one record or line of an export, whose size has no limit."
     )
+    drain_time: float = Field(
+        0.0,
+        ge=0,
+        le=300,
+        description="Seconds between saying that it is not ready any more and accepting no more connections, so that"
+        " load balancers notice.",
+    )
     shutdown_timeout: int = Field(30, ge=1, description="Seconds that requests under way get to finish on shutdown.")
+
+    @model_validator(mode="after")
+    def _encrypted_when_shared(self) -> Self:
+        if self.shares_state and self.master_key is None:
+            raise ValueError("MASTER_KEY is needed where STATE_URL names a shared store")
+        return self
+
+    @property
+    def shares_state(self) -> bool:
+        """Whether state is kept where other processes have it too."""
+        return self.state_url.get_secret_value() != IN_MEMORY
+
+    def database(self) -> str:
+        """Return the URL of the database, the default one's included."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.expanduser().absolute() / 'gateway.db'}"

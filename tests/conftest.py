@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from io import StringIO
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -100,3 +101,12 @@ def postgres() -> Iterator[Databases]:
     """A PostgreSQL server that makes empty databases."""
     with postgres_server() as databases:
         yield databases
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, one of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'gateway.db'}"
+    databases: Databases = request.getfixturevalue("postgres")
+    return databases.make()

@@ -23,8 +23,9 @@ from app.errors import (
 from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
-from app.gateway.locks import Locks
+from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
+from app.policies.locks import NamedLocks
 from app.tenants.models import Scope
 
 bearer = HTTPBearer(scheme_name="bearer", description="Your API key.", auto_error=False)
@@ -104,13 +105,22 @@ def platform_clock(request: Request) -> PlatformClock:
 PlatformClockDep = Annotated[PlatformClock, Depends(platform_clock)]
 
 
-def locks(request: Request) -> Locks:
+def locks(request: Request) -> NamedLocks:
     """Return the application's locks."""
-    found: Locks = request.app.state.locks
+    found: NamedLocks = request.app.state.locks
     return found
 
 
-LocksDep = Annotated[Locks, Depends(locks)]
+LocksDep = Annotated[NamedLocks, Depends(locks)]
+
+
+def sends(request: Request) -> Sends:
+    """Return what journals sends."""
+    found: Sends = request.app.state.sends
+    return found
+
+
+SendsDep = Annotated[Sends, Depends(sends)]
 GatewayDep = Annotated[Gateway, Depends(gateway)]
 
 

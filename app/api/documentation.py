@@ -11,13 +11,19 @@ from app.api.tables import CSV, NDJSON, csv_columns
 from app.errors import (
     Conflict,
     GatewayError,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
     InsufficientScope,
     InternalError,
     MalformedRequest,
     NotAcceptable,
+    NotCached,
     NotFound,
     OutcomeUnknown,
+    Overloaded,
     PayloadTooLarge,
+    RateLimited,
+    StateUnavailable,
     TenantDisabled,
     Unauthenticated,
     UnsupportedMediaType,
@@ -41,19 +47,44 @@ _ALWAYS: tuple[type[GatewayError], ...] = (
     NotAcceptable,
     ValidationFailed,
     UpstreamRejected,
+    RateLimited,
     UpstreamQuotaExhausted,
     InternalError,
     UpstreamCredentialsRejected,
     UpstreamUnavailable,
+    Overloaded,
 )
 _READING: tuple[type[GatewayError], ...] = (UpstreamMalformed, UpstreamError, UpstreamTimeout)
+WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKeyReused, StateUnavailable)
+"""What a request with an idempotency key may meet."""
 _WRITING: tuple[type[GatewayError], ...] = (
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
+    UpstreamMalformed,
     UpstreamError,
     OutcomeUnknown,
+    *WITH_KEY,
 )
+
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Makes a repetition of the request safe: it is carried out once, and every later request with the"
+    " same key gets the first one's answer, with `Idempotency-Replayed: true`. Kept for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+CACHE_HEADERS: dict[str, Any] = {
+    name: {"description": text, "schema": {"type": kind}}
+    for name, kind, text in (
+        ("ETag", "string", "What `If-None-Match` may name (RFC 9110)."),
+        ("Cache-Control", "string", "For how long the gateway keeps the answer; clients ask again before each use."),
+        ("Age", "integer", "Seconds since the platform gave the answer."),
+        ("Cache-Status", "string", "Where the answer comes from (RFC 9211)."),
+    )
+}
 
 
 def documents(
@@ -76,10 +107,18 @@ def documents(
     reads = operation.effect is Effect.READ
     upstream = {"operation": operation.do or operation.script, "script": operation.script, "section": operation.section}
     errors = _READING if reads else _WRITING
-    responses = problem_responses(*dict.fromkeys((*_ALWAYS, *errors, *(_READING if reads_first else ()))))
+    policy = None if isinstance(operation, Export) else operation.cache
+    extra_errors = ((NotCached,) if policy else ()) + (_READING if reads_first else ())
+    responses = problem_responses(*dict.fromkeys((*_ALWAYS, *errors, *extra_errors)))
     if read_back:
         responses[204] = {"description": "Done, but the result could not be read back"}
     extra: dict[str, Any] = {"x-effect": operation.effect.value, "x-upstream": upstream}
+    if policy:
+        responses[304] = {"description": "The client has this answer already", "headers": CACHE_HEADERS}
+        responses[200] = {"headers": CACHE_HEADERS}
+        extra["x-cache"] = {"lifetime": policy.lifetime, "tags": sorted(operation.tags)}
+    if not reads:
+        extra["parameters"] = [IDEMPOTENCY_KEY]
     if bodies:
         extra["requestBody"] = _request_body(bodies)
     return {"responses": responses, "openapi_extra": extra, **route}

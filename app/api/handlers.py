@@ -19,6 +19,7 @@ from app.errors import (
     NotAcceptable,
     NotFound,
     PayloadTooLarge,
+    StateUnavailable,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -92,6 +93,17 @@ def _respond(request: Request, error: GatewayError) -> Response:
 async def on_gateway_error(request: Request, error: Exception) -> Response:
     """Answer one of our own errors."""
     return _respond(request, cast("GatewayError", error))
+
+
+async def on_lock_unavailable(request: Request, _error: Exception) -> Response:
+    """Answer a change that must not overlap with another one, where that cannot be made sure."""
+    return _respond(
+        request,
+        StateUnavailable(
+            "Another change of the same resource is under way, or the store of locks is gone. Nothing was sent.",
+            headers={"Retry-After": "2"},
+        ),
+    )
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

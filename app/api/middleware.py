@@ -11,8 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import problem_response
+from app.api.problems import refuse
 from app.api.responses import ResponseAborted
+from app.api.timing import server_timing, set_deadline
 from app.errors import (
     GatewayError,
     InternalError,
@@ -43,12 +44,16 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        context = request_context(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        context = request_context(headers)
         scope.setdefault("state", {})["context"] = context
-        answer = _Answer(send, context)
         started = time.perf_counter()
+        answer = _Answer(send, context, started)
         try:
+            set_deadline(context, headers)
             await self._app(scope, receive, answer.send)
+        except MalformedRequest as malformed:
+            await refuse(malformed, scope, receive, answer.send)
         except ResponseAborted as aborted:
             # Returning with the answer unfinished makes the server cut the connection.
             answer.aborted = aborted.code
@@ -57,7 +62,7 @@ class RequestContextMiddleware:
             log.exception("unhandled_error", request_id=context.request_id)
             if not answer.status:
                 error = InternalError("The gateway failed; the request id finds the cause in its log.")
-                await _refuse(error, scope, receive, answer.send)
+                await refuse(error, scope, receive, answer.send)
         finally:
             self._finish(scope, context, answer, time.perf_counter() - started)
 
@@ -84,6 +89,7 @@ class RequestContextMiddleware:
                     "outcome": call.outcome,
                     "status": call.status,
                     "duration_ms": round(call.seconds * 1000, 2),
+                    "attempt": call.attempt,
                 }
                 for call in context.upstream_calls
             ],
@@ -91,9 +97,10 @@ class RequestContextMiddleware:
 
 
 class _Answer:
-    def __init__(self, send: Send, context: RequestContext) -> None:
+    def __init__(self, send: Send, context: RequestContext, started: float) -> None:
         self._send = send
         self._context = context
+        self._started = started
         self.status = 0
         self.aborted: str | None = None
 
@@ -104,6 +111,8 @@ class _Answer:
             headers["X-Request-ID"] = self._context.request_id
             headers["traceparent"] = self._context.traceparent
             headers.setdefault("X-Content-Type-Options", "nosniff")
+            if self._context.upstream_calls:
+                headers["Server-Timing"] = server_timing(self._context, time.perf_counter() - self._started)
         await self._send(message)
 
 
@@ -117,12 +126,6 @@ def request_context(headers: Mapping[str, str]) -> RequestContext:
 
 def _new_traceparent() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
-
-
-async def _refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
-    context: RequestContext = scope["state"]["context"]
-    response = problem_response(error, path=scope["path"], request_id=context.request_id)
-    await response(scope, receive, send)
 
 
 class BodyLimitMiddleware:
@@ -147,7 +150,7 @@ class BodyLimitMiddleware:
         limit = next((limit for path, limit in self._exceptions if path.match(scope["path"])), self._max_bytes)
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdecimal() and int(length) > limit:
-            await _refuse(_too_large(limit), scope, receive, send)
+            await refuse(_too_large(limit), scope, receive, send)
             return
         received = 0
 
@@ -186,11 +189,12 @@ class AuthenticationMiddleware:
         try:
             identity = await self._identify(Headers(scope=scope))
         except GatewayError as error:
-            await _refuse(error, scope, receive, send)
+            await refuse(error, scope, receive, send)
             return
-        context.caller = Caller(identity.tenant, identity.key.id, identity.key.scopes, context)
+        key = identity.key
+        context.caller = Caller(identity.tenant, key.id, key.scopes, context, key.requests_per_minute)
         if not identity.tenant.enabled:
-            await _refuse(TenantDisabled("This tenant is disabled."), scope, receive, send)
+            await refuse(TenantDisabled("This tenant is disabled."), scope, receive, send)
             return
         await self._app(scope, receive, send)
 

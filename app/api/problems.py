@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.errors import (
     FieldError,
@@ -92,6 +93,12 @@ def problem_response(error: GatewayError, *, path: str, request_id: str) -> Resp
     headers = {"Cache-Control": "no-store", **error.headers}
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with an error before it reaches any endpoint."""
+    response = problem_response(error, path=scope["path"], request_id=scope["state"]["context"].request_id)
+    await response(scope, receive, send)
 
 
 def _field_problem(error: FieldError) -> FieldProblem:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
+from app.api.readiness import Readiness
 from app.telemetry.metrics import Metrics
 
 router = APIRouter(tags=["Service"])
@@ -17,7 +18,7 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
-class Readiness(BaseModel):
+class ReadinessReport(BaseModel):
     """Whether the gateway can serve, and which part cannot."""
 
     status: Literal["ready", "not_ready"]
@@ -33,16 +34,19 @@ async def get_health() -> Response:
 @router.get(
     "/readyz",
     summary="Can the gateway serve?",
-    response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Starting, or shutting down"}},
+    response_model=ReadinessReport,
+    responses={503: {"model": ReadinessReport, "description": "Starting, shutting down, or without its database"}},
 )
 async def get_readiness(request: Request) -> Response:
     """Answer 200 while requests are served, 503 before start-up has finished and once shutdown has begun.
 
-    The platform's state plays no part: a gateway in front of an absent platform still gives honest answers.
+    The platform's state plays no part: a gateway in front of an absent platform still gives honest answers. Nor does a
+    lost state store take the gateway away: reads go on without it, and what needs it says so.
     """
-    ready: bool = request.app.state.ready
-    body = {"status": "ready" if ready else "not_ready", "checks": {"gateway": "ok" if ready else "failing"}}
+    readiness: Readiness = request.app.state.readiness
+    checks = await readiness.checks()
+    ready = readiness.suffices(checks)
+    body = {"status": "ready" if ready else "not_ready", "checks": checks}
     return JSONResponse(body, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
 
 

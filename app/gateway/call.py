@@ -1,32 +1,23 @@
 """The one forward path of a request to the platform."""
 
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Protocol
 
-from app.errors import GatewayError
-from app.gateway.context import Caller, UpstreamCall
-from app.gateway.failures import check_status, created_without_id, transport_error, unusable
-from app.gateway.operation import DeadlineClass, Export, In, Operation, Out
+from app.gateway.attempts import Attempts, Deadline, Observer, Try
+from app.gateway.context import Caller, RequestContext
+from app.gateway.failures import Called, check_status, transport_error, unusable
+from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, Out
+from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
+from app.policies.cache.protocol import Cache
 from app.upstream.client import ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
-from app.upstream.document import Document, Drift, MissingId, UnexpectedForm
-from app.upstream.envelope import Parameters, WireReply, WireRequest, address, open_document, secrets_of, unwrap
+from app.upstream.document import Document
+from app.upstream.envelope import Parameters, WireReply, WireRequest, address, secrets_of
 from app.upstream.exports import ExportReader
 from app.upstream.redaction import Redact, redactor
-
-
-class Observer(Protocol):
-    """Told of every exchange with the platform."""
-
-    def exchanged(self, call: UpstreamCall) -> None:
-        """Called once an exchange has ended, well or badly."""
-
-    def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
-        """Called when a reply departed from the form that was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,46 +33,96 @@ class ExportLimits:
     record_length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long calls may take, in seconds.
+
+    Args:
+        connect: to wait for a connection.
+        deadlines: each class of calls in all.
+    """
+
+    connect: float
+    deadlines: Mapping[DeadlineClass, float]
+
+    def deadline(self, operation: Called, context: RequestContext | None) -> Deadline:
+        """Return when a call must be over: by its class, or earlier where the caller asks for that."""
+        usual = asyncio.get_running_loop().time() + self.deadlines[operation.deadline]
+        if context is None or context.deadline is None or context.deadline >= usual:
+            return Deadline(usual)
+        return Deadline(context.deadline, hurried=True)
+
+
 class Gateway:
     """Calls operations of the platform on behalf of tenants.
 
     Args:
         client: the transport.
+        attempts: admits calls and repeats them where that is safe.
+        cache: told what a change makes invalid.
         zone: the platform's time zone.
-        connect_timeout: seconds to wait for a connection.
-        deadlines: total seconds per deadline class.
-        observer: told of exchanges and drift.
+        waits: how long calls may take.
+        observer: told of drift.
         export_limits: the bounds of exports.
     """
 
     def __init__(
         self,
         client: UpstreamClient,
+        attempts: Attempts,
+        cache: Cache,
         *,
         zone: tzinfo,
-        connect_timeout: float,
-        deadlines: Mapping[DeadlineClass, float],
+        waits: Waits,
         observer: Observer,
         export_limits: ExportLimits,
     ) -> None:
         self._client = client
+        self._attempts = attempts
+        self._cache = cache
         self._zone = zone
-        self._connect_timeout = connect_timeout
-        self._deadlines = deadlines
+        self._waits = waits
         self._observer = observer
         self._export_limits = export_limits
 
     async def call(self, operation: Operation[In, Out], request: In, caller: Caller) -> Out:
-        """Carry out one operation: encode, send with the tenant's credentials, unwrap, decode.
+        """Carry out one operation: encode, admit, send with the tenant's credentials, unwrap, decode.
+
+        A read is fetched anew; `app.gateway.reading` gives what is kept of it. A change makes what it may have changed
+        invalid, before it leaves and again whatever it ends in.
 
         Raises:
             GatewayError: anything that kept the platform from answering as promised.
         """
         parameters = operation.encode(request)
-        with self._exchange(operation.name, caller) as exchange:
-            reply = await self._send(operation, parameters, caller)
-            exchange.status = reply.status
-            return self._read(operation, request, reply, _redact(operation, parameters, caller))
+        deadline = self._waits.deadline(operation, caller.context)
+        if operation.effect is Effect.READ:
+            return await self.fetch(operation, request, parameters, caller, deadline)
+        seconds = deadline.at - asyncio.get_running_loop().time()
+        async with self._cache.changing(caller.tenant.id, operation.tags, seconds):
+            await caller.context.before_sending()
+            return await self.fetch(operation, request, parameters, caller, deadline)
+
+    async def fetch(
+        self, operation: Operation[In, Out], request: In, parameters: Parameters, caller: Caller, deadline: Deadline
+    ) -> Out:
+        """Have an operation carried out by the platform, in as many tries as are safe.
+
+        Raises:
+            GatewayError: what the last try ended in.
+        """
+
+        async def once(number: int) -> Out:
+            async with self._attempts.one(operation, caller, deadline, number) as tried:
+                reply = await self._send(operation, parameters, caller, tried)
+                tried.status = reply.status
+                result, document = read_reply(
+                    operation, request, reply, self._zone, _redact(operation, parameters, caller)
+                )
+                self._report(operation.name, document)
+                return result
+
+        return await self._attempts.run(operation, caller, deadline, once)
 
     @asynccontextmanager
     async def export(self, export: Export[In], request: In, caller: Caller) -> AsyncIterator[RowStream]:
@@ -94,18 +135,34 @@ class Gateway:
             GatewayError: anything that kept the platform from answering as promised.
         """
         parameters = export.encode(request)
-        with self._exchange(export.name, caller) as exchange:
-            try:
-                async with self._client.stream(_wire(export, parameters, caller), self._timeouts(export)) as reply:
-                    exchange.status = reply.status
-                    check_status(export, reply.status, reply.headers)
-                    document = Document("", None, self._zone, redact=_redact(export, parameters, caller))
-                    reader = self._reader(export, reply.headers, document)
-                    async with read_ahead(rows_of(export, reply.chunks, reader, document), reply.deadline) as rows:
-                        yield rows
-            except TransportFailure as failure:
-                raise transport_error(export, failure) from failure
-            self._report(export.name, document)
+        deadline = self._waits.deadline(export, caller.context)
+
+        async def begin(number: int) -> tuple[AsyncExitStack, RowStream]:
+            async with AsyncExitStack() as stack:
+                tried = await stack.enter_async_context(self._attempts.one(export, caller, deadline, number))
+                rows = await stack.enter_async_context(self._rows(export, parameters, caller, tried, deadline))
+                tried.answered()
+                return stack.pop_all(), rows
+
+        stack, rows = await self._attempts.run(export, caller, deadline, begin)
+        async with stack:
+            yield rows
+
+    @asynccontextmanager
+    async def _rows(
+        self, export: Export[In], parameters: Parameters, caller: Caller, tried: Try, deadline: Deadline
+    ) -> AsyncIterator[RowStream]:
+        document = Document("", None, self._zone, redact=_redact(export, parameters, caller))
+        try:
+            async with self._client.stream(_wire(export, parameters, caller), self._timeouts(deadline.at)) as reply:
+                tried.status = reply.status
+                check_status(export, reply.status, reply.headers)
+                reader = self._reader(export, reply.headers, document)
+                async with read_ahead(rows_of(export, reply.chunks, reader, document), reply.deadline) as rows:
+                    yield rows
+        except TransportFailure as failure:
+            raise transport_error(export, failure) from failure
+        self._report(export.name, document)
 
     def _reader(self, export: Export[In], headers: Mapping[str, str], document: Document) -> ExportReader:
         return ExportReader(
@@ -116,64 +173,30 @@ class Gateway:
             max_length=self._export_limits.record_length,
         )
 
-    @contextmanager
-    def _exchange(self, operation: str, caller: Caller) -> Iterator["_Exchange"]:
-        exchange = _Exchange(operation, time.perf_counter())
-        try:
-            yield exchange
-            exchange.outcome = "ok"
-        except GatewayError as error:
-            exchange.outcome = error.code
-            raise
-        finally:
-            self._observer.exchanged(exchange.ended(caller))
+    def _timeouts(self, until: float) -> Timeouts:
+        left = until - asyncio.get_running_loop().time()
+        return Timeouts(self._waits.connect, max(left, 0.0), self._export_limits.idle_timeout)
 
-    def _timeouts(self, operation: Operation[In, Out] | Export[In]) -> Timeouts:
-        return Timeouts(self._connect_timeout, self._deadlines[operation.deadline], self._export_limits.idle_timeout)
-
-    async def _send(self, operation: Operation[In, Out], parameters: Parameters, caller: Caller) -> WireReply:
+    async def _send(
+        self, operation: Operation[In, Out], parameters: Parameters, caller: Caller, tried: Try
+    ) -> WireReply:
         try:
-            return await self._client.send(_wire(operation, parameters, caller), self._timeouts(operation))
+            return await self._client.send(_wire(operation, parameters, caller), self._timeouts(tried.deadline))
         except TransportFailure as failure:
             raise transport_error(operation, failure) from failure
         except ReplyTooLarge:
             raise unusable(operation, "more bytes than the gateway reads into memory") from None
-
-    def _read(self, operation: Operation[In, Out], request: In, reply: WireReply, redact: Redact) -> Out:
-        check_status(operation, reply.status, reply.headers)
-        try:
-            document = open_document(reply, self._zone, plain_text=operation.root is None, redact=redact)
-            unwrap(document, operation.name, operation.root)
-            result = operation.decode(document, request)
-        except MissingId:
-            raise created_without_id(operation) from None
-        except UnexpectedForm as error:
-            raise unusable(operation, redact(str(error))) from None
-        self._report(operation.name, document)
-        return result
 
     def _report(self, operation: str, document: Document) -> None:
         if document.drift:
             self._observer.drifted(operation, frozenset(document.drift))
 
 
-class _Exchange:
-    def __init__(self, operation: str, started: float) -> None:
-        self.operation, self.started = operation, started
-        self.outcome = "aborted"
-        self.status: int | None = None
-
-    def ended(self, caller: Caller) -> UpstreamCall:
-        call = UpstreamCall(self.operation, self.outcome, self.status, time.perf_counter() - self.started)
-        caller.context.upstream_calls.append(call)
-        return call
-
-
-def _wire(operation: Operation[In, Out] | Export[In], parameters: Parameters, caller: Caller) -> WireRequest:
+def _wire(operation: Called, parameters: Parameters, caller: Caller) -> WireRequest:
     wire = address(operation.script, operation.do, parameters, caller.tenant.upstream)
     context = caller.context
     return wire.with_headers({"X-Request-ID": context.request_id, "traceparent": context.traceparent})
 
 
-def _redact(operation: Operation[In, Out] | Export[In], parameters: Parameters, caller: Caller) -> Redact:
+def _redact(operation: Called, parameters: Parameters, caller: Caller) -> Redact:
     return redactor(secrets_of(parameters, operation.secret_fields, caller.tenant.upstream))

@@ -1,5 +1,6 @@
 """Who calls, and what became of the call: passed along explicitly, from the edge to the transport."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from app.tenants.models import Scope, Tenant
@@ -14,12 +15,18 @@ class UpstreamCall:
         outcome: `ok`, or the error code the call ended in.
         status: the HTTP status the platform answered with, if it answered.
         seconds: how long it took.
+        attempt: which try of the same call this was, from 1.
     """
 
     operation: str
     outcome: str
     status: int | None
     seconds: float
+    attempt: int = 1
+
+
+async def _nothing_to_remember() -> None:
+    """Stand in where a request carries no idempotency key."""
 
 
 @dataclass(slots=True)
@@ -31,19 +38,35 @@ class RequestContext:
         traceparent: the W3C trace context, the caller's or a new one; returned, logged, sent upstream.
         upstream_calls: filled in as the gateway calls the platform.
         caller: filled in once the API key is known.
+        deadline: when the time that the client gives (`Request-Timeout`) is over, on the event loop's clock.
+        before_sending: awaited before any change leaves the gateway; remembers under the request's idempotency key
+            that from now on it may have been carried out. Raises StateUnavailable where that cannot be remembered.
+        idempotency_key: the key, if the request carries one.
     """
 
     request_id: str
     traceparent: str
     upstream_calls: list[UpstreamCall] = field(default_factory=list)
     caller: "Caller | None" = None
+    deadline: float | None = None
+    before_sending: Callable[[], Awaitable[None]] = _nothing_to_remember
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated caller: the tenant, and what the key it used may do."""
+    """An authenticated caller: the tenant, and what the key it used may do.
+
+    Args:
+        tenant: whose U-Mail account is used.
+        key_id: which of its keys.
+        scopes: what the key may do.
+        context: the request.
+        requests_per_minute: the key's own limit, beside the tenant's; None for none.
+    """
 
     tenant: Tenant
     key_id: str
     scopes: frozenset[Scope]
     context: RequestContext
+    requests_per_minute: int | None = None

@@ -1,6 +1,8 @@
 """What a failed call means, as an error for the caller; it depends on what the operation does to the platform."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from app.errors import (
@@ -15,9 +17,11 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.gateway.operation import Effect, Export, Operation
+from app.policies.retry import parse_retry_after
 from app.upstream.client import NeverSent, TransportFailure
 
 _RETRY_LATER = "60"
+_TRANSIENT = frozenset({502, 503, 504})
 _UNDECIDED = frozenset({408})
 """Statuses that leave open whether a write was carried out; so do all of 1xx, 3xx (a page may redirect once it has
 acted) and 5xx. The other 4xx come from what stands in front of the platform's scripts."""
@@ -33,12 +37,13 @@ def transport_error(operation: Called, failure: TransportFailure) -> GatewayErro
             f"The platform could not be reached: {failure.reason}. Nothing was sent; trying again is safe.",
             upstream=answer,
             headers={"Retry-After": "5"},
+            transient=True,
         )
     if operation.effect is not Effect.READ:
-        return _outcome_unknown(operation, answer)
+        return _outcome_unknown(operation, answer, transient=True)
     if failure.timed_out:
-        return UpstreamTimeout("The platform did not answer in time.", upstream=answer)
-    return UpstreamError(f"The platform did not answer: {failure.reason}.", upstream=answer)
+        return UpstreamTimeout("The platform did not answer in time.", upstream=answer, transient=True)
+    return UpstreamError(f"The platform did not answer: {failure.reason}.", upstream=answer, transient=True)
 
 
 def check_status(operation: Called, status: int, headers: Mapping[str, str]) -> None:
@@ -52,15 +57,22 @@ def check_status(operation: Called, status: int, headers: Mapping[str, str]) -> 
     answer = UpstreamAnswer(operation.name, status=str(status))
     if status == 401:
         raise UpstreamCredentialsRejected("The platform refused the tenant's U-Mail login.", upstream=answer)
+    wait = parse_retry_after(headers.get("retry-after"), datetime.now(UTC))
+    told = {} if wait is None else {"Retry-After": str(ceil(wait))}
     if status == 429:
-        retry_after = headers.get("retry-after")
-        told = retry_after if retry_after and retry_after.isdecimal() else _RETRY_LATER
         raise UpstreamQuotaExhausted(
-            "The platform asks for fewer calls.", upstream=answer, headers={"Retry-After": told}
+            "The platform asks for fewer calls.",
+            upstream=answer,
+            headers=told or {"Retry-After": _RETRY_LATER},
+            transient=True,
+            asked_to_wait=wait,
         )
+    transient = status in _TRANSIENT
     if operation.effect is not Effect.READ and (status < 400 or status in _UNDECIDED or status >= 500):
-        raise _outcome_unknown(operation, answer)
-    raise UpstreamError(f"The platform answered HTTP {status}.", upstream=answer)
+        raise _outcome_unknown(operation, answer, transient=transient, wait=wait)
+    raise UpstreamError(
+        f"The platform answered HTTP {status}.", upstream=answer, headers=told, transient=transient, asked_to_wait=wait
+    )
 
 
 def unusable(operation: Called, reason: str) -> GatewayError:
@@ -79,8 +91,12 @@ def created_without_id(operation: Called) -> GatewayError:
     )
 
 
-def _outcome_unknown(operation: Called, answer: UpstreamAnswer) -> GatewayError:
+def _outcome_unknown(
+    operation: Called, answer: UpstreamAnswer, *, transient: bool = False, wait: float | None = None
+) -> GatewayError:
     return OutcomeUnknown(
         f"The request was sent, but whether the platform carried it out is not known. {operation.find_out}",
         upstream=answer,
+        transient=transient,
+        asked_to_wait=wait,
     )

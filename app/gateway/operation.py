@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from app.gateway.lifetimes import CachePolicy
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.sources import Source
@@ -53,6 +54,8 @@ class Operation(Generic[In, Out]):
         tags: what a read depends on and what a write changes.
         secret_fields: upstream parameters whose values must never be shown.
         find_out: for writes, how a caller learns what became of one whose outcome is unknown.
+        cache: for reads, how long answers may be kept; None keeps none.
+        counts_as_campaign: whether it uses up the platform's quota of campaigns (manual 6.2: 100 calls an hour).
     """
 
     name: str
@@ -67,10 +70,14 @@ class Operation(Generic[In, Out]):
     tags: frozenset[str] = frozenset()
     secret_fields: frozenset[str] = frozenset()
     find_out: str | None = None
+    cache: CachePolicy[In, Out] | None = None
+    counts_as_campaign: bool = False
 
     def __post_init__(self) -> None:
         if (self.effect is Effect.READ) == (self.find_out is not None):
             raise ValueError(f"{self.name}: a write, and only a write, says how to find out its outcome")
+        if self.effect is not Effect.READ and self.cache is not None:
+            raise ValueError(f"{self.name}: only a read can be cached")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +106,7 @@ class Export(Generic[In]):
     effect: Effect = field(default=Effect.READ, init=False)
     deadline: DeadlineClass = field(default=DeadlineClass.EXPORT, init=False)
     find_out: None = field(default=None, init=False)
+    counts_as_campaign: bool = field(default=False, init=False)
 
 
 def acknowledged(_document: Document, _request: object) -> None:

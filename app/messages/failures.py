@@ -100,6 +100,15 @@ def outcome_unknown(message_id: str, reason: str) -> OutcomeUnknown:
     )
 
 
+def sent_before(message_id: str | None) -> OutcomeUnknown:
+    """Describe a message whose idempotency key belongs to one that may have been handed over."""
+    return OutcomeUnknown(
+        "The first request with this key was handed to the SMTP relay, and what became of it is not known any more. It"
+        f" is not sent again. Look for the Message-ID {message_id} in the relay's log or a recipient's mailbox.",
+        upstream=UpstreamAnswer(OPERATION, message="sent before"),
+    )
+
+
 def _advice(temporary: bool) -> str:
     if temporary:
         return "Nothing was sent; the refusal is temporary, and trying again later is safe."

@@ -1,6 +1,7 @@
 """The one way of a message to the tenant's relay (manual, chapter 10)."""
 
 import asyncio
+import hashlib
 import time
 import uuid
 from collections.abc import Callable
@@ -9,8 +10,10 @@ from datetime import datetime
 import structlog
 
 from app.errors import Conflict, GatewayError
-from app.gateway.call import Observer
+from app.gateway.attempts import Observer
 from app.gateway.context import Caller, UpstreamCall
+from app.gateway.sends import Sends, new_attempt
+from app.journal.models import Attempt, DuplicateKey
 from app.messages import failures
 from app.messages.addresses import ascii_address, domain_of
 from app.messages.connection import Envelope
@@ -27,13 +30,17 @@ class Submitter:
 
     Args:
         pool: lends sessions with relays.
+        sends: journals what leaves.
         deadline: seconds a message may take in all.
         now: returns the current time as an aware datetime.
         observer: told of every submission.
     """
 
-    def __init__(self, pool: RelayPool, *, deadline: float, now: Callable[[], datetime], observer: Observer) -> None:
+    def __init__(
+        self, pool: RelayPool, sends: Sends, *, deadline: float, now: Callable[[], datetime], observer: Observer
+    ) -> None:
         self._pool = pool
+        self._sends = sends
         self._deadline = deadline
         self._now = now
         self._observer = observer
@@ -48,6 +55,7 @@ class Submitter:
             UpstreamCredentialsRejected: the relay refused the tenant's login; nothing was sent.
             UpstreamRejected: the relay refused the sender, every recipient, or the message; nothing was sent.
             OutcomeUnknown: the message began to leave, and the relay did not say what became of it.
+            StateUnavailable: the journal cannot be written; nothing was sent.
         """
         account = caller.tenant.smtp
         if account is None:
@@ -56,7 +64,7 @@ class Submitter:
         started = time.perf_counter()
         outcome, status = "aborted", None
         try:
-            receipt = await self._submit(message, caller.tenant.id, account)
+            receipt = await self._submit(message, caller, account)
             outcome, status = "ok", 250
         except GatewayError as error:
             outcome, status = error.code, _status_of(error)
@@ -67,8 +75,25 @@ class Submitter:
             self._observer.exchanged(call)
         return receipt
 
-    async def _submit(self, message: Message, tenant_id: str, account: SmtpAccount) -> Receipt:
+    async def _submit(self, message: Message, caller: Caller, account: SmtpAccount) -> Receipt:
         envelope = await self._envelope(message)
+        attempt = await self._journaled(envelope.message_id, caller)
+        async with self._sends.sending(attempt):
+            await caller.context.before_sending()
+            receipt = await self._hand_over(envelope, caller.tenant.id, account)
+        await self._sends.confirm(attempt, envelope.message_id)
+        return receipt
+
+    async def _journaled(self, message_id: str, caller: Caller) -> Attempt:
+        fingerprint = hashlib.sha256(message_id.encode()).hexdigest()
+        try:
+            return await self._sends.open(
+                new_attempt(failures.OPERATION, fingerprint, {"message_id": message_id}, caller)
+            )
+        except DuplicateKey as duplicate:
+            raise failures.sent_before(duplicate.earlier.request.get("message_id")) from None
+
+    async def _hand_over(self, envelope: Envelope, tenant_id: str, account: SmtpAccount) -> Receipt:
         try:
             async with asyncio.timeout(self._deadline), self._pool.connection(tenant_id, account) as connection:
                 rejections = await connection.submit(envelope)

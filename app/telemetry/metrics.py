@@ -3,7 +3,7 @@
 Labels are bounded: routes and operations are fixed sets, and nothing a caller or the platform writes becomes a label.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -41,6 +41,66 @@ class Metrics:
             ["operation", "kind"],
             registry=self._registry,
         )
+
+        self._retries = Counter(
+            "umail_gateway_upstream_retries",
+            "Tries after the first, by operation.",
+            ["operation"],
+            registry=self._registry,
+        )
+        self._cache = Counter(
+            "umail_gateway_cache_lookups",
+            "Reads by where their answer came from.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._state_failures = Counter(
+            "umail_gateway_state_failures",
+            "Uses of the state store that failed, by what was wanted of it.",
+            ["action"],
+            registry=self._registry,
+        )
+        self._breaker_changes = Counter(
+            "umail_gateway_breaker_changes",
+            "Changes of circuit breakers, by the state they came into.",
+            ["state"],
+            registry=self._registry,
+        )
+        self._breakers_open = Gauge(
+            "umail_gateway_breakers_open",
+            "Platforms that are being left alone, or tried with one call at a time.",
+            registry=self._registry,
+        )
+        self._refused = Counter(
+            "umail_gateway_refused",
+            "Requests and calls that were refused to keep the gateway within bounds, by reason.",
+            ["reason"],
+            registry=self._registry,
+        )
+
+    def retried(self, operation: str) -> None:
+        """Count a try after the first."""
+        self._retries.labels(operation).inc()
+
+    def looked_up(self, outcome: str) -> None:
+        """Count a read by where its answer came from."""
+        self._cache.labels(outcome).inc()
+
+    def state_failed(self, action: str) -> None:
+        """Count a failed use of the state store."""
+        self._state_failures.labels(action).inc()
+
+    def breaker_changed(self, state: str) -> None:
+        """Count a circuit breaker's change, and keep count of those that are not closed."""
+        self._breaker_changes.labels(state).inc()
+
+    def breakers_open(self, number: int) -> None:
+        """Set the number of circuit breakers that are not closed."""
+        self._breakers_open.set(number)
+
+    def refused(self, reason: str) -> None:
+        """Count a refusal: `tenant_limit`, `key_limit`, `tenant_slots`, `upstream_slots`, `requests`."""
+        self._refused.labels(reason).inc()
 
     def response_aborted(self, route: str, code: str) -> None:
         """Count one answer that broke off after it had begun; `request_finished` has counted its status."""

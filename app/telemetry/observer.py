@@ -3,6 +3,7 @@
 import structlog
 
 from app.gateway.context import UpstreamCall
+from app.policies.cache.model import Outcome
 from app.telemetry.metrics import Metrics
 from app.upstream.document import Drift
 
@@ -22,6 +23,8 @@ class TelemetryObserver:
     def exchanged(self, call: UpstreamCall) -> None:
         """Count an exchange with the platform; the access log carries its details."""
         self._metrics.upstream_finished(call.operation, call.outcome, call.seconds)
+        if call.attempt > 1:
+            self._metrics.retried(call.operation)
 
     def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
         """Count deviations and log those not seen before."""
@@ -30,3 +33,18 @@ class TelemetryObserver:
             if (operation, each) not in self._seen and len(self._seen) < _REMEMBERED:
                 self._seen.add((operation, each))
                 log.warning("upstream_drift", operation=operation, kind=each.kind, path=each.path[:_PATH_LENGTH])
+
+
+class CacheMetrics:
+    """An `app.policies.cache.model.CacheObserver`: counts."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def looked_up(self, outcome: Outcome) -> None:
+        """Count a read by where its answer came from."""
+        self._metrics.looked_up(outcome)
+
+    def store_failed(self, action: str) -> None:
+        """Count a failed use of the shared store."""
+        self._metrics.state_failed(f"cache_{action}")

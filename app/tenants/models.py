@@ -102,6 +102,13 @@ class Limits(_Model):
     campaigns_per_hour: Annotated[int, Field(ge=1, le=100)] = 100
 
 
+Lifetimes = dict[
+    Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
+    Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
+]
+"""Seconds for which answers are kept, by operation (`lists.list`); `*` stands for all others, 0 keeps nothing."""
+
+
 class ApiKey(_Model):
     """An API key as stored: the SHA-256 of the whole key in hex, never the key."""
 
@@ -110,6 +117,7 @@ class ApiKey(_Model):
         str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True), AfterValidator(_not_of_nothing)
     ]
     scopes: frozenset[Scope]
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
 
 
 class Tenant(_Model):
@@ -122,6 +130,7 @@ class Tenant(_Model):
     upstream: UpstreamAccount
     smtp: SmtpAccount | None = None
     limits: Limits = Limits()
+    cache: Lifetimes = Field(default_factory=dict)
     keys: tuple[ApiKey, ...] = ()
 
     @model_validator(mode="after")

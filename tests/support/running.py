@@ -8,6 +8,8 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from app.journal.memory import MemoryJournal
+from app.journal.models import Journal
 from app.main import create_app
 from app.settings import Settings
 from app.tenants.memory import MemoryTenantStore
@@ -18,19 +20,37 @@ from tests.support.tenants import KEY
 CHECKED = {"response": [check_response]}
 
 
+ONCE_AND_FRESH: dict[str, Any] = {
+    "cache_lifetimes": {"*": 0},
+    "retry_attempts": 1,
+    "breaker_minimum_calls": 1_000_000,
+    "login_refusals": 1_000_000,
+    "duplicate_window": 0,
+    "send_lookup_time": 0,
+}
+"""Settings under which every request reaches the platform, once: for tests of anything but the policies."""
+
+
 def make_settings(**overrides: Any) -> Settings:
     """Return settings that depend on nothing around the test."""
-    return Settings(**{"tenants_url": "file:unused", "_env_file": None, **overrides})
+    return Settings(**{"tenants_url": "file:unused", "_env_file": None, **ONCE_AND_FRESH, **overrides})
 
 
 def make_app(
     tenants: Iterable[Tenant],
     transport: httpx2.AsyncBaseTransport | None = None,
     now: Callable[[], datetime] | None = None,
+    journal: Journal | None = None,
     **settings: Any,
 ) -> FastAPI:
     """Build the application for a fixed set of tenants."""
-    return create_app(make_settings(**settings), tenants=MemoryTenantStore(tenants), transport=transport, now=now)
+    return create_app(
+        make_settings(**settings),
+        tenants=MemoryTenantStore(tenants),
+        transport=transport,
+        journal=journal or MemoryJournal(now),
+        now=now,
+    )
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 
 from app.tenants.keys import hash_key
-from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
+from app.tenants.models import ApiKey, Limits, Scope, SmtpAccount, Tenant, UpstreamAccount
 
 KEY = "umg_test-key-with-every-scope"
 READ_KEY = "umg_test-key-that-may-only-read"
@@ -36,6 +36,7 @@ def make_tenant(
             "role": role,
             "upstream": UpstreamAccount(base_url=base_url, username=tenant_id, password=SecretStr(password)),
             "keys": keys,
+            "limits": Limits(requests_per_minute=1_000_000, concurrency=1000),
             **fields,
         }
     )

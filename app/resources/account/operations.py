@@ -1,5 +1,6 @@
 """Upstream operations of the account (manual, chapter 1)."""
 
+from app.gateway.lifetimes import EDITED, SLOW
 from app.gateway.operation import Effect, Operation
 from app.resources.account.schemas import Account, Service
 from app.upstream.document import Document, Element, Record
@@ -58,6 +59,7 @@ GET_ACCOUNT = Operation(
     decode=_account,
     effect=Effect.READ,
     tags=frozenset({"account"}),
+    cache=SLOW,
 )
 
 GET_SERVICE = Operation(
@@ -69,5 +71,6 @@ GET_SERVICE = Operation(
     encode=_nothing,
     decode=_service,
     effect=Effect.READ,
-    tags=frozenset({"account"}),
+    tags=frozenset({"account", "quota"}),
+    cache=EDITED,
 )

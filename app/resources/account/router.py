@@ -3,9 +3,8 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader
 from app.api.documentation import documents
-from app.api.responses import answer
+from app.api.reads import ReadsDep
 from app.api.routing import StrictRoute
 from app.resources.account import operations
 from app.resources.account.schemas import Account, Service
@@ -14,12 +13,12 @@ router = APIRouter(route_class=StrictRoute, prefix="/v1/account", tags=["Account
 
 
 @router.get("", **documents(operations.GET_ACCOUNT, summary="Get the account", response_model=Account))
-async def get_account(gateway: GatewayDep, caller: Reader) -> Response:
+async def get_account(reads: ReadsDep) -> Response:
     """Return the master data of the U-Mail account behind the API key."""
-    return answer(await gateway.call(operations.GET_ACCOUNT, None, caller))
+    return await reads.answer(operations.GET_ACCOUNT, None)
 
 
 @router.get("/service", **documents(operations.GET_SERVICE, summary="Get quota and validity", response_model=Service))
-async def get_account_service(gateway: GatewayDep, caller: Reader) -> Response:
+async def get_account_service(reads: ReadsDep) -> Response:
     """Return what the account may send, how much of it is left, and until when."""
-    return answer(await gateway.call(operations.GET_SERVICE, None, caller))
+    return await reads.answer(operations.GET_SERVICE, None)

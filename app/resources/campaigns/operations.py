@@ -1,10 +1,11 @@
 """Upstream operations of campaigns (manual 2.1, 5.1 and 6.1 to 6.4)."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from app.api.pagination import Collection, Page, PageRequest, pagination
 from app.errors import NotFound
+from app.gateway.lifetimes import RUNNING, CachePolicy
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.campaigns.editing import EditCampaign
 from app.resources.campaigns.forms import CreateCampaign, edited_campaign, new_campaign
@@ -23,7 +24,7 @@ from app.upstream.envelope import Parameters
 
 _SCRIPT = "task.php"
 _TAGS = frozenset({"campaigns"})
-_CHANGED_BY_SENDING = frozenset({"campaigns", "statistics", "tracking"})
+_CHANGED_BY_SENDING = frozenset({"campaigns", "statistics", "tracking", "quota"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,17 @@ def _sends(document: Document, _request: FindSends) -> Collection[Send]:
     return Collection[Send](data=document.records("task", SEND))
 
 
+_OVER = frozenset({"sent", "cancelled"})
+
+
+def _is_over(_campaign_id: int, campaign: Campaign, _now: datetime) -> bool:
+    return campaign.status in _OVER
+
+
+_PROGRESS: CachePolicy[int, Campaign] = CachePolicy(
+    lifetime=3.0, stale_while_revalidate=5.0, stale_if_error=600.0, settled=_is_over, settled_lifetime=60.0
+)
+
 FIND = Operation(
     name="campaigns.find",
     section="6.1",
@@ -123,6 +135,7 @@ FIND = Operation(
     decode=_campaigns,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=RUNNING,
 )
 
 GET = Operation(
@@ -135,6 +148,7 @@ GET = Operation(
     decode=_campaign,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=_PROGRESS,
 )
 
 CREATE = Operation(
@@ -147,6 +161,7 @@ CREATE = Operation(
     effect=Effect.SEND,
     deadline=DeadlineClass.WRITE,
     tags=_CHANGED_BY_SENDING,
+    counts_as_campaign=True,
     find_out="`GET /v1/campaigns?date=…` with the day it is sent on shows whether it is there; look before creating it"
     " again, or people get it twice.",
 )
@@ -202,6 +217,7 @@ LIST_SENDS = Operation(
     decode=_sends,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=RUNNING,
 )
 
 

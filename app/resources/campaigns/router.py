@@ -2,62 +2,109 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, LocksDep, PlatformClockDep, Reader, Sender, Writer, WriterOrSender, require
+from app.api.deps import (
+    GatewayDep,
+    LocksDep,
+    PlatformClockDep,
+    Reader,
+    Sender,
+    SendsDep,
+    Writer,
+    WriterOrSender,
+    require,
+)
 from app.api.documentation import documents
 from app.api.pagination import Collection, Page, PageRequestDep
-from app.api.responses import answer, created, no_content, page, read_back
+from app.api.reads import ReadsDep
+from app.api.responses import answer, created, no_content, read_back
 from app.api.routing import StrictRoute
-from app.api.types import Batch, Id, Integer, IsoDate
-from app.errors import FieldError, ValidationFailed
+from app.api.types import Batch, Flag, Id, Integer, IsoDate
+from app.errors import FieldError, NotFound, ValidationFailed
 from app.gateway.context import Caller
 from app.resources.campaigns import operations
+from app.resources.campaigns.attempts import SendAttempt, send_attempt
 from app.resources.campaigns.editing import complete
 from app.resources.campaigns.forms import CreateCampaign
+from app.resources.campaigns.limits import CreatorDep
+from app.resources.campaigns.releasing import carry_out
 from app.resources.campaigns.requests import CampaignChanges, NewCampaign
 from app.resources.campaigns.schemas import Campaign, Send, Status
 from app.resources.campaigns.timing import plan
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Campaigns"])
 
+_EDIT_WAIT = 30.0
+"""Seconds to wait for another edit of the same campaign."""
+
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[7020])]
 
 
 @router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=Page[Campaign]))
 async def list_campaigns(
-    request: Request,
     pages: PageRequestDep,
-    gateway: GatewayDep,
-    caller: Reader,
+    reads: ReadsDep,
     status: Annotated[Status | None, Query(description="Only campaigns in this state.")] = None,
     date: Annotated[
         IsoDate | None, Query(description="Only campaigns sent on this day of the platform's zone.")
     ] = None,
 ) -> Response:
     """Return one page of the campaigns. The platform does not tell how many there are."""
-    return page(request, await gateway.call(operations.FIND, operations.FindCampaigns(pages, status, date), caller))
+    return await reads.page(operations.FIND, operations.FindCampaigns(pages, status, date))
 
 
 @router.get("/campaigns/{campaign_id}", **documents(operations.GET, summary="Get a campaign", response_model=Campaign))
-async def get_campaign(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_campaign(campaign_id: CampaignId, reads: ReadsDep) -> Response:
     """Return one campaign."""
-    return answer(await gateway.call(operations.GET, campaign_id, caller))
+    return await reads.answer(operations.GET, campaign_id)
 
 
 @router.post(
     "/campaigns",
     **documents(operations.CREATE, summary="Create a campaign", response_model=Campaign, status_code=201),
 )
-async def create_campaign(body: NewCampaign, gateway: GatewayDep, clock: PlatformClockDep, caller: Sender) -> Response:
+async def create_campaign(
+    body: NewCampaign,
+    creator: CreatorDep,
+    clock: PlatformClockDep,
+    caller: Sender,
+    allow_duplicate: Annotated[
+        Flag, Query(description="Create it even if an equal one was created a few minutes ago.")
+    ] = False,
+) -> Response:
     """Create a campaign and send it now, at a time, or not before it is released.
 
-    The platform takes at most 100 new campaigns an hour.
+    It is sent to the platform once. If the answer is lost, the gateway looks for the campaign; where it cannot be
+    found for certain, the answer is 504 `outcome_unknown`. A campaign with the same templates, list and range as one
+    of the last minutes is taken for a mistake (409) unless `allow_duplicate` says otherwise. The platform takes at
+    most 100 new campaigns an hour.
     """
     request = CreateCampaign(body, plan(body.schedule, clock))
-    campaign = await gateway.call(operations.CREATE, request, caller)
+    campaign = await creator.create(request, caller, allow_duplicate=allow_duplicate)
     return created(campaign, f"/v1/campaigns/{campaign.id}")
+
+
+@router.get(
+    "/campaigns/attempts/{idempotency_key}",
+    **documents(operations.FIND, summary="Find out whether a campaign was sent", response_model=SendAttempt),
+)
+async def get_send_attempt(
+    idempotency_key: Annotated[str, Path(description="The key of the request that sent it.", examples=["3f0c4f6e"])],
+    creator: CreatorDep,
+    sends: SendsDep,
+    caller: Reader,
+) -> Response:
+    """Return what is known of the latest send under an idempotency key: a campaign created or released, or a message.
+
+    Where the fate of a new campaign is open, the platform is asked again, and the answer remembered.
+    """
+    attempt = await sends.find(caller.tenant.id, idempotency_key)
+    if attempt is None:
+        raise NotFound("Nothing has been sent under this idempotency key.")
+    found = await creator.settle(attempt, caller)
+    return answer(send_attempt(attempt, found))
 
 
 @router.patch(
@@ -76,6 +123,7 @@ async def edit_campaign(
     gateway: GatewayDep,
     clock: PlatformClockDep,
     locks: LocksDep,
+    sends: SendsDep,
     caller: WriterOrSender,
 ) -> Response:
     """Change the fields given and return the campaign as it now is.
@@ -87,10 +135,11 @@ async def edit_campaign(
     _check_scopes(body, caller)
     timing = plan(body.schedule, clock) if "schedule" in body.model_fields_set else None
     # An edit repeats the status it has read: were another one to hold the campaign in between, it would release it.
-    async with locks.holding((caller.tenant.id, campaign_id)):
+    async with locks.holding(("campaign", caller.tenant.id, campaign_id), wait=_EDIT_WAIT) as lock:
         present = await gateway.call(operations.GET, campaign_id, caller)
         edit = complete(body, timing, present, clock.now())
-        await gateway.call(operations.edit_operation(edit), edit, caller)
+        lock.ensure()
+        await carry_out(edit, present, gateway, sends, caller)
     return await read_back(gateway.call(operations.GET, campaign_id, caller))
 
 
@@ -114,8 +163,7 @@ async def delete_campaign(campaign_id: CampaignId, gateway: GatewayDep, caller: 
     **documents(operations.LIST_SENDS, summary="List sends", response_model=Collection[Send]),
 )
 async def list_sends(
-    gateway: GatewayDep,
-    caller: Reader,
+    reads: ReadsDep,
     date: Annotated[IsoDate | None, Query(description="The day of sending, in the platform's zone.")] = None,
     batch: Annotated[
         Batch | None, Query(description="The campaign's batch number.", examples=["20260302093000-2369-53"])
@@ -129,7 +177,7 @@ async def list_sends(
     """
     _check_one_criterion(date=date, batch=batch, campaign_id=campaign_id)
     query = operations.FindSends(date, batch, campaign_id, status)
-    return answer(await gateway.call(operations.LIST_SENDS, query, caller))
+    return await reads.answer(operations.LIST_SENDS, query)
 
 
 def _check_one_criterion(**criteria: object) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
 from app.api.pagination import Page, PageRequest, pagination
 from app.errors import NotFound
+from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
 from app.upstream.document import Document, Element, Record
@@ -170,6 +171,7 @@ FIND = Operation(
     decode=_contacts,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 GET = Operation(
@@ -182,6 +184,7 @@ GET = Operation(
     decode=_contact,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 ADD = Operation(

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from app.api.contact_rows import NewContact
-from app.api.deps import GatewayDep, Reader, Writer
+from app.api.deps import GatewayDep, Writer
 from app.api.documentation import documents
 from app.api.pagination import Page, PageRequestDep
-from app.api.responses import answer, created, no_content, page, read_back
+from app.api.reads import ReadsDep
+from app.api.responses import answer, created, no_content, read_back
 from app.api.routing import StrictRoute
 from app.api.types import Flag, Id, ShortText
 from app.errors import FieldError, ValidationFailed
@@ -32,32 +33,28 @@ Search = Annotated[ShortText | None, Query(description="Part of an address or a 
     "/lists/{list_id}/contacts",
     **documents(operations.FIND, summary="List the contacts of a list", response_model=Page[Contact]),
 )
-async def list_contacts_in_list(
-    request: Request, list_id: ListId, pages: PageRequestDep, gateway: GatewayDep, caller: Reader, q: Search = None
-) -> Response:
+async def list_contacts_in_list(list_id: ListId, pages: PageRequestDep, reads: ReadsDep, q: Search = None) -> Response:
     """Return one page of a list's contacts, all or those whose address or name contains `q`."""
     query = operations.FindContacts(list_id, pages, q)
-    return page(request, await gateway.call(operations.FIND, query, caller))
+    return await reads.page(operations.FIND, query)
 
 
 @router.get("/contacts", **documents(operations.FIND, summary="List contacts", response_model=Page[Contact]))
 async def list_contacts(
-    request: Request,
     pages: PageRequestDep,
-    gateway: GatewayDep,
-    caller: Reader,
+    reads: ReadsDep,
     q: Search = None,
     unlisted: Annotated[Flag, Query(description="Only contacts that are in no list.")] = False,
 ) -> Response:
     """Return one page of the contacts of all lists, or of those in no list."""
     query = operations.FindContacts(0 if unlisted else None, pages, q)
-    return page(request, await gateway.call(operations.FIND, query, caller))
+    return await reads.page(operations.FIND, query)
 
 
 @router.get("/contacts/{contact_id}", **documents(operations.GET, summary="Get a contact", response_model=Contact))
-async def get_contact(contact_id: ContactId, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_contact(contact_id: ContactId, reads: ReadsDep) -> Response:
     """Return one contact."""
-    return answer(await gateway.call(operations.GET, contact_id, caller))
+    return await reads.answer(operations.GET, contact_id)
 
 
 @router.post(

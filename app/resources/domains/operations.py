@@ -5,6 +5,7 @@ from datetime import tzinfo
 from typing import Any
 
 from app.api.pagination import Collection
+from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.domains.schemas import AddedDomain, Domain, DomainVerification
 from app.upstream.customers import on_behalf_of
@@ -110,6 +111,7 @@ LIST = Operation(
     decode=_domains,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 ADD = Operation(

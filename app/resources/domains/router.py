@@ -6,9 +6,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Manager, Reader, Writer
+from app.api.deps import GatewayDep, Manager, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
+from app.api.reads import ManagerReadsDep, ReadsDep
 from app.api.responses import answer, created, no_content
 from app.api.routing import StrictRoute
 from app.api.types import DomainName, Id
@@ -23,9 +24,9 @@ CustomerId = Annotated[Id, Path(description="The id of the customer the manager 
 
 
 @router.get("/domains", **documents(operations.LIST, summary="List domains", response_model=Collection[Domain]))
-async def list_domains(gateway: GatewayDep, caller: Reader) -> Response:
+async def list_domains(reads: ReadsDep) -> Response:
     """Return the account's sending domains, the platform's own included."""
-    return answer(await gateway.call(operations.LIST, None, caller))
+    return await reads.answer(operations.LIST, None)
 
 
 @router.post(
@@ -57,9 +58,9 @@ async def delete_domain(domain: Name, gateway: GatewayDep, caller: Writer) -> Re
     "/customers/{customer_id}/domains",
     **documents(operations.LIST, summary="List a customer's domains", response_model=Collection[Domain]),
 )
-async def list_customer_domains(customer_id: CustomerId, gateway: GatewayDep, caller: Manager) -> Response:
+async def list_customer_domains(customer_id: CustomerId, reads: ManagerReadsDep) -> Response:
     """Return a customer's sending domains, the platform's own included."""
-    return answer(await gateway.call(operations.LIST, customer_id, caller))
+    return await reads.answer(operations.LIST, customer_id)
 
 
 @router.post(

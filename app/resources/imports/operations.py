@@ -1,8 +1,10 @@
 """Upstream operations of imports (manual 4.9.3, 4.9.4 and 4.15)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.api.pagination import Collection
+from app.gateway.lifetimes import RUNNING, CachePolicy
 from app.gateway.operation import DeadlineClass, Effect, Operation
 from app.resources.imports.files import ImportFile
 from app.resources.imports.schemas import Import, ImportAccepted, ImportRecord, SkippedRows
@@ -88,6 +90,12 @@ def _imports(document: Document, _request: None) -> Collection[ImportRecord]:
     return document.record(_LOG)
 
 
+def _is_worked_off(_import_id: int, found: Import, _now: datetime) -> bool:
+    return found.status == "completed"
+
+
+_PROGRESS: CachePolicy[int, Import] = CachePolicy(lifetime=1.0, stale_while_revalidate=0.0, settled=_is_worked_off)
+
 CREATE = Operation(
     name="imports.create",
     section="4.9.3",
@@ -110,6 +118,7 @@ GET = Operation(
     decode=_import,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=_PROGRESS,
 )
 
 LIST = Operation(
@@ -121,4 +130,5 @@ LIST = Operation(
     decode=_imports,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=RUNNING,
 )

@@ -10,6 +10,7 @@ from app.api.deps import GatewayDep, Reader, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.preferences import preferred_wait
+from app.api.reads import ReadsDep
 from app.api.responses import answer
 from app.api.routing import StrictRoute
 from app.api.types import Id
@@ -69,15 +70,16 @@ async def create_import(
 
 
 @router.get("/imports", **documents(operations.LIST, summary="List imports", response_model=Collection[ImportRecord]))
-async def list_imports(gateway: GatewayDep, caller: Reader) -> Response:
+async def list_imports(reads: ReadsDep) -> Response:
     """Return the platform's log of imports."""
-    return answer(await gateway.call(operations.LIST, None, caller))
+    return await reads.answer(operations.LIST, None)
 
 
 @router.get("/imports/{import_id}", **documents(operations.GET, summary="Get an import", response_model=Import))
 async def get_import(
     request: Request,
     import_id: Annotated[Id, Path(description="The import's id.", examples=[10])],
+    reads: ReadsDep,
     gateway: GatewayDep,
     caller: Reader,
     limits: ImportLimitsDep,
@@ -93,7 +95,7 @@ async def get_import(
     """Tell whether the platform has worked off an import."""
     wait = preferred_wait(prefer or ())
     if wait is None:
-        return answer(await gateway.call(operations.GET, import_id, caller))
+        return await reads.answer(operations.GET, import_id)
     wait = min(wait, limits.wait)
     found = await wait_for(request, lambda: gateway.call(operations.GET, import_id, caller), wait, limits.poll)
     return answer(found, headers={"Preference-Applied": f"wait={wait}"})

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.api.pagination import Collection
+from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 from app.upstream.document import Document, Element, Record
@@ -92,6 +93,7 @@ LIST = Operation(
     decode=_lists,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 GET = Operation(
@@ -104,6 +106,7 @@ GET = Operation(
     decode=_list,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 CREATE = Operation(

@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader, Writer
+from app.api.deps import GatewayDep, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
-from app.api.responses import answer, created, no_content, read_back
+from app.api.reads import ReadsDep
+from app.api.responses import created, no_content, read_back
 from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.lists import operations
@@ -20,15 +21,15 @@ ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])
 
 
 @router.get("", **documents(operations.LIST, summary="List contact lists", response_model=Collection[ContactList]))
-async def list_contact_lists(gateway: GatewayDep, caller: Reader) -> Response:
+async def list_contact_lists(reads: ReadsDep) -> Response:
     """Return all contact lists of the account."""
-    return answer(await gateway.call(operations.LIST, None, caller))
+    return await reads.answer(operations.LIST, None)
 
 
 @router.get("/{list_id}", **documents(operations.GET, summary="Get a contact list", response_model=ContactList))
-async def get_contact_list(list_id: ListId, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_contact_list(list_id: ListId, reads: ReadsDep) -> Response:
     """Return one contact list."""
-    return answer(await gateway.call(operations.GET, list_id, caller))
+    return await reads.answer(operations.GET, list_id)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from app.api.pagination import Page, PageRequest, pagination
+from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.mailboxes.schemas import AddedMailbox, Mailbox
 from app.upstream.customers import on_behalf_of
@@ -89,6 +90,7 @@ FIND = Operation(
     decode=_mailboxes,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 ADD = Operation(

@@ -3,13 +3,14 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Manager, Reader, Writer
+from app.api.deps import GatewayDep, Manager, Writer
 from app.api.documentation import documents
 from app.api.pagination import Page, PageRequestDep
-from app.api.responses import created, no_content, page
+from app.api.reads import ManagerReadsDep, ReadsDep
+from app.api.responses import created, no_content
 from app.api.routing import StrictRoute
 from app.api.types import DomainName, EmailAddress, Id
 from app.resources.mailboxes import operations
@@ -27,11 +28,9 @@ CustomerId = Annotated[Id, Path(description="The id of the customer the manager 
     "/domains/{domain}/mailboxes",
     **documents(operations.FIND, summary="List a domain's mailboxes", response_model=Page[Mailbox]),
 )
-async def list_mailboxes(
-    request: Request, domain: Domain, pages: PageRequestDep, gateway: GatewayDep, caller: Reader
-) -> Response:
+async def list_mailboxes(domain: Domain, pages: PageRequestDep, reads: ReadsDep) -> Response:
     """Return one page of a domain's mailboxes."""
-    return page(request, await gateway.call(operations.FIND, FindMailboxes(domain, pages), caller))
+    return await reads.page(operations.FIND, FindMailboxes(domain, pages))
 
 
 @router.post(
@@ -65,15 +64,13 @@ async def set_mailbox_password(address: Address, body: NewPassword, gateway: Gat
     **documents(operations.FIND, summary="List the mailboxes of a customer's domain", response_model=Page[Mailbox]),
 )
 async def list_customer_mailboxes(
-    request: Request,
     customer_id: CustomerId,
     domain: Domain,
     pages: PageRequestDep,
-    gateway: GatewayDep,
-    caller: Manager,
+    reads: ManagerReadsDep,
 ) -> Response:
     """Return one page of the mailboxes of a customer's domain."""
-    return page(request, await gateway.call(operations.FIND, FindMailboxes(domain, pages, customer_id), caller))
+    return await reads.page(operations.FIND, FindMailboxes(domain, pages, customer_id))
 
 
 @router.post(

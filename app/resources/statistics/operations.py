@@ -1,9 +1,10 @@
 """Upstream operations of statistics (manual 2.2, 2.4, 2.5)."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from app.api.pagination import Collection
 from app.errors import NotFound
+from app.gateway.lifetimes import GROWING, CachePolicy
 from app.gateway.operation import Effect, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_statistics
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
@@ -93,6 +94,18 @@ def _credits(document: Document, _wanted: date) -> Collection[CreditStatistics]:
 
 _TAGS = frozenset({"campaigns", "statistics"})
 
+_STILL_COUNTED = timedelta(days=2)
+"""Bounces and late deliveries are counted on the day of sending."""
+
+
+def _is_past(wanted: date, _result: object, now: datetime) -> bool:
+    return wanted < now.date() - _STILL_COUNTED
+
+
+_BY_DAY: CachePolicy[date, object] = CachePolicy(
+    lifetime=15.0, stale_while_revalidate=15.0, stale_if_error=86_400.0, settled=_is_past, settled_lifetime=3600.0
+)
+
 DAILY = Operation(
     name="statistics.daily",
     section="2.2",
@@ -102,6 +115,7 @@ DAILY = Operation(
     decode=_daily,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=_BY_DAY,
 )
 
 LIST = Operation(
@@ -113,6 +127,7 @@ LIST = Operation(
     decode=_campaigns,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=_BY_DAY,
 )
 
 GET = Operation(
@@ -124,6 +139,7 @@ GET = Operation(
     decode=_campaign,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=GROWING,
 )
 
 CREDITS = Operation(
@@ -135,4 +151,5 @@ CREDITS = Operation(
     decode=_credits,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=_BY_DAY,
 )

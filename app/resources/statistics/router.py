@@ -5,10 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader
 from app.api.documentation import documents
 from app.api.pagination import Collection
-from app.api.responses import answer
+from app.api.reads import ReadsDep
 from app.api.routing import StrictRoute
 from app.api.types import Batch, Id, IsoDate
 from app.resources.statistics import operations
@@ -26,9 +25,9 @@ BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", 
     "/statistics/daily/{date}",
     **documents(operations.DAILY, summary="Get the statistics of a day", response_model=DailyStatistics),
 )
-async def get_daily_statistics(day: DayOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_daily_statistics(day: DayOfPath, reads: ReadsDep) -> Response:
     """Return what the account sent on one day."""
-    return answer(await gateway.call(operations.DAILY, day, caller))
+    return await reads.answer(operations.DAILY, day)
 
 
 @router.get(
@@ -39,27 +38,27 @@ async def get_daily_statistics(day: DayOfPath, gateway: GatewayDep, caller: Read
         response_model=Collection[CampaignStatistics],
     ),
 )
-async def list_campaign_statistics(day: Day, gateway: GatewayDep, caller: Reader) -> Response:
+async def list_campaign_statistics(day: Day, reads: ReadsDep) -> Response:
     """Return what became of the messages of each campaign of one day."""
-    return answer(await gateway.call(operations.LIST, day, caller))
+    return await reads.answer(operations.LIST, day)
 
 
 @router.get(
     "/campaigns/{campaign_id}/statistics",
     **documents(operations.GET, summary="Get a campaign's statistics", response_model=CampaignStatistics),
 )
-async def get_campaign_statistics(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_campaign_statistics(campaign_id: CampaignId, reads: ReadsDep) -> Response:
     """Return what became of one campaign's messages; 404 before it has been sent."""
-    return answer(await gateway.call(operations.GET, campaign_id, caller))
+    return await reads.answer(operations.GET, campaign_id)
 
 
 @router.get(
     "/batches/{batch}/statistics",
     **documents(operations.GET, summary="Get a batch's statistics", response_model=CampaignStatistics),
 )
-async def get_batch_statistics(batch: BatchOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_batch_statistics(batch: BatchOfPath, reads: ReadsDep) -> Response:
     """Return what became of the messages of the campaign with this batch number; 404 before it has been sent."""
-    return answer(await gateway.call(operations.GET, batch, caller))
+    return await reads.answer(operations.GET, batch)
 
 
 @router.get(
@@ -68,6 +67,6 @@ async def get_batch_statistics(batch: BatchOfPath, gateway: GatewayDep, caller: 
         operations.CREDITS, summary="List the credits charged on a day", response_model=Collection[CreditStatistics]
     ),
 )
-async def list_credit_statistics(day: Day, gateway: GatewayDep, caller: Reader) -> Response:
+async def list_credit_statistics(day: Day, reads: ReadsDep) -> Response:
     """Return what one day's sending cost; for a single campaign see its statistics."""
-    return answer(await gateway.call(operations.CREDITS, day, caller))
+    return await reads.answer(operations.CREDITS, day)

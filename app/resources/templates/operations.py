@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.api.pagination import Collection
 from app.errors import NotFound
+from app.gateway.lifetimes import EDITED, RUNNING
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.templates.records import REVIEW_RECORD, TEMPLATE_RECORD
 from app.resources.templates.schemas import (
@@ -144,6 +145,7 @@ LIST = Operation(
     decode=_templates,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 GET = Operation(
@@ -156,6 +158,7 @@ GET = Operation(
     decode=_template,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=EDITED,
 )
 
 REVIEW = Operation(
@@ -168,6 +171,7 @@ REVIEW = Operation(
     decode=_review,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=RUNNING,
 )
 
 CREATE = Operation(

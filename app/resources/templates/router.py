@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader, Writer
+from app.api.deps import GatewayDep, Writer
 from app.api.documentation import documents
 from app.api.pagination import Collection
-from app.api.responses import answer, created, no_content, read_back
+from app.api.reads import ReadsDep
+from app.api.responses import created, no_content, read_back
 from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.templates import operations
@@ -29,9 +30,9 @@ AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[
 
 
 @router.get("", **documents(operations.LIST, summary="List templates", response_model=Collection[Template]))
-async def list_templates(gateway: GatewayDep, caller: Reader) -> Response:
+async def list_templates(reads: ReadsDep) -> Response:
     """Return all templates of the account with their contents; the platform cannot page them."""
-    return answer(await gateway.call(operations.LIST, None, caller))
+    return await reads.answer(operations.LIST, None)
 
 
 @router.post(
@@ -54,18 +55,18 @@ async def create_template(gateway: GatewayDep, caller: Writer, body: NewTemplate
 
 
 @router.get("/{template_id}", **documents(operations.GET, summary="Get a template", response_model=Template))
-async def get_template(template_id: TemplateId, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_template(template_id: TemplateId, reads: ReadsDep) -> Response:
     """Return one template."""
-    return answer(await gateway.call(operations.GET, template_id, caller))
+    return await reads.answer(operations.GET, template_id)
 
 
 @router.get(
     "/{template_id}/review",
     **documents(operations.REVIEW, summary="Get a template's review", response_model=TemplateReview),
 )
-async def get_template_review(template_id: TemplateId, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_template_review(template_id: TemplateId, reads: ReadsDep) -> Response:
     """Return how far the platform's review of a template is, what it found, and how large the message is."""
-    return answer(await gateway.call(operations.REVIEW, template_id, caller))
+    return await reads.answer(operations.REVIEW, template_id)
 
 
 @router.patch(

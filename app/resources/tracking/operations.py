@@ -5,6 +5,7 @@ from datetime import tzinfo
 from typing import Any
 
 from app.api.pagination import Collection
+from app.gateway.lifetimes import GROWING
 from app.gateway.operation import Effect, Export, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_tracking
 from app.resources.tracking.addresses import address_lines, addresses_below
@@ -171,6 +172,7 @@ OVERVIEW = Operation(
     decode=_tracking,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=GROWING,
 )
 
 OPENS = Export(
@@ -212,4 +214,5 @@ LINKS = Operation(
     decode=_links,
     effect=Effect.READ,
     tags=_TAGS,
+    cache=GROWING,
 )

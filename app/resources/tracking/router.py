@@ -10,7 +10,7 @@ from app.api.deps import GatewayDep, Reader
 from app.api.documentation import documents, export_documents
 from app.api.exports import ExportOutputDep
 from app.api.pagination import Collection
-from app.api.responses import answer
+from app.api.reads import ReadsDep
 from app.api.routing import StrictRoute
 from app.api.types import Batch, Flag, Id
 from app.identifiers.operations import find_track_id
@@ -45,9 +45,9 @@ RecipientFilterDep = Annotated[RecipientFilter, Depends()]
     "/campaigns/{campaign_id}/tracking",
     **documents(operations.OVERVIEW, summary="Get a campaign's tracking", response_model=Tracking),
 )
-async def get_campaign_tracking(campaign_id: CampaignId, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_campaign_tracking(campaign_id: CampaignId, reads: ReadsDep) -> Response:
     """Return how often the messages were opened and clicked, and the campaign's other ids."""
-    return answer(await gateway.call(operations.OVERVIEW, campaign_id, caller))
+    return await reads.answer(operations.OVERVIEW, campaign_id)
 
 
 @router.get(
@@ -76,11 +76,9 @@ async def list_campaign_clicks(
     "/campaigns/{campaign_id}/tracking/links",
     **documents(operations.LINKS, summary="List a campaign's links", response_model=Collection[TrackedLink]),
 )
-async def list_campaign_links(
-    campaign_id: CampaignId, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
-) -> Response:
+async def list_campaign_links(campaign_id: CampaignId, reads: ReadsDep, link_id: LinkId = None) -> Response:
     """Return the links in the messages and how often each was clicked, or one of them."""
-    return answer(await gateway.call(operations.LINKS, operations.FindClicks(campaign_id, link_id), caller))
+    return await reads.answer(operations.LINKS, operations.FindClicks(campaign_id, link_id))
 
 
 @router.get(
@@ -99,9 +97,9 @@ async def list_campaign_recipients(
     "/batches/{batch}/tracking",
     **documents(operations.OVERVIEW, summary="Get a batch's tracking", response_model=Tracking),
 )
-async def get_batch_tracking(batch: BatchOfPath, gateway: GatewayDep, caller: Reader) -> Response:
+async def get_batch_tracking(batch: BatchOfPath, reads: ReadsDep) -> Response:
     """Return how often the messages were opened and clicked, and the campaign's other ids."""
-    return answer(await gateway.call(operations.OVERVIEW, batch, caller))
+    return await reads.answer(operations.OVERVIEW, batch)
 
 
 @router.get(
@@ -130,9 +128,9 @@ async def list_batch_clicks(
     "/batches/{batch}/tracking/links",
     **documents(operations.LINKS, summary="List a batch's links", response_model=Collection[TrackedLink]),
 )
-async def list_batch_links(batch: BatchOfPath, gateway: GatewayDep, caller: Reader, link_id: LinkId = None) -> Response:
+async def list_batch_links(batch: BatchOfPath, reads: ReadsDep, link_id: LinkId = None) -> Response:
     """Return the links in the messages and how often each was clicked, or one of them."""
-    return answer(await gateway.call(operations.LINKS, operations.FindClicks(batch, link_id), caller))
+    return await reads.answer(operations.LINKS, operations.FindClicks(batch, link_id))
 
 
 @router.get(

@@ -1,0 +1,130 @@
+"""Endpoints for the gateway's operators, under a credential of their own; without one they do not exist."""
+
+import hmac
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Security
+from fastapi.security import HTTPBearer
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+from starlette.responses import Response
+
+from app.api.pagination import Collection
+from app.api.problems import problem_responses
+from app.api.responses import answer, no_content
+from app.api.routing import StrictRoute
+from app.api.types import PublicModel, RequestModel
+from app.errors import (
+    InternalError,
+    MalformedRequest,
+    NotFound,
+    PayloadTooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from app.policies.breaker import Breakers
+from app.policies.cache.protocol import Cache
+
+admin_token = HTTPBearer(scheme_name="admin_token", description="The operators' token.", auto_error=False)
+
+
+def administrator(request: Request, _token: Annotated[object, Security(admin_token)]) -> None:
+    """Check the operators' token; compares in constant time.
+
+    Raises:
+        NotFound: none is configured, so that nothing can be administered.
+        Unauthenticated: there is none in the request, or a wrong one.
+    """
+    expected: str | None = request.app.state.admin_token
+    if expected is None:
+        raise NotFound("There is nothing at this path.")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
+        raise Unauthenticated("A valid operators' token is needed.", headers={"WWW-Authenticate": "Bearer"})
+
+
+router = APIRouter(
+    route_class=StrictRoute,
+    prefix="/admin/v1",
+    tags=["Administration"],
+    dependencies=[Depends(administrator)],
+    responses=problem_responses(
+        MalformedRequest,
+        Unauthenticated,
+        NotFound,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        ValidationFailed,
+        InternalError,
+    ),
+)
+
+
+class Purge(RequestModel):
+    """What to forget: everything, a tenant's answers, or those of a tenant that depend on a tag."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{}, {"tenant": "acme"}, {"tenant": "acme", "tag": "lists"}]}
+    )
+
+    tenant: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    tag: Annotated[str | None, Field(min_length=1, max_length=64, description="Needs a tenant.")] = None
+
+    @model_validator(mode="after")
+    def _tag_of_a_tenant(self) -> "Purge":
+        if self.tag is not None and self.tenant is None:
+            raise PydanticCustomError("tenant_missing", "a tag is a tenant's: name the tenant too")
+        return self
+
+
+class BreakerState(PublicModel):
+    """How a platform has been doing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "upstream": "http://www.bestedm.org/mm-ms/apinew/",
+                    "state": "closed",
+                    "calls": 120,
+                    "failures": 1,
+                    "retry_after": None,
+                }
+            ]
+        }
+    )
+
+    upstream: Annotated[str, Field(description="The platform's base URL.")]
+    state: Annotated[
+        Literal["closed", "open", "half_open"],
+        Field(description="Called as usual; left alone; tried with one call at a time."),
+    ]
+    calls: Annotated[int, Field(description="Calls in the window.")]
+    failures: Annotated[int, Field(description="How many of them failed or were slow.")]
+    retry_after: Annotated[float | None, Field(description="Seconds until it is tried again.")]
+
+
+@router.post("/cache/purge", summary="Forget kept answers", status_code=204)
+async def purge_cache(body: Purge, request: Request) -> Response:
+    """Make kept answers invalid, in every process and replica."""
+    cache: Cache = request.app.state.cache
+    await cache.purge(body.tenant, body.tag)
+    return no_content()
+
+
+@router.get("/breakers", summary="List circuit breakers", response_model=Collection[BreakerState])
+async def list_breakers(request: Request) -> Response:
+    """Return how each platform has been doing, as this process sees it."""
+    breakers: Breakers = request.app.state.breakers
+    states = [
+        BreakerState(
+            upstream=upstream,
+            state=each.state.value,
+            calls=each.calls,
+            failures=each.failures,
+            retry_after=each.retry_after,
+        )
+        for upstream, each in sorted(breakers.snapshot().items())
+    ]
+    return answer(Collection[BreakerState](data=states))

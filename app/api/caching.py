@@ -1,0 +1,88 @@
+"""What HTTP says of kept answers: validators, ages and where they come from (RFC 9110, 9111 and 9211)."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from starlette.datastructures import Headers
+
+from app.policies.cache.model import Answer, Directives, Outcome, Served
+
+CACHE_NAME = "umail-gateway"
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_VARY = (b"vary", b"Authorization, X-API-Key, Accept")
+_JSON = (b"content-type", b"application/json")
+
+_STATUS: Mapping[Outcome, str] = {
+    Outcome.HIT: "hit",
+    Outcome.STALE: "hit",
+    Outcome.MISS: "fwd=uri-miss",
+    Outcome.COLLAPSED: "fwd=uri-miss; collapsed",
+    Outcome.FORCED: "fwd=request",
+    Outcome.BYPASS: "fwd=bypass",
+    Outcome.STALE_IF_ERROR: "fwd=stale; detail=stale-if-error",
+}
+
+
+def directives_of(headers: Headers) -> Directives:
+    """Read the request's `Cache-Control` (RFC 9111, section 5.2.1); what cannot be understood is passed over."""
+    given = _parsed(headers.getlist("cache-control"))
+    if not given and "no-cache" in headers.get("pragma", "").lower():
+        given = {"no-cache": ""}
+    max_age = given.get("max-age")
+    return Directives(
+        no_cache="no-cache" in given,
+        no_store="no-store" in given,
+        max_age=float(max_age) if max_age and _SECONDS.fullmatch(max_age) else None,
+        only_if_cached="only-if-cached" in given,
+    )
+
+
+def _parsed(values: Iterable[str]) -> dict[str, str]:
+    directives: dict[str, str] = {}
+    for part in ",".join(values).split(","):
+        name, _, value = part.partition("=")
+        directives.setdefault(name.strip().lower(), value.strip().strip('"'))
+    directives.pop("", None)
+    return directives
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Tell whether a request that names entity tags has the answer already (RFC 9110, section 13.1.2)."""
+    return if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match)
+
+
+def cached_message(served: Served, if_none_match: str | None) -> tuple[int, RawHeaders, bytes]:
+    """Write a kept or fetched answer: its status, its headers, and its body, which a 304 does not have.
+
+    `no-cache` tells clients to ask again before they use their own copy: the gateway drops what a change makes
+    invalid, but cannot reach into a browser. `max-age` is how long the gateway itself keeps it.
+    """
+    answer = served.answer
+    headers = [
+        (b"etag", answer.etag.encode("ascii")),
+        (b"cache-control", b"private, no-cache, max-age=%d" % answer.windows.fresh),
+        (b"age", b"%d" % served.age),
+        _VARY,
+        (b"cache-status", _cache_status(served).encode("ascii")),
+        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers),
+    ]
+    if if_none_match is not None and matches(if_none_match, answer.etag):
+        return 304, headers, b""
+    return 200, [*headers, _JSON, (b"content-length", b"%d" % len(answer.body))], answer.body
+
+
+def _cache_status(served: Served) -> str:
+    parts = [CACHE_NAME, _STATUS[served.outcome]]
+    if served.outcome in {Outcome.HIT, Outcome.STALE}:
+        parts.append(f"ttl={_time_to_live(served.answer, served.age)}")
+    if served.stored:
+        parts.append("stored")
+    return "; ".join(parts)
+
+
+def _time_to_live(answer: Answer, age: float) -> int:
+    return int(answer.windows.fresh - age)

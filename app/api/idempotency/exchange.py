@@ -1,0 +1,93 @@
+"""One request's body on its way in and its answer on its way out, seen by the idempotency middleware."""
+
+import json
+
+from starlette.types import Message, Receive, Send
+
+from app.api.idempotency.fingerprints import BodyFingerprint
+from app.api.problems import MEDIA_TYPE
+from app.policies.idempotency.models import StoredAnswer
+
+_PROBLEM = MEDIA_TYPE.encode()
+_KEPT_HEADERS = frozenset({b"content-type", b"location", b"link", b"retry-after", b"preference-applied"})
+"""Headers that belong to the answer; the others belong to the exchange in which it is given."""
+
+
+class RecordedBody:
+    """Passes a request's body on and hashes it on the way.
+
+    Args:
+        receive: gives the body's messages.
+        content_type: its media type with its parameters.
+    """
+
+    def __init__(self, receive: Receive, content_type: str) -> None:
+        self._receive = receive
+        self._fingerprint = BodyFingerprint(content_type)
+        self._ended = False
+
+    async def receive(self) -> Message:
+        """Return the next message."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._fingerprint.update(message.get("body", b""))
+            self._ended = not message.get("more_body", False)
+        else:
+            self._ended = True
+        return message
+
+    async def fingerprint(self) -> str:
+        """Read what is left of the body and return its fingerprint; afterwards there is nothing more to take in."""
+        while not self._ended:
+            await self.receive()
+        return self._fingerprint.finish()
+
+
+class HeldAnswer:
+    """Takes an answer without sending it; those that need a key's promise are small."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._body = bytearray()
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Take the next message."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        self._body += message.get("body", b"")
+        self._messages.append(message)
+
+    def stored(self) -> StoredAnswer:
+        """Return what is kept of it."""
+        kept = tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in self._headers()
+            if name in _KEPT_HEADERS
+        )
+        return StoredAnswer(self.status, kept, bytes(self._body))
+
+    def problem_code(self) -> str | None:
+        """Return the code of the problem document, if it is one."""
+        if not any(name == b"content-type" and value == _PROBLEM for name, value in self._headers()):
+            return None
+        code: str = json.loads(bytes(self._body))["code"]
+        return code
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        return [(name.lower(), value) for name, value in self._messages[0].get("headers", ())] if self._messages else []
+
+    async def pass_on(self, send: Send) -> None:
+        """Send it."""
+        for message in self._messages:
+            await send(message)
+
+
+async def replay(answer: StoredAnswer, send: Send) -> None:
+    """Send an answer that was given before."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers += [(b"idempotency-replayed", b"true"), (b"cache-control", b"no-store")]
+    if answer.body or answer.status != 204:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

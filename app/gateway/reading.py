@@ -1,0 +1,137 @@
+"""Reads whose answers are kept: the public model as the bytes that go out, fetched once for many."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from app.errors import NotCached as NotCachedError
+from app.errors import NotFound, UpstreamAnswer, UpstreamTimeout
+from app.gateway.call import Gateway, Waits
+from app.gateway.context import Caller
+from app.gateway.lifetimes import Lifetimes, Policy, chosen_lifetime
+from app.gateway.operation import In, Operation
+from app.gateway.places import Places
+from app.policies.cache.model import Answer, Directives, NotCached, Place, Served
+from app.policies.cache.protocol import Cache
+from app.tenants.models import Tenant
+from app.upstream.envelope import Parameters
+
+Headers = Callable[[Any], Mapping[str, str]]
+"""Gives the headers that go with an answer, like `Link`."""
+
+
+class Reading:
+    """Answers reads from what is kept, and from the platform where nothing is.
+
+    Args:
+        gateway: fetches what is not kept.
+        cache: keeps answers.
+        places: decides where.
+        waits: how long fetching may take.
+        lifetimes: the operator's overrides; a tenant's own come before them.
+        now: the current time in the platform's zone.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        cache: Cache,
+        places: Places,
+        *,
+        waits: Waits,
+        lifetimes: Lifetimes,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._gateway = gateway
+        self._cache = cache
+        self._places = places
+        self._waits = waits
+        self._lifetimes = lifetimes
+        self._now = now
+
+    def find_local(self, place: Place) -> Served | None:
+        """Return an answer that is fresh and at hand in this process, without waiting for anything."""
+        return self._cache.find_local(place)
+
+    async def find(self, place: Place) -> Served | None:
+        """Return an answer that is fresh and kept anywhere."""
+        return await self._cache.find(place)
+
+    async def read(
+        self, operation: Operation[In, Any], request: In, caller: Caller, directives: Directives, headers: Headers
+    ) -> tuple[Place, Served]:
+        """Answer one read.
+
+        Args:
+            operation: what to read; it has a cache policy.
+            request: its input.
+            caller: for whom.
+            directives: what the request says of caching.
+            headers: gives the headers that go with a fetched answer.
+
+        Raises:
+            NotFound: the platform shows, or has lately shown, that it is not there.
+            NotCached: the caller wants what is kept or nothing, and nothing is.
+            GatewayError: the platform did not answer as promised, and nothing that is kept may stand in.
+        """
+        parameters = operation.encode(request)
+        place = self._places.of(operation, parameters, caller.tenant)
+
+        async def fetch() -> Answer:
+            return await self._fetch(operation, request, parameters, caller, headers)
+
+        try:
+            async with asyncio.timeout_at(caller.context.deadline):
+                served = await self._cache.read(place, fetch, directives)
+        except NotCached:
+            raise NotCachedError("Nothing is kept of this, and the request forbids to ask the platform.") from None
+        except TimeoutError:
+            answer = UpstreamAnswer(operation.name, message="no reply in time")
+            raise UpstreamTimeout(
+                "The platform did not answer in the time that the request gives.", upstream=answer
+            ) from None
+        if not served.answer.found:
+            raise _not_found(served.answer.body)
+        return place, served
+
+    async def _fetch(
+        self, operation: Operation[In, Any], request: In, parameters: Parameters, caller: Caller, headers: Headers
+    ) -> Answer:
+        policy = operation.cache
+        if policy is None:
+            raise ValueError(f"{operation.name} has no cache policy")
+        # Others wait for the same answer: the haste of the caller who came first is not theirs.
+        deadline = self._waits.deadline(operation, None)
+        lifetime = self._lifetime(operation, caller.tenant)
+        try:
+            result = await self._gateway.fetch(operation, request, parameters, caller, deadline)
+        except NotFound as missing:
+            return _absent(missing, policy, lifetime)
+        windows = policy.windows(request, result, self._now(), lifetime)
+        body = result.model_dump_json().encode()
+        return Answer(True, body, entity_tag(body), tuple(headers(result).items()), windows, time.time())
+
+    def _lifetime(self, operation: Operation[In, Any], tenant: Tenant) -> float | None:
+        return chosen_lifetime(operation.name, tenant.cache, self._lifetimes)
+
+
+def entity_tag(body: bytes) -> str:
+    """Return a strong entity tag (RFC 9110, section 8.8.3): the same for the same bytes, wherever they come from."""
+    return f'"{base64.urlsafe_b64encode(hashlib.sha256(body).digest()[:18]).decode()}"'
+
+
+def _absent(missing: NotFound, policy: Policy, lifetime: float | None) -> Answer:
+    answer = missing.upstream
+    said = [answer.operation, answer.status, answer.message] if answer else None
+    body = json.dumps({"detail": missing.detail, "upstream": said}).encode()
+    return Answer(False, body, entity_tag(body), (), policy.negative_windows(lifetime), time.time())
+
+
+def _not_found(body: bytes) -> NotFound:
+    kept = json.loads(body)
+    return NotFound(kept["detail"], upstream=UpstreamAnswer(*kept["upstream"]) if kept["upstream"] else None)

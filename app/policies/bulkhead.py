@@ -1,0 +1,221 @@
+"""Bulkheads: calls at once are bounded for each tenant and each platform, so that nobody's flood drowns the others."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+_RETRY_AFTER = 1.0
+
+Key = tuple[str, str]
+
+
+class Full(Exception):
+    """No slot was free in time.
+
+    Args:
+        which: whose slots are taken: `tenant`, `upstream` or `requests`.
+        retry_after: seconds after which it is worth asking again.
+    """
+
+    def __init__(self, which: str, retry_after: float = _RETRY_AFTER) -> None:
+        super().__init__(which)
+        self.which = which
+        self.retry_after = retry_after
+
+
+@dataclass(slots=True)
+class _Waiting:
+    bulk: bool
+    future: "asyncio.Future[None]"
+
+
+class Bulkhead:
+    """Slots that calls take, and a short queue for those that find none free.
+
+    The queue is served in turns by owner, and in order within each. Bulk calls may take some of the slots only, so that
+    others always find one that bulk calls do not hold.
+
+    Args:
+        which: what `Full` says.
+        queue: calls that may wait at once.
+        wait: seconds a call may wait.
+    """
+
+    def __init__(self, which: str, *, queue: int, wait: float) -> None:
+        self._which = which
+        self._queue = queue
+        self._wait = wait
+        self._limit = 1
+        self._bulk_limit = 1
+        self._taken = 0
+        self._bulk_taken = 0
+        self._waiting: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        self._queued = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody holds a slot or waits for one."""
+        return self._taken == 0 and self._queued == 0
+
+    def resize(self, limit: int, bulk_limit: int) -> None:
+        """Set how many slots there are, and how many of them bulk calls may take; those held stay held."""
+        if (limit, bulk_limit) != (self._limit, self._bulk_limit):
+            self._limit, self._bulk_limit = limit, bulk_limit
+            self._serve()
+
+    async def acquire(self, owner: str, *, bulk: bool, until: float) -> None:
+        """Take a slot.
+
+        Args:
+            owner: whose turn it is.
+            bulk: whether this is a bulk call.
+            until: when waiting is pointless, on the event loop's clock.
+
+        Raises:
+            Full: none came free in time.
+        """
+        if self._free(bulk=bulk) and not self._waits(bulk=bulk):
+            self._take(bulk=bulk)
+            return
+        loop = asyncio.get_running_loop()
+        if self._queued >= self._queue:
+            raise Full(self._which)
+        waiting = _Waiting(bulk, loop.create_future())
+        self._waiting.setdefault(owner, deque()).append(waiting)
+        self._queued += 1
+        try:
+            async with asyncio.timeout_at(min(until, loop.time() + self._wait)):
+                await waiting.future
+        except BaseException as error:
+            self._leave(owner, waiting)
+            if isinstance(error, TimeoutError):
+                raise Full(self._which) from None
+            raise
+
+    def release(self, *, bulk: bool) -> None:
+        """Give a slot back."""
+        self._taken -= 1
+        self._bulk_taken -= bulk
+        self._serve()
+
+    def _free(self, *, bulk: bool) -> bool:
+        return self._taken < self._limit and not (bulk and self._bulk_taken >= self._bulk_limit)
+
+    def _waits(self, *, bulk: bool) -> bool:
+        """Tell whether somebody who could take the same slot waits already."""
+        if not self._queued:
+            return False
+        return any(bulk or not each.bulk for queue in self._waiting.values() for each in queue)
+
+    def _take(self, *, bulk: bool) -> None:
+        self._taken += 1
+        self._bulk_taken += bulk
+
+    def _leave(self, owner: str, waiting: _Waiting) -> None:
+        """Stop waiting; a slot that has just been given is given on."""
+        if waiting.future.done() and not waiting.future.cancelled():
+            self.release(bulk=waiting.bulk)
+            return
+        queue = self._waiting[owner]
+        queue.remove(waiting)
+        self._queued -= 1
+        if not queue:
+            del self._waiting[owner]
+
+    def _serve(self) -> None:
+        while self._queued and self._taken < self._limit and (found := self._next()) is not None:
+            self._take(bulk=found.bulk)
+            found.future.set_result(None)
+
+    def _next(self) -> _Waiting | None:
+        """Take the next one out of the queue who can be served, and put its owner behind the others."""
+        for owner, queue in self._waiting.items():
+            found = next((each for each in queue if not each.future.done() and self._free(bulk=each.bulk)), None)
+            if found is not None:
+                queue.remove(found)
+                self._queued -= 1
+                self._waiting.move_to_end(owner)
+                if not queue:
+                    del self._waiting[owner]
+                return found
+        return None
+
+
+class Bulkheads:
+    """A bulkhead for each tenant and one for each platform.
+
+    Args:
+        upstream_limit: calls of one platform at once.
+        export_share: the share of slots that bulk calls may take, of a platform's and of a tenant's.
+        queue: calls that may wait for each.
+        wait: seconds a call may wait.
+    """
+
+    def __init__(self, *, upstream_limit: int, export_share: float, queue: int, wait: float) -> None:
+        self._upstream_limit = upstream_limit
+        self._export_share = export_share
+        self._queue = queue
+        self._wait = wait
+        self._bulkheads: dict[Key, Bulkhead] = {}
+
+    @asynccontextmanager
+    async def slot(
+        self, *, upstream: str, tenant: str, tenant_limit: int, bulk: bool, deadline: float
+    ) -> AsyncIterator[None]:
+        """Hold a slot of the tenant and one of the platform.
+
+        The tenant's comes first: who waits for that holds nothing that others need.
+
+        Raises:
+            Full: one of them was not to be had in time.
+        """
+        wanted = ((("tenant", tenant), tenant_limit), (("upstream", upstream), self._upstream_limit))
+        async with AsyncExitStack() as held:
+            for key, limit in wanted:
+                await held.enter_async_context(self._holding(key, limit, tenant, bulk=bulk, deadline=deadline))
+            yield
+
+    @asynccontextmanager
+    async def _holding(self, key: Key, limit: int, owner: str, *, bulk: bool, deadline: float) -> AsyncIterator[None]:
+        bulkhead = self._bulkheads.get(key)
+        if bulkhead is None:
+            bulkhead = self._bulkheads[key] = Bulkhead(key[0], queue=self._queue, wait=self._wait)
+        bulkhead.resize(limit, max(1, int(limit * self._export_share)))
+        try:
+            await bulkhead.acquire(owner, bulk=bulk, until=deadline)
+            try:
+                yield
+            finally:
+                bulkhead.release(bulk=bulk)
+        finally:
+            if bulkhead.idle and self._bulkheads.get(key) is bulkhead:
+                del self._bulkheads[key]
+
+
+class Shedder:
+    """Counts requests under way and refuses those beyond a number.
+
+    Args:
+        limit: that number.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._under_way = 0
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Count one request.
+
+        Raises:
+            Full: there are too many.
+        """
+        if self._under_way >= self._limit:
+            raise Full("requests")
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1

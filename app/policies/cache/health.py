@@ -1,0 +1,77 @@
+"""Whether the shared store may be used, and what has to be made up for before it is."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How many failures and losses there had been at one moment."""
+
+    failures: int
+    losses: int
+
+
+class Health:
+    """The state of the shared store as this replica knows it; it is taken as down until it has been reached.
+
+    A store that merely kept someone waiting is left alone for a moment. If an invalidation was missed, or the store may
+    have come back as it was some time ago, everything in it has to be made invalid before it is used again.
+
+    What remains is another replica that reaches the store and notices nothing: until this one has made up for what was
+    missed, which takes until it reaches the store again, that one may serve what this one's writes have changed.
+
+    Args:
+        clock: a monotonic clock in seconds.
+        pause: seconds for which the store is left alone after a failure.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, pause: float = _PAUSE) -> None:
+        self._clock = clock
+        self._pause = pause
+        self._moment = Moment(0, 0)
+        self._retry_at = clock()
+        self.reachable = False
+        """Whether it is worth telling the store about writes."""
+        self.up = False
+        """Whether the store may be used for reads."""
+        self.distrusted = False
+        """Whether everything in the store has to be made invalid first."""
+
+    @property
+    def moment(self) -> Moment:
+        """The present moment, to tell later whether something has gone wrong since."""
+        return self._moment
+
+    def seconds_to_retry(self) -> float:
+        """Return for how long the store is to be left alone; not above 0 if it need not be."""
+        return self._retry_at - self._clock()
+
+    def failed(self) -> None:
+        """Note that the store did not do what it was asked to."""
+        self._down(Moment(self._moment.failures + 1, self._moment.losses))
+
+    def lost(self) -> None:
+        """Note that an invalidation was missed, or that the store may have become another."""
+        self.distrusted = True
+        self._down(Moment(self._moment.failures + 1, self._moment.losses + 1))
+
+    def reached(self, since: Moment) -> None:
+        """Note that the store answers, to an attempt that began at `since`; from now on writes are not missed."""
+        self.reachable = self._moment == since
+
+    def made_up(self, since: Moment) -> None:
+        """Note that everything in the store that is older than `since` is invalid, so that reads may use it."""
+        if self._moment == since:
+            self.distrusted = False
+            self.up = self.reachable
+
+    def _down(self, moment: Moment) -> None:
+        self._moment = moment
+        self.reachable = self.up = False
+        # What fails together counts once: a flow of failing requests must not put the next attempt off for ever.
+        if self.seconds_to_retry() <= 0:
+            self._retry_at = self._clock() + self._pause

@@ -1,0 +1,149 @@
+"""What is done in the shared store, each in one round trip and as a whole.
+
+The tokens of a stamp live at least ten minutes after their last use, and never shorter than an entry read under them.
+One that expires or is evicted comes back as another, so its entries are lost, never revived.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+
+from app.policies.cache.invalidations import Invalidation
+from app.policies.cache.keys import INVALIDATIONS
+from app.policies.cache.store import Lease, Stamp, new_token
+
+_TOKEN_MS = 600_000
+
+_NOW = """
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function writing(key)
+  return redis.call('ZCOUNT', key, string.format('(%.0f', now()), '+inf') > 0
+end
+"""
+
+# KEYS: the entry, tokens, marks. ARGV: number of tokens, a new token, a token's life.
+_LOOK = f"""{_NOW}
+local count = tonumber(ARGV[1])
+local writers = 0
+for i = count + 2, #KEYS do
+  if writing(KEYS[i]) then writers = 1 end
+end
+local found = {{writers == 0 and redis.call('GET', KEYS[1]), writers}}
+for i = 2, count + 1 do
+  local token = redis.call('GET', KEYS[i])
+  if not token then
+    token = ARGV[2]
+    redis.call('SET', KEYS[i], token, 'PX', ARGV[3])
+  elseif redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then
+    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+  end
+  found[#found + 1] = token
+end
+return found
+"""
+
+# KEYS: the entry, the lock, tokens, marks. ARGV: the lock's token, the entry, its life, expected tokens.
+_PUT = f"""{_NOW}
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+local last = #ARGV - 1
+for i = 3, last do
+  if redis.call('GET', KEYS[i]) ~= ARGV[i + 1] then return 0 end
+end
+for i = last + 1, #KEYS do
+  if writing(KEYS[i]) then return 0 end
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+for i = 3, last do
+  if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+end
+return 1
+"""
+
+# KEYS: tokens, marks. ARGV: channel, message, number of tokens, new token, its life, the writer, its time or 0.
+_RENEW = f"""{_NOW}
+local count = tonumber(ARGV[3])
+for i = 1, count do redis.call('SET', KEYS[i], ARGV[4], 'PX', ARGV[5]) end
+local time = tonumber(ARGV[7])
+for i = count + 1, #KEYS do
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', string.format('%.0f', now()))
+  if time == 0 then
+    redis.call('ZREM', KEYS[i], ARGV[6])
+  else
+    redis.call('ZADD', KEYS[i], string.format('%.0f', now() + time), ARGV[6])
+    if redis.call('PTTL', KEYS[i]) < time then redis.call('PEXPIRE', KEYS[i], ARGV[7]) end
+  end
+end
+return redis.call('PUBLISH', ARGV[1], ARGV[2])
+"""
+
+_RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+
+
+class Found(NamedTuple):
+    """What stands in the shared store: a sealed entry, whether a tag is being written, and the tokens."""
+
+    sealed: bytes | None
+    writing: bool
+    stamp: Stamp
+
+
+class Scripts:
+    """The cache's commands; each raises one of `app.state.valkey.UNAVAILABLE` if the store cannot be used.
+
+    Args:
+        client: a connection to the store.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._look = client.register_script(_LOOK)
+        self._put = client.register_script(_PUT)
+        self._renew = client.register_script(_RENEW)
+        self._release = client.register_script(_RELEASE)
+
+    async def look(self, entry: str, tokens: Sequence[str], marks: Sequence[str]) -> Found:
+        """Read an entry and its tokens; tokens that are missing are made."""
+        found: list[Any] = await self._look([entry, *tokens, *marks], [len(tokens), new_token(), _TOKEN_MS])
+        return Found(found[0], bool(found[1]), tuple(found[2:]))
+
+    async def put(
+        self,
+        entry: str,
+        lock: Lease,
+        tokens: Sequence[str],
+        marks: Sequence[str],
+        stamp: Stamp,
+        sealed: bytes,
+        seconds: float,
+    ) -> bool:
+        """Store an entry for a time, if the tokens are these and nobody is writing; give up the lock either way."""
+        arguments = [lock.token, sealed, _ms(seconds), *stamp]
+        return bool(await self._put([entry, lock.name, *tokens, *marks], arguments))
+
+    async def renew(
+        self, tokens: Sequence[str], marks: Sequence[str], writer: str, seconds: float, invalidation: Invalidation
+    ) -> int:
+        """Replace tokens, set a writer's marks for so many seconds or, with 0, remove them, and tell everyone.
+
+        Returns:
+            how many replicas were told.
+        """
+        time = _ms(seconds) if seconds else 0
+        arguments = [INVALIDATIONS, invalidation.encode(), len(tokens), new_token(), _TOKEN_MS, writer, time]
+        return int(await self._renew([*tokens, *marks], arguments))
+
+    async def lock(self, lock: Lease, seconds: float) -> bool:
+        """Take a lock for so many seconds at most, unless another has it."""
+        return bool(await self._client.set(lock.name, lock.token, nx=True, px=_ms(seconds)))
+
+    async def release(self, lock: Lease) -> bool:
+        """Give up a lock; tell whether it was still one's own."""
+        return bool(await self._release([lock.name], [lock.token]))
+
+
+def _ms(seconds: float) -> int:
+    return max(1, int(seconds * 1000))

@@ -1,0 +1,54 @@
+"""Records as they stand in a store that others may read: encrypted, and under names that tell no key."""
+
+import hashlib
+import hmac
+import secrets
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from app.master_keys import MasterKey
+from app.policies.idempotency.models import Record, StoreUnavailable
+
+_PREFIX = "umail-gateway:idempotency:"
+_NONCE_BYTES = 12
+
+
+class Sealer:
+    """Encrypts and names the records of one master key.
+
+    Args:
+        master_key: the root of each tenant's keys.
+    """
+
+    def __init__(self, master_key: MasterKey) -> None:
+        self._master_key = master_key
+        self._records = TypeAdapter(
+            Record, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", hide_input_in_errors=True)
+        )
+
+    def name(self, tenant: str, key: str) -> str:
+        """Return the name under which the record of a tenant's key stands."""
+        derived = self._master_key.derive("idempotency-names", tenant)
+        return _PREFIX + hmac.new(derived, key.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+    def seal(self, tenant: str, name: str, record: Record) -> bytes:
+        """Encrypt a record so that only the same tenant's record of the same name can be read from it."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher(tenant).encrypt(nonce, self._records.dump_json(record), name.encode())
+
+    def unseal(self, tenant: str, name: str, sealed: bytes) -> Record:
+        """Decrypt a record.
+
+        Raises:
+            StoreUnavailable: it was sealed with another key, for another place, or not by this software.
+        """
+        nonce, encrypted = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        try:
+            return self._records.validate_json(self._cipher(tenant).decrypt(nonce, encrypted, name.encode()))
+        except (InvalidTag, ValidationError, ValueError):
+            raise StoreUnavailable("A record of an idempotency key cannot be read.") from None
+
+    def _cipher(self, tenant: str) -> AESGCM:
+        return AESGCM(self._master_key.derive("idempotency", tenant))

@@ -1,0 +1,71 @@
+"""What is known of a send, by the idempotency key it was made under."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from app.api.types import PublicModel
+from app.journal.models import Attempt
+from app.resources.campaigns.operations import CREATE, EDIT_QUEUED
+from app.resources.campaigns.schemas import Campaign
+
+_KINDS: dict[str, Literal["campaign_created", "campaign_released"]] = {
+    CREATE.name: "campaign_created",
+    EDIT_QUEUED.name: "campaign_released",
+}
+
+
+class SendAttempt(PublicModel):
+    """A send, as the gateway has journaled it, before it left and after."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "idempotency_key": "3f0c4f6e",
+                    "kind": "campaign_created",
+                    "state": "confirmed",
+                    "campaign_id": 7020,
+                    "message_id": None,
+                    "detail": None,
+                    "request_id": "5b0c6c3e4a5f4b0e8d8f4f0c8a1d2e3f",
+                    "created_at": "2026-03-02T01:30:00Z",
+                    "updated_at": "2026-03-02T01:30:01Z",
+                }
+            ]
+        }
+    )
+
+    idempotency_key: str | None
+    kind: Literal["campaign_created", "campaign_released", "message"]
+    state: Annotated[
+        Literal["pending", "confirmed", "refused", "unknown"],
+        Field(
+            description="`pending`: under way, or the gateway ended in the middle of it; `confirmed`: the platform has"
+            " it; `refused`: certainly not sent; `unknown`: sent, and nobody knows what became of it."
+        ),
+    ]
+    campaign_id: int | None
+    message_id: Annotated[str | None, Field(description="For a message: its Message-ID.")]
+    detail: str | None
+    request_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+def send_attempt(attempt: Attempt, found: Campaign | None) -> SendAttempt:
+    """Return what is shown of an attempt, given the campaign that has just been found to be it, if any."""
+    reference = str(found.id) if found else attempt.reference
+    campaign = attempt.request.get("campaign_id") or (reference if attempt.operation == CREATE.name else None)
+    return SendAttempt(
+        idempotency_key=attempt.idempotency_key,
+        kind=_KINDS.get(attempt.operation, "message"),
+        state="confirmed" if found else attempt.state.value,
+        campaign_id=int(campaign) if campaign else None,
+        message_id=attempt.request.get("message_id"),
+        detail=None if found else attempt.detail,
+        request_id=attempt.request_id,
+        created_at=attempt.created_at,
+        updated_at=attempt.updated_at,
+    )

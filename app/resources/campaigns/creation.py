@@ -1,0 +1,170 @@
+"""Creating a campaign at most once, and finding out what became of it when the platform did not say.
+
+Before a campaign leaves, a row in the journal says so, with what is needed to recognize it. If the answer is lost, the
+campaign is looked for among those that the platform shows. Exactly one that looks like it, was not there before and
+belongs to no other attempt is the one; anything else stays unknown, and nothing is sent again.
+"""
+
+import asyncio
+import hashlib
+import json
+from datetime import timedelta
+
+from app.api.pagination import PageRequest
+from app.errors import GatewayError, IdempotencyKeyReused, OutcomeUnknown, UpstreamAnswer, UpstreamMalformed
+from app.gateway.call import Gateway
+from app.gateway.clock import PlatformClock
+from app.gateway.context import Caller
+from app.gateway.sends import Sends, new_attempt
+from app.journal.models import Attempt, AttemptState, DuplicateKey
+from app.resources.campaigns.forms import CreateCampaign
+from app.resources.campaigns.matching import Sought, sought
+from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
+from app.resources.campaigns.schemas import Campaign
+
+_PAGE = 500
+_MOST_PAGES = 10
+_FIRST_WAIT = 0.25
+_OPEN = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
+
+
+class CampaignCreator:
+    """Creates campaigns.
+
+    Args:
+        gateway: calls the platform.
+        sends: journals what leaves.
+        clock: the platform's.
+        duplicate_window: for how long an equal campaign counts as a repetition by mistake; zero for never.
+        lookup_seconds: for how long a campaign whose creation went unanswered is looked for.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        sends: Sends,
+        clock: PlatformClock,
+        *,
+        duplicate_window: timedelta,
+        lookup_seconds: float,
+    ) -> None:
+        self._gateway = gateway
+        self._sends = sends
+        self._clock = clock
+        self._duplicate_window = duplicate_window
+        self._lookup_seconds = lookup_seconds
+
+    async def create(self, request: CreateCampaign, caller: Caller, *, allow_duplicate: bool) -> Campaign:
+        """Create a campaign, or find the one that an earlier request with the same idempotency key created.
+
+        Raises:
+            Conflict: an equal one was created a short while ago.
+            OutcomeUnknown: it was sent, and could not be found for certain.
+            StateUnavailable: the journal cannot be written; nothing was sent.
+            GatewayError: anything else that kept the platform from creating it.
+        """
+        key = caller.context.idempotency_key
+        earlier = await self._sends.find(caller.tenant.id, key) if key else None
+        if earlier is not None and earlier.state is not AttemptState.REFUSED:
+            return await self._earlier(earlier, request, caller)
+        wanted = sought(request)
+        wanted = wanted.beside(await self._shown(wanted, caller))
+        guarded = self._duplicate_window and not allow_duplicate
+        since = self._clock.now() - self._duplicate_window if guarded else None
+        attempt = new_attempt(CREATE.name, _fingerprint(request), wanted.as_json(), caller)
+        try:
+            opened = await self._sends.open(attempt, unless_since=since)
+        except DuplicateKey:
+            raise _still_unknown(key, "another request with this key has sent it") from None
+        return await self._send(opened, wanted, request, caller)
+
+    async def settle(self, attempt: Attempt, caller: Caller) -> Campaign | None:
+        """Look once for the campaign of an attempt whose fate is open; if it is there, that is remembered.
+
+        Raises:
+            GatewayError: the platform cannot be asked, or the journal cannot be read.
+        """
+        if attempt.operation != CREATE.name or attempt.state not in _OPEN:
+            return None
+        found, _ = await self._look(attempt, Sought.from_json(attempt.request), caller)
+        return found if found is not None and await self._sends.confirm(attempt, str(found.id)) else None
+
+    async def _send(self, attempt: Attempt, wanted: Sought, request: CreateCampaign, caller: Caller) -> Campaign:
+        try:
+            async with self._sends.sending(attempt):
+                campaign = await self._gateway.call(CREATE, request, caller)
+        except (OutcomeUnknown, UpstreamMalformed) as unanswered:
+            return await self._find_out(attempt, wanted, caller, unanswered)
+        await self._sends.confirm(attempt, str(campaign.id))
+        return campaign
+
+    async def _find_out(
+        self, attempt: Attempt, wanted: Sought, caller: Caller, unanswered: OutcomeUnknown | UpstreamMalformed
+    ) -> Campaign:
+        """Look for the campaign until it shows or time is up."""
+        clock = asyncio.get_running_loop().time
+        until, wait = clock() + self._lookup_seconds, _FIRST_WAIT
+        found, detail = await self._look_bravely(attempt, wanted, caller)
+        while found is None and clock() + wait <= until:
+            await asyncio.sleep(wait)
+            wait *= 2
+            found, detail = await self._look_bravely(attempt, wanted, caller)
+        if found is not None and await self._sends.confirm(attempt, str(found.id)):
+            return found
+        await self._sends.leave_open(attempt, detail)
+        raise _still_unknown(attempt.idempotency_key, detail, unanswered.upstream) from unanswered
+
+    async def _look_bravely(self, attempt: Attempt, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
+        try:
+            return await self._look(attempt, wanted, caller)
+        except GatewayError as error:
+            return None, f"looking for it failed ({error.code})"
+
+    async def _look(self, attempt: Attempt, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
+        shown = await self._shown(wanted, caller)
+        taken = await self._sends.taken(attempt)
+        found = wanted.among(shown, (int(reference) for reference in taken))
+        if len(found) == 1:
+            return found[0], ""
+        if not found:
+            return None, "no campaign that looks like it is there so far"
+        return None, f"several campaigns look like it ({', '.join(str(each.id) for each in found)})"
+
+    async def _shown(self, wanted: Sought, caller: Caller) -> list[Campaign]:
+        """Return the campaigns of the days on which the platform may list it."""
+        shown: list[Campaign] = []
+        for day in wanted.days(self._clock.now()):
+            for number in range(1, _MOST_PAGES + 1):
+                query = FindCampaigns(PageRequest(page=number, page_size=_PAGE), day=day)
+                found = await self._gateway.call(FIND, query, caller)
+                shown += found.data
+                if not found.pagination.has_more:
+                    break
+        return shown
+
+    async def _earlier(self, attempt: Attempt, request: CreateCampaign, caller: Caller) -> Campaign:
+        """Answer for an attempt that an earlier request with the same key has made."""
+        if attempt.operation != CREATE.name or attempt.fingerprint != _fingerprint(request):
+            raise IdempotencyKeyReused("This key has been used for another request; a new request needs a new key.")
+        if attempt.state is AttemptState.CONFIRMED:
+            return await self._gateway.call(GET, int(attempt.reference or 0), caller)
+        campaign = await self.settle(attempt, caller)
+        if campaign is None:
+            raise _still_unknown(attempt.idempotency_key, attempt.detail or "it has not shown up so far")
+        return campaign
+
+
+def _fingerprint(request: CreateCampaign) -> str:
+    """Return what two campaigns that reach the same people with the same messages have in common."""
+    campaign = request.campaign
+    parts = [sorted(campaign.template_ids), campaign.list_id, campaign.recipients.first, campaign.recipients.last]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _still_unknown(key: str | None, detail: str, upstream: UpstreamAnswer | None = None) -> OutcomeUnknown:
+    where = f"`GET /v1/campaigns/attempts/{key}` looks for it again." if key else CREATE.find_out
+    return OutcomeUnknown(
+        f"The campaign was sent to the platform, and whether it was created is not known: {detail}. It is not sent"
+        f" again. {where}",
+        upstream=upstream or UpstreamAnswer(CREATE.name, message="no confirmation"),
+    )

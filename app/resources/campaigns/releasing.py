@@ -1,0 +1,83 @@
+"""Carrying out an edit, and finding out what became of it when the platform did not say."""
+
+import hashlib
+from datetime import timedelta
+
+from app.errors import GatewayError, OutcomeUnknown
+from app.gateway.call import Gateway
+from app.gateway.context import Caller
+from app.gateway.operation import Effect
+from app.gateway.sends import Sends, new_attempt
+from app.journal.models import DuplicateKey
+from app.resources.campaigns.editing import EditCampaign
+from app.resources.campaigns.operations import GET, edit_operation
+from app.resources.campaigns.schemas import Campaign
+
+_QUEUED = frozenset({"waiting", "sending", "sent"})
+_CLOCKS_APART = timedelta(minutes=5)
+
+
+async def carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sends: Sends, caller: Caller) -> None:
+    """Change a campaign; if that puts it into the queue, journal it before it leaves.
+
+    Args:
+        edit: the change.
+        present: the campaign as it was before.
+        gateway: calls the platform.
+        sends: journals what leaves.
+        caller: for whom.
+
+    Raises:
+        OutcomeUnknown: it was sent, and the campaign does not show whether it was carried out.
+        StateUnavailable: the journal cannot be written; nothing was sent.
+        GatewayError: anything else that kept the platform from carrying it out.
+    """
+    operation = edit_operation(edit)
+    if operation.effect is not Effect.SEND:
+        await gateway.call(operation, edit, caller)
+        return
+    fingerprint = hashlib.sha256(f"{operation.name} {edit.campaign_id}".encode()).hexdigest()
+    request = {"campaign_id": edit.campaign_id}
+    try:
+        attempt = await sends.open(new_attempt(operation.name, fingerprint, request, caller))
+    except DuplicateKey:
+        raise OutcomeUnknown(
+            f"Another request with this key has sent the change. It is not sent again. {operation.find_out}"
+        ) from None
+    try:
+        async with sends.sending(attempt):
+            await gateway.call(operation, edit, caller)
+    except OutcomeUnknown:
+        if not await _is_carried_out(edit, present, gateway, caller):
+            raise
+    await sends.confirm(attempt, f"{edit.campaign_id}/{attempt.id}")
+
+
+async def _is_carried_out(edit: EditCampaign, before: Campaign, gateway: Gateway, caller: Caller) -> bool:
+    try:
+        now = await gateway.call(GET, edit.campaign_id, caller)
+    except GatewayError:
+        return False
+    return _queued_as_asked(edit, now) and _shows_a_change(edit, before, now)
+
+
+def _queued_as_asked(edit: EditCampaign, now: Campaign) -> bool:
+    time = edit.timing.time
+    if now.status not in _QUEUED or time is None or now.scheduled_at is None:
+        return False
+    return abs(now.scheduled_at - time) < _CLOCKS_APART
+
+
+def _shows_a_change(edit: EditCampaign, before: Campaign, now: Campaign) -> bool:
+    """Tell whether the campaign differs from before in what the edit was to change, as far as the platform shows it."""
+    changes, given = edit.changes, edit.changes.model_fields_set
+    shown: dict[str, tuple[object, object]] = {
+        "template_ids": (set(changes.template_ids), {each.id for each in now.templates}),
+        "list_id": ({changes.list_id}, {each.id for each in now.lists}),
+        "from_name": (changes.from_name, now.from_name),
+        "reply_to": (changes.reply_to, now.reply_to),
+        "tracking": (changes.tracking, now.tracking),
+    }
+    if any(wanted != found for name, (wanted, found) in shown.items() if name in given):
+        return False
+    return now != before

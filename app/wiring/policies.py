@@ -1,0 +1,92 @@
+"""The policies around every call, as the settings say."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from app.gateway.attempts import Attempts, Gates
+from app.gateway.call import Waits
+from app.gateway.operation import DeadlineClass
+from app.policies.breaker import BreakerPolicy, Breakers, State
+from app.policies.budget import RetryBudget
+from app.policies.bulkhead import Bulkheads
+from app.policies.credentials import CredentialGuard
+from app.policies.limits.campaigns import CampaignQuota
+from app.policies.retry import Retrier, RetryPolicy
+from app.settings import Settings
+from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
+from app.tenants.fingerprints import Fingerprints
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What decides whether and how often a call is made.
+
+    Args:
+        attempts: carries calls out.
+        breakers: one for each platform.
+        waits: how long calls may take.
+    """
+
+    attempts: Attempts
+    breakers: Breakers
+    waits: Waits
+
+
+def build_policies(
+    settings: Settings, metrics: Metrics, fingerprints: Fingerprints, campaigns: CampaignQuota
+) -> Policies:
+    """Build what stands between a wish and the platform."""
+    breakers = Breakers(
+        BreakerPolicy(
+            window=settings.breaker_window,
+            minimum_calls=settings.breaker_minimum_calls,
+            failure_ratio=settings.breaker_failure_ratio,
+            slow_call=settings.breaker_slow_call,
+            open_for=settings.breaker_open_for,
+        ),
+        on_change=_BreakerMetrics(metrics).changed,
+    )
+    gates = Gates(
+        credentials=CredentialGuard(refusals=settings.login_refusals, pause=settings.login_pause),
+        bulkheads=Bulkheads(
+            upstream_limit=settings.upstream_connections,
+            export_share=settings.export_share,
+            queue=settings.queue_length,
+            wait=settings.queue_wait,
+        ),
+        breakers=breakers,
+        campaigns=campaigns,
+        fingerprints=fingerprints,
+    )
+    policy = RetryPolicy(attempts=settings.retry_attempts, base=settings.retry_base, cap=settings.retry_cap)
+    retrier = Retrier(policy, budget=RetryBudget(ratio=settings.retry_budget))
+    return Policies(Attempts(gates, retrier, TelemetryObserver(metrics)), breakers, build_waits(settings))
+
+
+class _BreakerMetrics:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._not_closed = 0
+
+    def changed(self, before: State, after: State) -> None:
+        self._not_closed += (before is State.CLOSED) - (after is State.CLOSED)
+        self._metrics.breaker_changed(after)
+        self._metrics.breakers_open(self._not_closed)
+        log.warning("breaker_changed", before=before.value, after=after.value)
+
+
+def build_waits(settings: Settings) -> Waits:
+    """Return how long calls may take."""
+    return Waits(
+        settings.connect_timeout,
+        {
+            DeadlineClass.INTERACTIVE: settings.interactive_timeout,
+            DeadlineClass.WRITE: settings.write_timeout,
+            DeadlineClass.EXPORT: settings.export_timeout,
+            DeadlineClass.UPLOAD: settings.upload_timeout,
+        },
+    )

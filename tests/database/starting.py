@@ -1,0 +1,20 @@
+"""Starts the database named on the command line and prints its step; run as a process of its own."""
+
+import asyncio
+import sys
+
+from sqlalchemy import text
+
+from app.database.database import Database
+
+
+async def start(url: str) -> None:
+    """Open the database and print its step."""
+    database = Database(url)
+    async with database.running(), database.transaction() as connection:
+        step = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        sys.stdout.write(f"{step}\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(start(sys.argv[1]))

@@ -1,0 +1,104 @@
+"""The schema and the steps that lead there."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from app.database.database import Database
+from app.database.errors import DatabaseError
+from app.database.schema import metadata
+from app.database.serializing import serialize
+from tests.support.postgres import Databases
+
+ROOT = Path(__file__).parents[2]
+
+
+def differences(connection: Connection) -> list[object]:
+    """Return how the database differs from the schema in the code."""
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+
+async def test_the_steps_lead_to_the_schema(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.running(), database.transaction() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_a_difference_would_be_seen(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.running(), database.transaction() as connection:
+        await connection.execute(text("DROP INDEX sends_reference_key"))
+        assert len(await connection.run_sync(differences)) == 1
+
+
+async def test_a_second_start_changes_nothing(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.running(), database.transaction() as connection:
+        await connection.execute(text("CREATE TABLE kept (id INTEGER)"))
+    async with database.running(), database.transaction() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM kept"))).scalar() == 0
+
+
+async def test_a_newer_database_is_refused(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.running(), database.transaction() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match=r"newer version of the gateway: step 9999 is not known"):
+        async with database.running():
+            raise AssertionError("it started")
+
+
+async def test_a_step_that_fails_leaves_nothing_behind(database_url: str) -> None:
+    database = Database(database_url)
+    async with database.running(), database.transaction() as connection:
+        await connection.execute(text("DELETE FROM alembic_version"))
+        await connection.execute(text("DROP INDEX sends_id_key"))
+    with pytest.raises(DatabaseError, match="already exists"):
+        async with database.running():
+            raise AssertionError("it started")
+
+
+@pytest.mark.parametrize("attempt", range(3))
+async def test_processes_that_start_together(database_url: str, attempt: int) -> None:
+    script = str(Path(__file__).with_name("starting.py"))
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            script,
+            database_url,
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    try:
+        results = await asyncio.gather(*(process.communicate() for process in processes))
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                process.kill()
+    assert [result for result in results if result != (b"0001\n", b"")] == []
+
+
+def test_every_step_follows_another() -> None:
+    versions = ROOT / "app/database/migrations/versions"
+    names = sorted(path.name[:4] for path in versions.glob("[0-9]*.py"))
+    assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
+
+
+async def test_a_start_waits_for_another_ones_migrations(postgres: Databases) -> None:
+    url = postgres.make()
+    first, second = Database(url), Database(url, start_timeout=0.5)
+    async with first.running(), first.transaction() as connection:
+        await serialize(connection, ("migrations",))
+        with pytest.raises(DatabaseError, match="does not answer in time"):
+            async with second.running():
+                raise AssertionError("it started")

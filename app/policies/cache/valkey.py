@@ -191,7 +191,7 @@ class ValkeyStore:
                 "invalidate", lambda: self._scripts.renew(tokens, marks, writer, seconds, told), writing=True
             )
             if count is None:
-                self._health.lost()
+                self._health.missed()
             elif told.confirm and not await receipt.complete(count, _CONFIRM_SECONDS):
                 self._failed("acknowledge")
 

@@ -1,35 +1,16 @@
 """Nothing is missing: every operation has golden files for each kind of reply, and an endpoint that offers it."""
 
-import importlib
 import json
-import pkgutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import app.identifiers
-import app.resources
-from app.gateway.operation import Effect, Export, Operation
+from app.gateway.operation import Effect
 from tests.support.conformance import document
+from tests.support.operations import AnyOperation, operations
 
 HERE = Path(__file__).parent
-AnyOperation = Operation[Any, Any] | Export[Any]
-
-
-def operations() -> list[AnyOperation]:
-    """Return every operation of every resource, and those that several resources use."""
-    found: dict[str, AnyOperation] = {}
-    for module in [
-        *pkgutil.walk_packages(app.resources.__path__, "app.resources."),
-        *pkgutil.walk_packages(app.identifiers.__path__, "app.identifiers."),
-    ]:
-        for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, Operation | Export):
-                assert found.setdefault(value.name, value) is value, f"two operations are called {value.name}"
-    return list(found.values())
-
-
 OPERATIONS = operations()
 
 

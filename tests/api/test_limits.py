@@ -1,6 +1,7 @@
 """Limits over HTTP: how they are told, what exceeds them, and whose they are."""
 
 import asyncio
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -80,7 +81,7 @@ class TestCampaigns:
         assert sum(request.method == "POST" for request in platform.requests) == limit
 
     async def test_one_that_never_left_counts_for_nothing(self) -> None:
-        replies = iter(
+        replies: Iterator[httpx2.Response | Exception] = iter(
             [httpx2.ConnectError("refused"), xml_reply("<result><status>success</status><id>5</id></result>")]
         )
 

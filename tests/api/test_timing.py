@@ -18,7 +18,8 @@ class Silent(httpx2.AsyncBaseTransport):
     """A platform that never answers."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("nobody answers")
 
 
 class TestRequestTimeout:

@@ -64,8 +64,7 @@ async def test_a_step_that_fails_leaves_nothing_behind(database_url: str) -> Non
             raise AssertionError("it started")
 
 
-@pytest.mark.parametrize("attempt", range(3))
-async def test_processes_that_start_together(database_url: str, attempt: int) -> None:
+async def test_processes_that_start_together(database_url: str) -> None:
     script = str(Path(__file__).with_name("starting.py"))
     processes = [
         await asyncio.create_subprocess_exec(

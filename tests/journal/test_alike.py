@@ -70,7 +70,7 @@ async def compare(steps: list[tuple[str, tuple[Any, ...]]]) -> None:
             clock.advance(minutes=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(STEPS, max_size=25))
 def test_alike(steps: list[tuple[str, tuple[Any, ...]]]) -> None:
     asyncio.run(compare(steps))

@@ -10,8 +10,6 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from app.state.valkey import UNAVAILABLE
-
 _MOST_COMMANDS = 128
 _ENOUGH_BYTES = 262_144
 _MOST_BATCHES = 4
@@ -84,7 +82,7 @@ class Batches:
             try:
                 async with asyncio.timeout(self._timeout):
                     replies = await self._replies(batch)
-            except UNAVAILABLE as error:
+            except Exception as error:  # noqa: BLE001 - those who wait get it
                 replies = [error] * (len(batch) + len(self._waiting))
                 batch += self._waiting
                 self._waiting.clear()

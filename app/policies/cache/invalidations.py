@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,21 +50,25 @@ class Receipt:
     """How many replicas have confirmed one invalidation."""
 
     def __init__(self) -> None:
-        self._confirmed = asyncio.Semaphore(0)
+        self._confirmed = 0
+        self._expected = math.inf
+        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def confirm(self) -> None:
         """Count one more."""
-        self._confirmed.release()
+        self._confirmed += 1
+        self._check()
 
     async def complete(self, count: int, seconds: float) -> bool:
         """Wait until so many have confirmed; tell whether they have in time."""
-        try:
-            async with asyncio.timeout(seconds):
-                for _ in range(count):
-                    await self._confirmed.acquire()
-        except TimeoutError:
-            return False
-        return True
+        self._expected = count
+        self._check()
+        done, _ = await asyncio.wait([self._complete], timeout=seconds)
+        return bool(done)
+
+    def _check(self) -> None:
+        if self._confirmed >= self._expected and not self._complete.done():
+            self._complete.set_result(None)
 
 
 class Receipts:

@@ -55,7 +55,7 @@ class ValkeyStore:
         self._scripts = Scripts(client, timeout)
         self._sealers = Sealers(master_key)
         self._largest = largest
-        self._failed: Callable[[str], None] = _ignore
+        self._failed: Callable[[str], None] = lambda _action: None
         self._level = Level(local_bytes, clock)
         self._health = Health(clock)
         self._link = Link(client, self._health, self._level, timeout=timeout, make_up=self._make_up, clock=clock)
@@ -209,7 +209,3 @@ class ValkeyStore:
     async def _make_up(self) -> None:
         self._level.clear()
         await self._scripts.renew([keys.EVERYTHING], (), "", 0, Invalidation(self._link.replica))
-
-
-def _ignore(_action: str) -> None:
-    pass

@@ -65,6 +65,16 @@ class TestCoherence:
             assert (await other.read())[0] == f"write {number}"
         assert one.observer.failures == other.observer.failures == []
 
+    async def test_many_writes_at_once_are_confirmed(self, replicas: Replicas) -> None:
+        one, other = replicas
+
+        async def write(replica: Replica, tag: str) -> None:
+            async with replica.cache.changing("acme", [tag], 5):
+                pass
+
+        await asyncio.gather(*(write(each, f"tag {number}") for number in range(100) for each in replicas))
+        assert one.observer.failures == other.observer.failures == []
+
     @pytest.mark.parametrize("scope", [{}, {"tenant": "acme"}, {"tenant": "acme", "tag": "lists"}])
     async def test_so_is_a_purge(self, replicas: Replicas, scope: dict[str, str]) -> None:
         one, other = replicas

@@ -6,7 +6,7 @@ import pytest
 
 from app.policies.cache.model import Outcome
 from tests.policies.cache.conftest import Replica, eventually, make_place
-from tests.support.sockets import until
+from tests.support.sockets import turn, until
 
 
 class TestAroundAWrite:
@@ -158,3 +158,36 @@ class TestPurging:
     async def test_a_tag_needs_its_tenant(self, replica: Replica) -> None:
         with pytest.raises(ValueError, match="belongs to a tenant"):
             await replica.cache.purge(tag="lists")
+
+
+class TestCancellation:
+    @pytest.mark.parametrize("times", [1, 3])
+    async def test_it_does_not_keep_a_write_from_ending(self, replica: Replica, times: int) -> None:
+        await replica.read()
+        leave = asyncio.Event()
+        writing = asyncio.create_task(self._write(replica, leave))
+        await until(lambda: replica.observer.outcomes == [Outcome.MISS] * 2)
+        leave.set()
+        for _ in range(times):
+            await turn()
+            writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        await eventually(lambda: not replica.cache._endings)
+        assert await replica.read() == ("v1", Outcome.MISS)
+        assert await replica.read() == ("v1", Outcome.HIT)
+
+    async def test_a_write_that_is_cancelled_before_it_begins_leaves_no_mark(self, replica: Replica) -> None:
+        writing = asyncio.create_task(self._write(replica, asyncio.Event()))
+        await turn()
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        await eventually(lambda: not replica.cache._endings)
+        await replica.read()
+        assert await replica.read() == ("v1", Outcome.HIT)
+
+    async def _write(self, replica: Replica, leave: asyncio.Event) -> None:
+        async with replica.cache.changing("acme", ["lists"], 60):
+            await replica.read()
+            await leave.wait()

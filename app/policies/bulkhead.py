@@ -121,6 +121,8 @@ class Bulkhead:
         self._queued[waiting.bulk] -= 1
         if not queue:
             del self._waiting[owner]
+        # Whoever came after this one was cancelled, but before it left, found a slot that was not for the taking.
+        self._serve()
 
     def _serve(self) -> None:
         while self._waiting and self._taken < self._limit and (found := self._next()) is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.policies.bulkhead import Bulkhead, Full
@@ -165,7 +165,6 @@ async def carry_out(crowd: Crowd, step: tuple[object, ...]) -> None:
         await done
 
 
-@settings(max_examples=300)
 @given(st.lists(steps, max_size=60))
 async def test_slots_are_neither_lost_nor_made_up(program: list[tuple[object, ...]]) -> None:
     clock = Clock(1000.0)

@@ -35,11 +35,11 @@ class Bulkhead:
     """Slots that calls take, and a short queue for those that find none free.
 
     The queue is served in turns by owner, and in order within each. Bulk calls may take some of the slots only, so that
-    others always find one that bulk calls do not hold.
+    others always find one that bulk calls do not hold; nor do they take others' places in the queue.
 
     Args:
         which: what `Full` says.
-        queue: calls that may wait at once.
+        queue: calls that may wait at once, as many of them bulk calls and as many others.
         wait: seconds a call may wait.
     """
 
@@ -52,12 +52,12 @@ class Bulkhead:
         self._taken = 0
         self._bulk_taken = 0
         self._waiting: OrderedDict[str, deque[_Waiting]] = OrderedDict()
-        self._queued = 0
+        self._queued = {False: 0, True: 0}
 
     @property
     def idle(self) -> bool:
         """Whether nobody holds a slot or waits for one."""
-        return self._taken == 0 and self._queued == 0
+        return self._taken == 0 and not self._waits(bulk=True)
 
     def resize(self, limit: int, bulk_limit: int) -> None:
         """Set how many slots there are, and how many of them bulk calls may take; those held stay held."""
@@ -80,11 +80,11 @@ class Bulkhead:
             self._take(bulk=bulk)
             return
         loop = asyncio.get_running_loop()
-        if self._queued >= self._queue:
+        if self._queued[bulk] >= self._queue:
             raise Full(self._which)
         waiting = _Waiting(bulk, loop.create_future())
         self._waiting.setdefault(owner, deque()).append(waiting)
-        self._queued += 1
+        self._queued[bulk] += 1
         try:
             async with asyncio.timeout_at(min(until, loop.time() + self._wait)):
                 await waiting.future
@@ -105,9 +105,7 @@ class Bulkhead:
 
     def _waits(self, *, bulk: bool) -> bool:
         """Tell whether somebody who could take the same slot waits already."""
-        if not self._queued:
-            return False
-        return any(bulk or not each.bulk for queue in self._waiting.values() for each in queue)
+        return self._queued[False] > 0 or (bulk and self._queued[True] > 0)
 
     def _take(self, *, bulk: bool) -> None:
         self._taken += 1
@@ -120,12 +118,14 @@ class Bulkhead:
             return
         queue = self._waiting[owner]
         queue.remove(waiting)
-        self._queued -= 1
+        self._queued[waiting.bulk] -= 1
         if not queue:
             del self._waiting[owner]
+        # Whoever came after this one was cancelled, but before it left, found a slot that was not for the taking.
+        self._serve()
 
     def _serve(self) -> None:
-        while self._queued and self._taken < self._limit and (found := self._next()) is not None:
+        while self._waiting and self._taken < self._limit and (found := self._next()) is not None:
             self._take(bulk=found.bulk)
             found.future.set_result(None)
 
@@ -135,7 +135,7 @@ class Bulkhead:
             found = next((each for each in queue if not each.future.done() and self._free(bulk=each.bulk)), None)
             if found is not None:
                 queue.remove(found)
-                self._queued -= 1
+                self._queued[found.bulk] -= 1
                 self._waiting.move_to_end(owner)
                 if not queue:
                     del self._waiting[owner]
@@ -149,7 +149,7 @@ class Bulkheads:
     Args:
         upstream_limit: calls of one platform at once.
         export_share: the share of slots that bulk calls may take, of a platform's and of a tenant's.
-        queue: calls that may wait for each.
+        queue: calls that may wait for each, as many of them bulk calls and as many others.
         wait: seconds a call may wait.
     """
 

@@ -1,9 +1,11 @@
-"""A clock, and a note of what breakers do."""
+"""Clocks, and a note of what breakers do."""
+
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.support.breakers import Changes
-from tests.support.clocks import Clock
+from tests.support.clocks import Clock, ruling
 
 
 @pytest.fixture
@@ -14,3 +16,10 @@ def clock() -> Clock:
 @pytest.fixture
 def changes() -> Changes:
     return Changes()
+
+
+@pytest.fixture
+async def ruling_clock(clock: Clock) -> AsyncIterator[Clock]:
+    """The clock of the event loop: time passes in it only when it is moved."""
+    with ruling(clock):
+        yield clock

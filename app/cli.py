@@ -1,7 +1,6 @@
 """The `umail-gateway` command."""
 
 import asyncio
-import gc
 import json
 from collections.abc import Coroutine
 from typing import Annotated, Any, NoReturn
@@ -10,13 +9,17 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from app.database.errors import DatabaseError
 from app.journal.memory import MemoryJournal
 from app.main import create_app
+from app.master_keys import generate_master_key
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
 from app.tenants.document import TenantsFileError
 from app.tenants.keys import generate_key, hash_key
 from app.tenants.memory import MemoryTenantStore
+from app.wiring.state import migrate
+from app.worker import settle_memory
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,25 +39,28 @@ def serve(
 ) -> None:
     """Run the gateway, configured by UMAIL_GATEWAY_… variables."""
     settings = _settings({"host": host, "port": port})
-    if workers > 1:
-        _fail("Several workers cannot share memory:// state; run one worker.")
+    if workers > 1 and not settings.shares_state:
+        _fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
     configure_logging(settings.log_level)
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": settings.shutdown_timeout,
+    }
     try:
+        # What is wrong with the tenants or the database is told here, once, and not by each worker.
         application = create_app(settings)
-    except TenantsFileError as error:
+        asyncio.run(migrate(settings))
+    except (TenantsFileError, DatabaseError) as error:
         _fail(str(error))
-    # What is loaded by now stays: looking through it for garbage would only stop all requests for a tenth of a second.
-    gc.collect()
-    gc.freeze()
-    uvicorn.run(
-        application,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_timeout,
-    )
+    if workers > 1:
+        uvicorn.run("app.worker:application", factory=True, workers=workers, **options)
+    else:
+        settle_memory()
+        uvicorn.run(application, **options)
 
 
 @app.command()
@@ -86,6 +92,12 @@ def openapi() -> None:
     settings = Settings.model_construct(tenants_url="")
     document = create_app(settings, tenants=MemoryTenantStore(()), journal=MemoryJournal()).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@keys.command("generate-master")
+def generate_master() -> None:
+    """Print a new master key, for UMAIL_GATEWAY_MASTER_KEY; all replicas need the same one."""
+    typer.echo(generate_master_key())
 
 
 @keys.command("generate")

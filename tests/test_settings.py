@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from app.settings import Settings
 
@@ -14,16 +15,28 @@ README = Path(__file__).parents[1] / "README.md"
 def test_every_setting_stands_in_the_readme_with_its_default(name: str) -> None:
     field = Settings.model_fields[name]
     assert field.description
-    default = "(needed)" if field.is_required() else "" if field.default is None else f"`{field.default}`"
-    row = f"| `{name.upper()}` | {default} | {field.description} |"
+    row = f"| `{name.upper()}` | {_shown_default(field)} | {field.description} |"
     assert row in README.read_text(encoding="utf-8").splitlines()
+
+
+def _shown_default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "(needed)"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value()
+    return "" if default is None else f"`{default}`"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("TENANTS_URL", "database"),
-        ("STATE_URL", "redis://127.0.0.1"),
+        ("STATE_URL", "memcached://127.0.0.1"),
+        ("DATABASE_URL", "mysql://127.0.0.1/x"),
+        ("MASTER_KEY", "c2hvcnQ="),
+        ("ADMIN_TOKEN", "short"),
+        ("CACHE_BYTES", "-1"),
         ("UPSTREAM_TIMEZONE", "Mars/Olympus"),
         ("PORT", "70000"),
         ("WRITE_TIMEOUT", "0"),

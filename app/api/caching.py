@@ -79,7 +79,7 @@ def _cache_status(served: Served) -> str:
     parts = [CACHE_NAME, _STATUS[served.outcome]]
     if served.outcome in {Outcome.HIT, Outcome.STALE}:
         parts.append(f"ttl={_time_to_live(served.answer, served.age)}")
-    if served.stored:
+    elif served.stored:
         parts.append("stored")
     return "; ".join(parts)
 

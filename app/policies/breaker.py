@@ -5,11 +5,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
 _BUCKETS = 10
 _LONGEST_PAUSE = 120.0
+_LOOKS = 8
+"""Breakers looked at for each new one; more than one, so that a crowd shrinks again."""
 
 
 class State(StrEnum):
@@ -229,19 +232,19 @@ class Breakers:
         """Return the breaker of a name."""
         breaker = self._breakers.get(name)
         if breaker is None:
+            self._make_room()
             breaker = self._breakers[name] = CircuitBreaker(self._policy, self._now, self._on_change)
-            self._forget_one()
         return breaker
 
     def snapshot(self) -> dict[str, Snapshot]:
         """Return how each breaker stands."""
         return {name: breaker.snapshot() for name, breaker in self._breakers.items()}
 
-    def _forget_one(self) -> None:
-        if len(self._breakers) <= self._most:
-            return
-        name, oldest = next(iter(self._breakers.items()))
-        if oldest.idle():
-            del self._breakers[name]
-        else:
-            self._breakers.move_to_end(name)
+    def _make_room(self) -> None:
+        for name, breaker in list(islice(self._breakers.items(), _LOOKS)):
+            if len(self._breakers) < self._most:
+                return
+            if breaker.idle():
+                del self._breakers[name]
+            else:
+                self._breakers.move_to_end(name)

@@ -39,6 +39,7 @@ class Lease:
         self._sleep = sleep
         self._clock = clock
         self._until = (clock() if since is None else since) + seconds
+        self._stopped = False
         self._task = asyncio.create_task(self._keep())
 
     @property
@@ -48,11 +49,13 @@ class Lease:
 
     async def stop(self) -> None:
         """Renew it no more."""
+        # Noted as well, in case that what renews swallows the cancellation.
+        self._stopped = True
         self._task.cancel()
         await asyncio.wait({self._task})
 
     async def _keep(self) -> None:
-        while self._until > -math.inf:
+        while self._until > -math.inf and not self._stopped:
             await self._sleep(self._seconds / _RENEWALS_PER_LEASE)
             self._until = await self._renewed()
 

@@ -4,7 +4,7 @@ import asyncio
 import random as randomness
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -81,7 +81,9 @@ class Retrier:
 
         def wait(state: RetryCallState) -> float:
             bound = min(self._policy.cap, self._policy.base * 2.0 ** (state.attempt_number - 1))
-            return max(self._random() * bound, wait_hint(_error(state)) or 0.0)
+            error = state.outcome.exception() if state.outcome else None
+            hint = wait_hint(error) if isinstance(error, Exception) else None
+            return max(self._random() * bound, hint or 0.0)
 
         def stop(state: RetryCallState) -> bool:
             if state.attempt_number >= self._policy.attempts:
@@ -107,13 +109,6 @@ class Retrier:
         return await retrying(next_attempt)
 
 
-def _error(state: RetryCallState) -> Exception:
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, Exception):
-        raise TypeError("only a failed try is waited after")
-    return error
-
-
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
     """Read a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date.
 
@@ -128,11 +123,11 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
         return None
     given = text.strip()
     if given.isascii() and given.isdecimal():
-        return min(float(given[:9]), _LONGEST_WAIT)
+        return min(float(given), _LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        return None
-    return min(max((moment - now).total_seconds(), 0.0), _LONGEST_WAIT)
+    # A date without a zone is the asctime form, which is in UTC (RFC 9110, section 5.6.7).
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max((aware - now).total_seconds(), 0.0), _LONGEST_WAIT)

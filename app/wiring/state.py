@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from redis.asyncio import Redis
 
 from app.database.database import Database
+from app.database.errors import DatabaseError
 from app.gateway.clock import PlatformClock
 from app.gateway.judgement import excused_by_stale
 from app.journal.database import DatabaseJournal
@@ -150,4 +152,23 @@ def build_journal(settings: Settings, clock: PlatformClock) -> KeptJournal:
         DatabaseError: the database's URL cannot be used.
     """
     database = Database(settings.database())
+    if settings.database_url is None:
+        _make_folder(settings.data_dir.expanduser())
     return KeptJournal(DatabaseJournal(database, clock.now), database)
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the form this release needs, and close it again.
+
+    Raises:
+        DatabaseError: it cannot be used.
+    """
+    async with Database(settings.database()).running():
+        pass
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(f"The folder {folder} cannot be made: {error.strerror}.") from None

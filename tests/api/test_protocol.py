@@ -172,7 +172,7 @@ class TestAccessLog:
         lines = [json.loads(line) for line in stream.getvalue().splitlines()]
         line = next(each for each in lines if each.get("request_id") == "order-66")
         assert line["duration_ms"] >= line["upstream"][0].pop("duration_ms") >= 0
-        assert line["upstream"] == [{"operation": "lists.list", "outcome": "ok", "status": 200}]
+        assert line["upstream"] == [{"operation": "lists.list", "outcome": "ok", "status": 200, "attempt": 1}]
         shown = {name: line[name] for name in ("method", "route", "status", "tenant", "key", "traceparent", "event")}
         assert shown == {
             "method": "GET",

@@ -25,10 +25,11 @@ def _name(path: Path) -> str:
     return str(path.relative_to(HERE).with_suffix(""))
 
 
-def _replies(case: Path, reply: dict[str, Any]) -> list[Any]:
+def _replies(case: Path, reply: dict[str, Any] | list[dict[str, Any]]) -> list[Any]:
     files = sorted(case.parent.glob(f"{case.stem}.reply*"))
     assert files, f"{case} has no reply"
-    return [xml_reply(file.read_bytes(), **reply) for file in files]
+    each = reply if isinstance(reply, list) else [reply] * len(files)
+    return [xml_reply(file.read_bytes(), **options) for file, options in zip(files, each, strict=True)]
 
 
 class Stage:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
+from app.gateway.sends import Sends
+from app.journal.memory import MemoryJournal
 from app.messages.connection import Waits
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
@@ -22,7 +24,9 @@ def make_submitter(
     """Return a submitter; without a context of its own it trusts what the system trusts."""
     pool = RelayPool(waits, lambda: tls or ssl.create_default_context(), size=size, idle_seconds=idle_seconds)
     observer = TelemetryObserver(Metrics())
-    return Submitter(pool, deadline=waits.total, now=lambda: datetime.now(UTC), observer=observer)
+    return Submitter(
+        pool, Sends(MemoryJournal()), deadline=waits.total, now=lambda: datetime.now(UTC), observer=observer
+    )
 
 
 @pytest.fixture(scope="session")

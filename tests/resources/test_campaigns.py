@@ -223,12 +223,13 @@ class TestCreate:
 
     @pytest.mark.parametrize(("seconds", "status"), [(-61, 422), (-60, 201), (0, 201)])
     async def test_a_minute_of_grace(self, seconds: int, status: int) -> None:
-        platform = FakePlatform([xml_reply("<result><status>success</status><id>5</id></result>")])
+        created = xml_reply("<result><status>success</status><id>5</id></result>")
+        platform = FakePlatform([xml_reply("<task_list></task_list>"), created])
         at = (NOW + timedelta(seconds=seconds)).astimezone(UTC).isoformat()
         async with client_of(make_app([make_tenant()], platform.transport, now=lambda: NOW)) as client:
             response = await client.post("/v1/campaigns", json={**BODY, "schedule": {"mode": "at", "at": at}})
         assert response.status_code == status
-        assert len(platform.requests) == (status == 201)
+        assert len(platform.requests) == (2 if status == 201 else 0)
 
 
 class TestDelete:

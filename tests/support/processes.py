@@ -19,7 +19,7 @@ def running(*arguments: str, folder: Path, **environment: str) -> Iterator[subpr
         stderr=subprocess.STDOUT,
         text=True,
         cwd=folder,
-        env=_environment(environment),
+        env=_environment(folder, environment),
     )
     try:
         yield process
@@ -35,7 +35,7 @@ def run(*arguments: str, folder: Path, **environment: str) -> subprocess.Complet
         capture_output=True,
         text=True,
         cwd=folder,
-        env=_environment(environment),
+        env=_environment(folder, environment),
         timeout=60,
         check=False,
     )
@@ -52,7 +52,13 @@ def lines_until(process: subprocess.Popen[str], marker: str) -> list[str]:
     raise AssertionError("the process ended:\n" + "\n".join(lines))
 
 
-def _environment(extra: dict[str, str]) -> dict[str, str]:
+def _environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("UMAIL_GATEWAY_")}
     root = str(Path(__file__).parents[2])
-    return {**kept, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1", **extra}
+    return {
+        **kept,
+        "PYTHONPATH": root,
+        "PYTHONUNBUFFERED": "1",
+        "UMAIL_GATEWAY_DATA_DIR": str(folder / "data"),
+        **extra,
+    }

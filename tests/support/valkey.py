@@ -1,5 +1,6 @@
 """A real Valkey server, started from a package, that can be stopped and started in the middle of a test."""
 
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -58,6 +59,18 @@ class ValkeyServer:
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    def pause(self) -> None:
+        """Make it hang: connections stay, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on with what has come meanwhile."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def close(self) -> None:
         """Stop it for good."""

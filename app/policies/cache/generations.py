@@ -15,6 +15,8 @@ class Generations:
         self._most = most
         self._everything = new_token()
         self._tokens: OrderedDict[tuple[str, str | None], bytes] = OrderedDict()
+        self.changes = 0
+        """Grows whenever anything becomes invalid."""
 
     def stamp(self, tenant: str, tags: Iterable[str]) -> Stamp:
         """Return the tokens that an answer with these tags depends on now."""
@@ -23,11 +25,13 @@ class Generations:
 
     def renew_everything(self) -> None:
         """Make everything invalid."""
+        self.changes += 1
         self._everything = new_token()
         self._tokens.clear()
 
     def renew(self, tenant: str, tags: Collection[str] | None = None) -> None:
         """Make a tenant's answers with any of these tags invalid, or all of its answers."""
+        self.changes += 1
         for tag in (None,) if tags is None else tags:
             self._tokens.pop((tenant, tag), None)
 

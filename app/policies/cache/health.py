@@ -54,14 +54,20 @@ class Health:
         """Note that the store did not do what it was asked to."""
         self._down(Moment(self._moment.failures + 1, self._moment.losses))
 
-    def lost(self) -> None:
-        """Note that an invalidation was missed, or that the store may have become another."""
+    def missed(self) -> None:
+        """Note that the store has not been told of an invalidation."""
         self.distrusted = True
-        self._down(Moment(self._moment.failures + 1, self._moment.losses + 1))
+        self.up = False
+        self._moment = Moment(self._moment.failures, self._moment.losses + 1)
+
+    def lost(self) -> None:
+        """Note that the store may have become another, or gone back in time."""
+        self.missed()
+        self.failed()
 
     def reached(self, since: Moment) -> None:
-        """Note that the store answers, to an attempt that began at `since`; from now on writes are not missed."""
-        self.reachable = self._moment == since
+        """Note that the store answers, to an attempt that began at `since`; from now on no write is missed."""
+        self.reachable = self._moment.failures == since.failures
 
     def made_up(self, since: Moment) -> None:
         """Note that everything in the store that is older than `since` is invalid, so that reads may use it."""

@@ -14,12 +14,15 @@ _OVERHEAD = 1536
 _HEADER_OVERHEAD = 160
 _LARGEST_SHARE = 4
 
+_Place = tuple[str, str, tuple[str, ...]]
+
 
 @dataclass(slots=True)
 class _Entry:
     answer: Answer
     stamp: Stamp
     size: int
+    valid_at: int
 
 
 def size_of(key: str, answer: Answer) -> int:
@@ -39,7 +42,7 @@ class Level:
 
     def __init__(self, most_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most_bytes = most_bytes
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._entries: OrderedDict[_Place, _Entry] = OrderedDict()
         self._generations = Generations()
         self._writers = Writers(clock)
         self.stamp = self._generations.stamp
@@ -52,13 +55,15 @@ class Level:
 
     def get(self, tenant: str, key: str, tags: tuple[str, ...]) -> Answer | None:
         """Return a valid answer, however old."""
-        place = tenant, key
+        place = tenant, key, tags
         entry = self._entries.get(place)
         if entry is None:
             return None
-        if entry.stamp != self.stamp(tenant, tags):
-            self._remove(place)
-            return None
+        if entry.valid_at != self._generations.changes:
+            if entry.stamp != self.stamp(tenant, tags):
+                self._remove(place)
+                return None
+            entry.valid_at = self._generations.changes
         self._entries.move_to_end(place)
         return entry.answer
 
@@ -66,11 +71,12 @@ class Level:
         """Keep an answer, unless a token changed since `stamp`, a tag is being written, or it is too large."""
         if stamp != self.stamp(tenant, tags) or self.writing(tenant, tags):
             return False
-        self._remove((tenant, key))
+        place = tenant, key, tags
+        self._remove(place)
         size = size_of(key, answer)
         if size * _LARGEST_SHARE > self._most_bytes:
             return False
-        self._entries[tenant, key] = _Entry(answer, stamp, size)
+        self._entries[place] = _Entry(answer, stamp, size, self._generations.changes)
         self.bytes_used += size
         while self.bytes_used > self._most_bytes:
             self._remove(next(iter(self._entries)))
@@ -92,7 +98,7 @@ class Level:
         self.renew(change.tenant, change.tags)
         self._writers.end(change)
 
-    def _remove(self, place: tuple[str, str]) -> None:
+    def _remove(self, place: _Place) -> None:
         entry = self._entries.pop(place, None)
         if entry is not None:
             self.bytes_used -= entry.size

@@ -5,7 +5,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -101,8 +101,7 @@ class Link:
 
     @asynccontextmanager
     async def _subscribed(self) -> AsyncIterator[PubSub]:
-        messages = self._client.pubsub()
-        try:
+        async with aclosing(self._client.pubsub()) as messages:
             # One by one, the one on which others may speak last: no message comes between the confirmations.
             for channel in (replica_channel(self.replica), INVALIDATIONS):
                 async with asyncio.timeout(self._timeout):
@@ -110,14 +109,13 @@ class Link:
                     await messages.get_message(timeout=self._timeout)
             self._unanswered_since = None
             yield messages
-        finally:
-            await messages.aclose()
 
     async def _listen(self, messages: PubSub, attempted: asyncio.Event) -> None:
         while True:
             message = await messages.get_message(timeout=None)
-            if message["type"] != "message":
-                continue
+            if message is None or message["type"] != "message":
+                # The client has subscribed again by itself; what was said in between is lost.
+                raise Deaf
             if message["channel"] == INVALIDATIONS.encode():
                 self._obey(message["data"])
                 continue
@@ -163,20 +161,22 @@ class Link:
 
     async def _beat(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
         while True:
-            sent = self._clock()
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await self._probe(sent)
-            except UNAVAILABLE:
-                self._health.failed()
-                failed("heartbeat")
-                attempted.set()
-            else:
-                self._settle(attempted)
-                self._check_hearing(sent)
+            if self._health.seconds_to_retry() <= 0:
+                await self._pulse(failed, attempted)
             await asyncio.sleep(_BEAT)
-            while (pause := self._health.seconds_to_retry()) > 0:
-                await asyncio.sleep(pause)
+
+    async def _pulse(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
+        sent = self._clock()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._probe(sent)
+        except UNAVAILABLE:
+            self._health.failed()
+            failed("heartbeat")
+            attempted.set()
+        else:
+            self._settle(attempted)
+            self._check_hearing(sent)
 
     async def _probe(self, sent: float) -> None:
         moment = self._health.moment

@@ -5,10 +5,11 @@ One that expires or is evicted comes back as another, so its entries are lost, n
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 
+from app.policies.cache.batches import Argument, Batches, Script
 from app.policies.cache.invalidations import Invalidation
 from app.policies.cache.keys import INVALIDATIONS
 from app.policies.cache.store import Lease, Stamp, new_token
@@ -26,7 +27,7 @@ end
 """
 
 # KEYS: the entry, tokens, marks. ARGV: number of tokens, a new token, a token's life.
-_LOOK = f"""{_NOW}
+_LOOK = Script(f"""{_NOW}
 local count = tonumber(ARGV[1])
 local writers = 0
 for i = count + 2, #KEYS do
@@ -44,10 +45,10 @@ for i = 2, count + 1 do
   found[#found + 1] = token
 end
 return found
-"""
+""")
 
 # KEYS: the entry, the lock, tokens, marks. ARGV: the lock's token, the entry, its life, expected tokens.
-_PUT = f"""{_NOW}
+_PUT = Script(f"""{_NOW}
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 local last = #ARGV - 1
 for i = 3, last do
@@ -61,10 +62,10 @@ for i = 3, last do
   if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
 end
 return 1
-"""
+""")
 
 # KEYS: tokens, marks. ARGV: channel, message, number of tokens, new token, its life, the writer, its time or 0.
-_RENEW = f"""{_NOW}
+_RENEW = Script(f"""{_NOW}
 local count = tonumber(ARGV[3])
 for i = 1, count do redis.call('SET', KEYS[i], ARGV[4], 'PX', ARGV[5]) end
 local time = tonumber(ARGV[7])
@@ -78,9 +79,10 @@ for i = count + 1, #KEYS do
   end
 end
 return redis.call('PUBLISH', ARGV[1], ARGV[2])
-"""
+""")
 
-_RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+_LOCK = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0")
+_RELEASE = Script("return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0")
 
 
 class Found(NamedTuple):
@@ -96,18 +98,16 @@ class Scripts:
 
     Args:
         client: a connection to the store.
+        timeout: seconds that one may take.
     """
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._look = client.register_script(_LOOK)
-        self._put = client.register_script(_PUT)
-        self._renew = client.register_script(_RENEW)
-        self._release = client.register_script(_RELEASE)
+    def __init__(self, client: Redis, timeout: float) -> None:
+        self._batches = Batches(client, timeout)
+        self.aclose = self._batches.aclose
 
     async def look(self, entry: str, tokens: Sequence[str], marks: Sequence[str]) -> Found:
         """Read an entry and its tokens; tokens that are missing are made."""
-        found: list[Any] = await self._look([entry, *tokens, *marks], [len(tokens), new_token(), _TOKEN_MS])
+        found = await self._batches.run(_LOOK, [entry, *tokens, *marks], [len(tokens), new_token(), _TOKEN_MS])
         return Found(found[0], bool(found[1]), tuple(found[2:]))
 
     async def put(
@@ -121,8 +121,8 @@ class Scripts:
         seconds: float,
     ) -> bool:
         """Store an entry for a time, if the tokens are these and nobody is writing; give up the lock either way."""
-        arguments = [lock.token, sealed, _ms(seconds), *stamp]
-        return bool(await self._put([entry, lock.name, *tokens, *marks], arguments))
+        arguments: list[Argument] = [lock.token, sealed, _ms(seconds), *stamp]
+        return bool(await self._batches.run(_PUT, [entry, lock.name, *tokens, *marks], arguments))
 
     async def renew(
         self, tokens: Sequence[str], marks: Sequence[str], writer: str, seconds: float, invalidation: Invalidation
@@ -133,16 +133,24 @@ class Scripts:
             how many replicas were told.
         """
         time = _ms(seconds) if seconds else 0
-        arguments = [INVALIDATIONS, invalidation.encode(), len(tokens), new_token(), _TOKEN_MS, writer, time]
-        return int(await self._renew([*tokens, *marks], arguments))
+        arguments: list[Argument] = [
+            INVALIDATIONS,
+            invalidation.encode(),
+            len(tokens),
+            new_token(),
+            _TOKEN_MS,
+            writer,
+            time,
+        ]
+        return int(await self._batches.run(_RENEW, [*tokens, *marks], arguments))
 
     async def lock(self, lock: Lease, seconds: float) -> bool:
         """Take a lock for so many seconds at most, unless another has it."""
-        return bool(await self._client.set(lock.name, lock.token, nx=True, px=_ms(seconds)))
+        return bool(await self._batches.run(_LOCK, [lock.name], [lock.token, _ms(seconds)]))
 
     async def release(self, lock: Lease) -> bool:
         """Give up a lock; tell whether it was still one's own."""
-        return bool(await self._release([lock.name], [lock.token]))
+        return bool(await self._batches.run(_RELEASE, [lock.name], [lock.token]))
 
 
 def _ms(seconds: float) -> int:

@@ -1,6 +1,5 @@
 """A store that workers and replicas share, with a first level in each process."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -20,12 +19,13 @@ from app.policies.cache.link import Link
 from app.policies.cache.model import Answer, Place
 from app.policies.cache.scripts import Found, Scripts
 from app.policies.cache.sealing import Sealer, Sealers, Unsealable
-from app.policies.cache.store import Change, Lease, Lookup, Stamp
+from app.policies.cache.store import Change, Lease, Lookup, Stamp, new_token
 from app.state.valkey import UNAVAILABLE
 
 T = TypeVar("T")
 
 _CONFIRM_SECONDS = 0.5
+_EPISODE_SECONDS = 0.5
 
 
 class ValkeyStore:
@@ -49,18 +49,19 @@ class ValkeyStore:
         *,
         local_bytes: int,
         timeout: float = 0.25,
-        largest: int = 1_048_576,
+        largest: int = 524_288,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._scripts = Scripts(client)
+        self._scripts = Scripts(client, timeout)
         self._sealers = Sealers(master_key)
-        self._timeout = timeout
         self._largest = largest
         self._failed: Callable[[str], None] = _ignore
         self._level = Level(local_bytes, clock)
         self._health = Health(clock)
         self._link = Link(client, self._health, self._level, timeout=timeout, make_up=self._make_up, clock=clock)
         self._looks: Flights[Lookup] = Flights()
+        self._clock = clock
+        self._episode, self._episode_until = new_token(), clock()
 
     @asynccontextmanager
     async def running(self, failed: Callable[[str], None]) -> AsyncIterator[None]:
@@ -71,6 +72,7 @@ class ValkeyStore:
                 yield
             finally:
                 await self._looks.aclose()
+                await self._scripts.aclose()
 
     def peek(self, place: Place) -> Answer | None:
         """Return what this process itself holds that is valid, however old."""
@@ -82,7 +84,7 @@ class ValkeyStore:
         """Return what is known about a place, in one round trip that reads at the same time share."""
         local = self._level.stamp(self._sealers.of(place.tenant).name, place.tags)
         if not self._health.up:
-            return Lookup(None, local, local, storable=False)
+            return self._alone(local)
         if afresh or not self._link.trusted():
             return await self._look(place, local)
         # The process's tokens tell of every write that has ended: no read gets to know what was before one.
@@ -159,12 +161,18 @@ class ValkeyStore:
         losses = self._health.moment.losses
         found = await self._attempt("read", lambda: self._scripts.look(entry, tokens, marks))
         if found is None or self._health.moment.losses != losses:
-            return Lookup(None, local, local, storable=False)
+            return self._alone(local)
         storable = not found.writing and not self._level.writing(sealer.name, place.tags)
         answer = self._opened(sealer, entry, found) if storable else None
         if answer is not None:
             self._level.put(sealer.name, place.key, place.tags, answer, local)
         return Lookup(answer, found.stamp, local, storable, shared=True)
+
+    def _alone(self, local: Stamp) -> Lookup:
+        # Nobody tells this process of other replicas' writes now: fetches are shared for a moment only.
+        if self._clock() >= self._episode_until:
+            self._episode, self._episode_until = new_token(), self._clock() + _EPISODE_SECONDS
+        return Lookup(None, (*local, self._episode), local, storable=False)
 
     def _opened(self, sealer: Sealer, entry: str, found: Found) -> Answer | None:
         if found.sealed is None:
@@ -180,20 +188,19 @@ class ValkeyStore:
         marks = keys.mark_keys(told.tenant, told.tags) if writer and told.tenant and told.tags else ()
         with self._link.receipts.expecting(told) as receipt:
             count = await self._attempt(
-                "invalidate", lambda: self._scripts.renew(tokens, marks, writer, seconds, told), self._health.reachable
+                "invalidate", lambda: self._scripts.renew(tokens, marks, writer, seconds, told), writing=True
             )
             if count is None:
-                self._health.lost()
+                self._health.missed()
             elif told.confirm and not await receipt.complete(count, _CONFIRM_SECONDS):
                 self._failed("acknowledge")
 
-    async def _attempt(self, action: str, command: Callable[[], Awaitable[T]], allowed: bool | None = None) -> T | None:
+    async def _attempt(self, action: str, command: Callable[[], Awaitable[T]], *, writing: bool = False) -> T | None:
         """Return what a command returns, or None if the store is down, or goes down with it."""
-        if not (self._health.up if allowed is None else allowed):
+        if not (self._health.reachable if writing else self._health.up):
             return None
         try:
-            async with asyncio.timeout(self._timeout):
-                return await command()
+            return await command()
         except UNAVAILABLE:
             self._health.failed()
             self._failed(action)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
+from app.policies.errands import Errands
 from app.policies.idempotency.models import ClaimLost, Phase, Record, StoredAnswer, StoreUnavailable
 from app.policies.leases import Lease, Sleep
 
@@ -30,7 +31,7 @@ class Claim:
     was sent, and leaving releases it if the store can be used again.
     """
 
-    def __init__(self, slot: Slot, record: Record, *, lease: float, sleep: Sleep) -> None:
+    def __init__(self, slot: Slot, record: Record, *, lease: float, sleep: Sleep, errands: Errands) -> None:
         """Hold a place that has just been given.
 
         Args:
@@ -38,8 +39,10 @@ class Claim:
             record: what stands there.
             lease: seconds it lasts without being renewed.
             sleep: waits for some seconds.
+            errands: carries out what must not be broken off.
         """
         self._slot = slot
+        self._errands = errands
         self._record = record
         self._lease = Lease(slot.renew, seconds=lease, failure=StoreUnavailable, sleep=sleep)
         self._ended = False
@@ -71,7 +74,7 @@ class Claim:
         self._in_doubt = False
 
     async def finish(self, answer: StoredAnswer, *, body: str) -> None:
-        """Keep the answer for those who repeat the request.
+        """Keep the answer for those who repeat the request; carried to its end even if the caller is cancelled.
 
         Args:
             answer: the answer.
@@ -81,18 +84,26 @@ class Claim:
             ClaimLost: another request has the key now.
             StoreUnavailable: it could not be kept; trying again is allowed.
         """
-        await self._write(replace(self._record, phase=Phase.FINISHED, body=body, answer=answer))
-        await self._end()
+        await self._errands.run(self._finish(replace(self._record, phase=Phase.FINISHED, body=body, answer=answer)))
 
     async def release(self) -> None:
         """Forget the request: nothing was sent, and its key may be used again. A key that was lost is left alone.
+
+        Carried to its end even if the caller is cancelled.
 
         Raises:
             StoreUnavailable: it could not be forgotten.
         """
         if not self._ended:
-            await self._slot.clear()
-            await self._end()
+            await self._errands.run(self._release())
+
+    async def _finish(self, record: Record) -> None:
+        await self._write(record)
+        await self._end()
+
+    async def _release(self) -> None:
+        await self._slot.clear()
+        await self._end()
 
     async def _write(self, record: Record) -> None:
         if self._ended or not await self._slot.write(record):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from app.policies.errands import Errands
 from app.policies.idempotency.claims import Claim
 from app.policies.idempotency.models import Phase, Record, StoredAnswer, StoreUnavailable
 from app.policies.leases import Sleep
@@ -34,6 +35,7 @@ class MemoryIdempotencyStore:
         """
         self._most = most
         self._sleep = sleep
+        self._errands = Errands()
         self._records = _Records(retention, clock)
 
     @asynccontextmanager
@@ -62,7 +64,7 @@ class MemoryIdempotencyStore:
             record = replace(record, body=body or present.body)
         slot = _Slot(self._records, tenant, key, lease)
         self._records.put(tenant, key, record, slot, lease)
-        return Claim(slot, record, lease=lease, sleep=self._sleep)
+        return Claim(slot, record, lease=lease, sleep=self._sleep, errands=self._errands)
 
     async def settle(self, tenant: str, key: str, answer: StoredAnswer, *, request_id: str) -> bool:
         """Give an answer to a request that died while `SENDING`; tell whether it was still so."""

@@ -9,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from app.policies.idempotency.models import StoreUnavailable
+from app.state.cancelling import heeding_cancellation
 from app.state.valkey import UNAVAILABLE
 
 _NOW = """
@@ -140,7 +141,7 @@ class Scripts:
 
     async def _run(self, script: Any, name: str, *arguments: str | int | bytes) -> Any:
         try:
-            return await script(keys=[name], args=arguments)
+            return await heeding_cancellation(script(keys=[name], args=arguments))
         except UNAVAILABLE as failure:
             raise unavailable(failure) from None
 

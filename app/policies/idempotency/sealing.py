@@ -3,10 +3,11 @@
 import hashlib
 import hmac
 import secrets
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from app.master_keys import MasterKey
 from app.policies.idempotency.models import Record, StoreUnavailable
@@ -24,9 +25,7 @@ class Sealer:
 
     def __init__(self, master_key: MasterKey) -> None:
         self._master_key = master_key
-        self._records = TypeAdapter(
-            Record, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", hide_input_in_errors=True)
-        )
+        self._records = TypeAdapter(Record)
 
     def name(self, tenant: str, key: str) -> str:
         """Return the name under which the record of a tenant's key stands."""
@@ -36,7 +35,7 @@ class Sealer:
     def seal(self, tenant: str, name: str, record: Record) -> bytes:
         """Encrypt a record so that only the same tenant's record of the same name can be read from it."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher(tenant).encrypt(nonce, self._records.dump_json(record), name.encode())
+        return nonce + self._cipher(tenant).encrypt(nonce, self._write(record), name.encode())
 
     def unseal(self, tenant: str, name: str, sealed: bytes) -> Record:
         """Decrypt a record.
@@ -46,9 +45,21 @@ class Sealer:
         """
         nonce, encrypted = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
-            return self._records.validate_json(self._cipher(tenant).decrypt(nonce, encrypted, name.encode()))
-        except (InvalidTag, ValidationError, ValueError):
+            return self._read(self._cipher(tenant).decrypt(nonce, encrypted, name.encode()))
+        except (InvalidTag, ValueError):
             raise StoreUnavailable("A record of an idempotency key cannot be read.") from None
+
+    def _write(self, record: Record) -> bytes:
+        # A line of JSON, and then the body as it is.
+        if record.answer is None:
+            return self._records.dump_json(record) + b"\n"
+        bare = replace(record, answer=replace(record.answer, body=b""))
+        return self._records.dump_json(bare) + b"\n" + record.answer.body
+
+    def _read(self, plain: bytes) -> Record:
+        line, _, body = plain.partition(b"\n")
+        record = self._records.validate_json(line)
+        return record if record.answer is None else replace(record, answer=replace(record.answer, body=body))
 
     def _cipher(self, tenant: str) -> AESGCM:
         return AESGCM(self._master_key.derive("idempotency", tenant))

@@ -11,11 +11,13 @@ import structlog
 from redis.asyncio import Redis
 
 from app.master_keys import MasterKey
+from app.policies.errands import Errands
 from app.policies.idempotency.claims import Claim
 from app.policies.idempotency.models import Phase, Record, StoredAnswer
 from app.policies.idempotency.scripts import Present, Scripts, Times, unavailable
 from app.policies.idempotency.sealing import Sealer
 from app.policies.leases import Sleep
+from app.state.cancelling import heeding_cancellation
 from app.state.valkey import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ class ValkeyIdempotencyStore:
         self._sealer = Sealer(master_key)
         self._retention = retention
         self._sleep = sleep
+        self._errands = Errands()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -61,7 +64,7 @@ class ValkeyIdempotencyStore:
             StoreUnavailable: it does not.
         """
         try:
-            await self._client.ping()
+            await heeding_cancellation(self._client.ping())
         except UNAVAILABLE as failure:
             raise unavailable(failure) from None
 
@@ -106,7 +109,7 @@ class ValkeyIdempotencyStore:
         return _Slot(self._scripts, self._sealer, tenant, name, secrets.token_hex(16), times)
 
     def _claimed(self, slot: "_Slot", record: Record) -> Claim:
-        return Claim(slot, record, lease=slot.times.lease, sleep=self._sleep)
+        return Claim(slot, record, lease=slot.times.lease, sleep=self._sleep, errands=self._errands)
 
 
 def _losses(memory: dict[str, Any], persistence: dict[str, Any]) -> list[str]:

@@ -1,9 +1,7 @@
 """Limits counted in a store that workers and replicas share."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from limits import RateLimitItem
 from limits.aio.storage import RedisStorage
@@ -11,12 +9,10 @@ from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterR
 from limits.errors import StorageError
 from redis.asyncio import Redis
 
+from app.policies.limits.leasing import Leases
 from app.policies.limits.memory import item_of
 from app.policies.limits.model import UNLIMITED, Decision, Quota, Standing
 
-_LEASES = 50
-_LEASE_SECONDS = 1.0
-_MOST_SUBJECTS = 20_000
 _PAUSE_SECONDS = 0.5
 
 
@@ -46,36 +42,32 @@ class _Outages:
         self._on_failure()
 
 
-@dataclass(slots=True)
-class _Lease:
-    left: int
-    until: float
-    standing: Standing
-
-
 class SharedRateLimiter:
     """A `RateLimiter` over a shared store.
 
-    Most requests are counted in the process, out of a small lease of a fiftieth of the quota that was counted in the
-    store as a whole. The sum over all processes never exceeds the quota; it may fall short of it by what other
-    processes leave of theirs, which lasts a second. While the store is gone, everything is allowed.
+    Most requests are counted in the process, out of a small lease that was counted in the store as a whole (see
+    `Leases`). The sum over all processes never exceeds the quota; it may fall short of it by what is left of leases
+    when they run out, after a second. While the store is gone, everything is allowed.
 
     Args:
         storage: the store.
         on_failure: told when the store cannot be used.
+        clock: a monotonic clock in seconds, for leases.
     """
 
-    def __init__(self, storage: RedisStorage, on_failure: Callable[[], None]) -> None:
+    def __init__(
+        self, storage: RedisStorage, on_failure: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._strategy = SlidingWindowCounterRateLimiter(storage)
         self._outages = _Outages(on_failure)
-        self._leases: OrderedDict[tuple[str, Quota], _Lease] = OrderedDict()
+        self._leases = Leases(clock)
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
         """Count one request."""
         standings: list[Standing] = []
         try:
             for subject, quota in reversed(quotas):
-                standing = self._leased(subject, quota) or await self._counted(subject, quota)
+                standing = self._leases.spend(subject, quota) or await self._counted(subject, quota)
                 if standing is None:
                     return UNLIMITED
                 standings.append(standing)
@@ -87,25 +79,19 @@ class SharedRateLimiter:
             return UNLIMITED
         return Decision(True, tuple(reversed(standings)))
 
-    def _leased(self, subject: str, quota: Quota) -> Standing | None:
-        lease = self._leases.get((subject, quota))
-        if lease is None or lease.left <= 0 or time.monotonic() >= lease.until:
-            return None
-        lease.left -= 1
-        return Standing(quota, lease.standing.remaining + lease.left, lease.standing.reset)
-
     async def _counted(self, subject: str, quota: Quota) -> Standing | None:
         """Count in the store; less than nothing remains where the quota is used up, None says that nobody counts."""
-        if self._outages.lasts():
-            return None
+        async with self._leases.turn(subject, quota):
+            if self._outages.lasts():
+                return None
+            return self._leases.spend(subject, quota) or await self._leased(subject, quota)
+
+    async def _leased(self, subject: str, quota: Quota) -> Standing:
         item = item_of(quota)
-        size = await self._take(item, subject, max(1, quota.amount // _LEASES))
+        size = await self._take(item, subject, self._leases.wanted(subject, quota))
         stats = await self._strategy.get_window_stats(item, subject)
         standing = Standing(quota, stats.remaining, max(stats.reset_time - time.time(), 0.0))
-        if size == 0:
-            return Standing(quota, -1, standing.reset)
-        self._remember(subject, quota, _Lease(size - 1, time.monotonic() + _LEASE_SECONDS, standing))
-        return Standing(quota, standing.remaining + size - 1, standing.reset)
+        return self._leases.begin(subject, quota, size, standing)
 
     async def _take(self, item: RateLimitItem, subject: str, wanted: int) -> int:
         """Count as many as wanted, or one if there is no room for them; return how many."""
@@ -113,12 +99,6 @@ class SharedRateLimiter:
             if await self._strategy.hit(item, subject, cost=size):
                 return size
         return 0
-
-    def _remember(self, subject: str, quota: Quota, lease: _Lease) -> None:
-        self._leases[subject, quota] = lease
-        self._leases.move_to_end((subject, quota))
-        if len(self._leases) > _MOST_SUBJECTS:
-            self._leases.popitem(last=False)
 
 
 class SharedWindow:

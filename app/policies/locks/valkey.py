@@ -11,9 +11,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from app.policies.errands import Errands
 from app.policies.leases import Lease, Sleep
 from app.policies.locks.local import LocalLocks
 from app.policies.locks.models import LockUnavailable, Name, Possession
+from app.state.cancelling import heeding_cancellation
 from app.state.valkey import UNAVAILABLE
 
 _PREFIX = "umail-gateway:lock:"
@@ -58,6 +60,7 @@ class ValkeyLocks:
         self._sleep = sleep
         self._clock = clock
         self._local = LocalLocks()
+        self._errands = Errands()
 
     @asynccontextmanager
     async def holding(self, name: Name, *, wait: float) -> AsyncIterator[Possession]:
@@ -73,22 +76,27 @@ class ValkeyLocks:
             try:
                 yield _Held(lease)
             finally:
-                await lease.stop()
-                # One that cannot be released ends by itself.
-                with suppress(LockUnavailable):
-                    await token.release()
+                await self._errands.run(_end(lease, token))
 
     async def _acquire(self, token: "_Token", until: float) -> Lease:
         jitter, pause = secrets.SystemRandom(), _FIRST_PAUSE
         while True:
             asked = self._clock()
-            if await token.put():
+            if await self._put(token):
                 return self._kept(token, asked)
             left = until - self._clock()
             if left <= 0:
                 raise LockUnavailable("The lock was not released in time.")
             await self._sleep(min(left, pause * jitter.uniform(0.5, 1)))
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+
+    async def _put(self, token: "_Token") -> bool:
+        putting = self._errands.start(token.put())
+        try:
+            return await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            self._errands.start(_undo(putting, token))
+            raise
 
     def _kept(self, token: "_Token", asked: float) -> Lease:
         return Lease(
@@ -134,8 +142,21 @@ class _Held:
             raise LockUnavailable("The lock was lost.")
 
 
+async def _end(lease: Lease, token: _Token) -> None:
+    await lease.stop()
+    # One that cannot be released ends by itself.
+    with suppress(LockUnavailable):
+        await token.release()
+
+
+async def _undo(putting: asyncio.Task[bool], token: _Token) -> None:
+    with suppress(LockUnavailable):
+        await putting
+        await token.release()
+
+
 async def _asked(reply: Awaitable[Any]) -> Any:
     try:
-        return await reply
+        return await heeding_cancellation(reply)
     except UNAVAILABLE as failure:
         raise LockUnavailable(f"The store of locks cannot be used: {type(failure).__name__}.") from None

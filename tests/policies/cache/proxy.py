@@ -1,0 +1,42 @@
+"""A proxy between a replica and its store that can go silent for subscribers only."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.support.servers import serving
+
+
+class Proxy:
+    """Passes everything on, but nothing to subscribers while it is `mute`."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.mute = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        """Run it; yields the store's URL by way of the proxy."""
+        async with serving(self._pass_on) as url:
+            yield f"redis://127.0.0.1:{url.split(':')[2].partition('/')[0]}/0"
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        subscribed = asyncio.Event()
+        forth = asyncio.create_task(self._forth(reader, target_writer, subscribed))
+        try:
+            while content := await target_reader.read(65_536):
+                if not (self.mute and subscribed.is_set()):
+                    writer.write(content)
+        finally:
+            forth.cancel()
+            target_writer.close()
+
+    async def _forth(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, subscribed: asyncio.Event
+    ) -> None:
+        while content := await reader.read(65_536):
+            if b"SUBSCRIBE" in content:
+                subscribed.set()
+            writer.write(content)
+        writer.close()

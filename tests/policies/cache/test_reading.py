@@ -1,0 +1,284 @@
+"""What a read is answered with, over every kind of store."""
+
+import asyncio
+
+import pytest
+
+from app.policies.cache.model import NotCached, Outcome, Windows
+from tests.policies.cache.conftest import PlatformDown, Replica, eventually, make_place
+from tests.support.sockets import turn, until
+
+
+class TestFreshness:
+    async def test_what_was_fetched_is_served_until_it_is_no_longer_fresh(self, replica: Replica) -> None:
+        assert await replica.read() == ("v1", Outcome.MISS)
+        replica.platform.value = "v2"
+        replica.clock.advance(59)
+        assert await replica.read() == ("v1", Outcome.HIT)
+        replica.clock.advance(61)
+        assert await replica.read() == ("v2", Outcome.MISS)
+        assert replica.platform.calls == 2
+        assert replica.observer.outcomes == [Outcome.MISS, Outcome.HIT, Outcome.MISS]
+
+    async def test_everything_about_an_answer_comes_back(self, replica: Replica) -> None:
+        first = await replica.cache.read(make_place(), replica.platform.fetch)
+        replica.clock.advance(10)
+        found = await replica.cache.find(make_place())
+        assert found is not None
+        assert found.answer == first.answer
+        assert (found.outcome, found.age, found.stored, first.stored) == (Outcome.HIT, 10, True, True)
+
+    async def test_finding_neither_fetches_nor_serves_what_is_stale(self, replica: Replica) -> None:
+        assert replica.cache.find_local(make_place()) is None
+        assert await replica.cache.find(make_place()) is None
+        await replica.read()
+        replica.clock.advance(61)
+        assert replica.cache.find_local(make_place()) is None
+        assert await replica.cache.find(make_place()) is None
+        assert (replica.platform.calls, replica.observer.outcomes) == (1, [Outcome.MISS])
+
+    async def test_places_do_not_mix(self, replica: Replica) -> None:
+        for value, place in (
+            ("a", make_place("a")),
+            ("b", make_place("b")),
+            ("c", make_place("a", tenant="rival")),
+            ("d", make_place("a", tags=("domains",))),
+        ):
+            replica.platform.value = value
+            assert await replica.read(place) == (value, Outcome.MISS)
+
+    async def test_an_answer_without_lifetime_is_not_stored(self, replica: Replica) -> None:
+        replica.platform.windows = Windows(0, 30, 300)
+        for _ in range(2):
+            served = await replica.cache.read(make_place(), replica.platform.fetch)
+            assert (served.outcome, served.stored) == (Outcome.BYPASS, False)
+        assert replica.platform.calls == 2
+
+    async def test_an_answer_that_took_longer_than_its_life_is_not_stored(self, replica: Replica) -> None:
+        replica.platform.windows = Windows(5, 0, 0)
+        replica.platform.gate.clear()
+        reading = replica.reading()
+        await until(lambda: replica.platform.calls == 1)
+        replica.clock.advance(6)
+        replica.platform.gate.set()
+        assert await reading == ("v1", Outcome.BYPASS)
+
+    async def test_a_clock_that_is_behind_sees_no_negative_age(self, replica: Replica) -> None:
+        await replica.read()
+        replica.clock.advance(-5)
+        served = await replica.cache.read(make_place(), replica.platform.fetch)
+        assert (served.outcome, served.age) == (Outcome.HIT, 0)
+
+
+class TestNegativeAnswers:
+    async def test_they_are_served_while_fresh_and_never_stale(self, replica: Replica) -> None:
+        replica.platform.found = False
+        await replica.read()
+        assert await replica.read() == ("v1", Outcome.HIT)
+        replica.clock.advance(61)
+        replica.platform.errors = [PlatformDown()]
+        with pytest.raises(PlatformDown):
+            await replica.read()
+
+
+class TestStaleWhileRevalidate:
+    async def _revalidated(self, replica: Replica, value: str) -> None:
+        while (answer := await replica.read()) != (value, Outcome.HIT):
+            assert answer == ("v1", Outcome.STALE)
+            await turn()
+
+    async def test_a_stale_answer_is_served_at_once_and_fetched_anew_once(self, replica: Replica) -> None:
+        await replica.read()
+        replica.platform.value = "v2"
+        replica.platform.gate.clear()
+        replica.clock.advance(70)
+        for _ in range(3):
+            assert await replica.read() == ("v1", Outcome.STALE)
+        await until(lambda: replica.platform.calls == 2)
+        replica.platform.gate.set()
+        await self._revalidated(replica, "v2")
+        assert replica.platform.calls == 2
+
+    async def test_a_failed_revalidation_hurts_nobody(self, replica: Replica) -> None:
+        await replica.read()
+        replica.platform.errors = [PlatformDown()]
+        replica.clock.advance(70)
+        assert await replica.read() == ("v1", Outcome.STALE)
+        await until(lambda: replica.platform.calls == 2)
+        await self._revalidated(replica, "v1")
+
+    async def test_a_revalidation_ends_with_the_cache(self, replica: Replica) -> None:
+        async with replica.cache.running():
+            await replica.read()
+            replica.platform.gate.clear()
+            replica.clock.advance(70)
+            await replica.read()
+            await until(lambda: replica.platform.calls == 2)
+        assert replica.platform.cancelled == 1
+
+
+class TestStaleIfError:
+    async def test_it_stands_in_for_a_failure_that_is_excused(self, replica: Replica) -> None:
+        await replica.read()
+        replica.clock.advance(359)
+        replica.platform.errors = [PlatformDown()]
+        served = await replica.cache.read(make_place(), replica.platform.fetch)
+        assert (served.answer.body, served.outcome, served.age) == (b"v1", Outcome.STALE_IF_ERROR, 359)
+
+    async def test_not_for_one_that_is_not(self, replica: Replica) -> None:
+        await replica.read()
+        replica.clock.advance(100)
+        replica.platform.errors = [RuntimeError("a fault")]
+        with pytest.raises(RuntimeError, match="a fault"):
+            await replica.read()
+        assert replica.observer.outcomes[-1] is Outcome.MISS
+
+    async def test_not_for_ever(self, replica: Replica) -> None:
+        await replica.read()
+        replica.clock.advance(360)
+        replica.platform.errors = [PlatformDown()]
+        with pytest.raises(PlatformDown):
+            await replica.read()
+
+    async def test_not_if_a_write_came_between(self, replica: Replica) -> None:
+        await replica.read()
+        replica.clock.advance(100)
+        replica.platform.errors = [PlatformDown()]
+        replica.platform.gate.clear()
+        reading = replica.reading()
+        await until(lambda: replica.platform.calls == 2)
+        async with replica.cache.changing("acme", ["lists"], 5):
+            pass
+        replica.platform.gate.set()
+        with pytest.raises(PlatformDown):
+            await reading
+
+    async def test_errors_are_not_stored(self, replica: Replica) -> None:
+        replica.platform.errors = [PlatformDown()]
+        with pytest.raises(PlatformDown):
+            await replica.read()
+        assert await replica.read() == ("v1", Outcome.MISS)
+
+
+class TestDirectives:
+    async def test_no_cache_asks_and_stores(self, replica: Replica) -> None:
+        await replica.read()
+        replica.platform.value = "v2"
+        assert await replica.read(no_cache=True) == ("v2", Outcome.FORCED)
+        assert await replica.read() == ("v2", Outcome.HIT)
+
+    async def test_no_cache_gets_the_error(self, replica: Replica) -> None:
+        await replica.read()
+        replica.platform.errors = [PlatformDown()]
+        with pytest.raises(PlatformDown):
+            await replica.read(no_cache=True)
+        assert replica.observer.outcomes[-1] is Outcome.FORCED
+
+    async def test_no_cache_does_not_join_what_began_before_nor_is_it_undone_by_it(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        earlier = replica.reading()
+        await until(lambda: replica.platform.calls == 1)
+        replica.platform.value = "v2"
+        forced = replica.reading(no_cache=True)
+        await until(lambda: replica.platform.calls == 2)
+        later = replica.reading()
+        replica.platform.gate.set()
+        assert await earlier == ("v1", Outcome.MISS)
+        assert await forced == ("v2", Outcome.FORCED)
+        assert (await later)[0] == "v2"
+        assert await replica.read() == ("v2", Outcome.HIT)
+
+    async def test_an_age_limits_hits(self, replica: Replica) -> None:
+        assert await replica.read(max_age=10) == ("v1", Outcome.MISS)
+        replica.clock.advance(10)
+        assert await replica.read(max_age=10) == ("v1", Outcome.HIT)
+        replica.clock.advance(1)
+        replica.platform.value = "v2"
+        assert await replica.read(max_age=10) == ("v2", Outcome.FORCED)
+        assert await replica.read(max_age=0) == ("v2", Outcome.FORCED)
+        replica.clock.advance(70)
+        assert await replica.read(max_age=1000) == ("v2", Outcome.FORCED)
+
+    async def test_no_store_stores_nothing_and_joins_nobody(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        readings = [replica.reading(), replica.reading(no_store=True)]
+        await until(lambda: replica.platform.calls == 2)
+        replica.platform.gate.set()
+        assert [(await each)[1] for each in readings] == [Outcome.MISS, Outcome.BYPASS]
+        assert await replica.read(make_place("b"), no_store=True) == ("v1", Outcome.BYPASS)
+        assert await replica.cache.find(make_place("b")) is None
+        replica.platform.errors = [PlatformDown()]
+        with pytest.raises(PlatformDown):
+            await replica.read(no_store=True)
+        assert replica.observer.outcomes[-1] is Outcome.BYPASS
+
+    async def test_only_if_cached_never_fetches(self, replica: Replica) -> None:
+        with pytest.raises(NotCached):
+            await replica.read(only_if_cached=True)
+        await replica.read()
+        assert await replica.read(only_if_cached=True) == ("v1", Outcome.HIT)
+        replica.clock.advance(70)
+        assert await replica.read(only_if_cached=True) == ("v1", Outcome.STALE)
+        for directives in ({"no_cache": True}, {"no_store": True}, {"max_age": 1}):
+            with pytest.raises(NotCached):
+                await replica.read(only_if_cached=True, **directives)
+        replica.clock.advance(70)
+        with pytest.raises(NotCached):
+            await replica.read(only_if_cached=True)
+        assert replica.platform.calls == 1
+
+
+class TestCoalescing:
+    async def test_a_thousand_misses_make_one_fetch(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        readings = [replica.reading() for _ in range(1000)]
+        await eventually(lambda: replica.platform.calls > 0)
+        replica.platform.gate.set()
+        outcomes = [outcome for _, outcome in await asyncio.gather(*readings)]
+        assert (replica.platform.calls, outcomes.count(Outcome.MISS)) == (1, 1)
+        assert set(outcomes) <= {Outcome.MISS, Outcome.COLLAPSED, Outcome.HIT}
+        assert replica.observer.failures == []
+
+    async def test_a_leader_that_leaves_fails_nobody(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        leader, follower = replica.reading(), replica.reading()
+        await until(lambda: replica.platform.calls == 1)
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        replica.platform.gate.set()
+        assert await follower == ("v1", Outcome.COLLAPSED)
+        assert (replica.platform.calls, replica.platform.cancelled) == (1, 0)
+
+    async def test_a_fetch_that_nobody_waits_for_ends(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        readings = [replica.reading() for _ in range(3)]
+        await until(lambda: replica.platform.calls == 1)
+        for reading in readings:
+            reading.cancel()
+        await asyncio.gather(*readings, return_exceptions=True)
+        await until(lambda: replica.platform.cancelled == 1)
+        replica.platform.gate.set()
+        assert await replica.read() == ("v1", Outcome.MISS)
+
+    async def test_a_failed_leader_has_one_successor(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        replica.platform.errors = [PlatformDown("first")]
+        readings = [replica.reading() for _ in range(10)]
+        await until(lambda: replica.platform.calls == 1)
+        await eventually(lambda: len(asyncio.all_tasks()) > 10)
+        replica.platform.gate.set()
+        answers = await asyncio.gather(*readings, return_exceptions=True)
+        failed = [each for each in answers if isinstance(each, Exception)]
+        assert list(map(str, failed)) == ["first"]
+        assert replica.platform.calls == 2
+
+    async def test_the_successors_error_goes_to_all_the_rest(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        replica.platform.errors = [PlatformDown("first"), *(PlatformDown("second") for _ in range(9))]
+        readings = [replica.reading() for _ in range(10)]
+        await until(lambda: replica.platform.calls == 1)
+        replica.platform.gate.set()
+        answers = await asyncio.gather(*readings, return_exceptions=True)
+        assert sorted(map(str, answers)) == ["first", *["second"] * 9]
+        assert replica.platform.calls == 2

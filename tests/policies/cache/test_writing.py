@@ -1,0 +1,160 @@
+"""What a write does to what is cached, over every kind of store."""
+
+import asyncio
+
+import pytest
+
+from app.policies.cache.model import Outcome
+from tests.policies.cache.conftest import Replica, eventually, make_place
+from tests.support.sockets import until
+
+
+class TestAroundAWrite:
+    async def test_what_it_touches_is_invalid_before_and_after_it(self, replica: Replica) -> None:
+        await replica.read()
+        async with replica.cache.changing("acme", ["lists"], 5):
+            assert await replica.read() == ("v1", Outcome.MISS)
+            replica.platform.value = "v2"
+        assert await replica.read() == ("v2", Outcome.MISS)
+        assert await replica.read() == ("v2", Outcome.HIT)
+
+    async def test_reads_during_it_are_not_stored(self, replica: Replica) -> None:
+        async with replica.cache.changing("acme", ["lists"], 5):
+            for _ in range(2):
+                served = await replica.cache.read(make_place(), replica.platform.fetch)
+                assert (served.outcome, served.stored) == (Outcome.MISS, False)
+            assert await replica.cache.find(make_place()) is None
+
+    async def test_other_tags_and_tenants_are_left_alone(self, replica: Replica) -> None:
+        others = make_place("b", tags=("domains",)), make_place("c", tenant="rival")
+        for place in others:
+            await replica.read(place)
+        async with replica.cache.changing("acme", ["lists", "contacts"], 5):
+            for place in others:
+                assert await replica.read(place) == ("v1", Outcome.HIT)
+        for place in others:
+            assert await replica.read(place) == ("v1", Outcome.HIT)
+
+    async def test_without_tags_it_touches_nothing(self, replica: Replica) -> None:
+        await replica.read()
+        async with replica.cache.changing("acme", [], 5):
+            assert await replica.read() == ("v1", Outcome.HIT)
+
+    async def test_one_that_fails_counts_like_any(self, replica: Replica) -> None:
+        await replica.read()
+        with pytest.raises(RuntimeError):
+            async with replica.cache.changing("acme", ["lists"], 5):
+                raise RuntimeError
+        assert await replica.read() == ("v1", Outcome.MISS)
+        assert await replica.read() == ("v1", Outcome.HIT)
+
+    async def test_one_that_is_cancelled_counts_like_any(self, replica: Replica) -> None:
+        await replica.read()
+        inside = asyncio.Event()
+
+        async def write() -> None:
+            async with replica.cache.changing("acme", ["lists"], 5):
+                inside.set()
+                await asyncio.Event().wait()
+
+        writing = asyncio.create_task(write())
+        await inside.wait()
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert await replica.read() == ("v1", Outcome.MISS)
+        assert await replica.read() == ("v1", Outcome.HIT)
+
+    async def test_several_at_once_are_counted(self, replica: Replica) -> None:
+        async with replica.cache.changing("acme", ["lists"], 5):
+            async with replica.cache.changing("acme", ["lists", "lists", "domains"], 5):
+                await replica.read()
+            await replica.read()
+            assert await replica.cache.find(make_place()) is None
+        await replica.read()
+        assert await replica.read() == ("v1", Outcome.HIT)
+
+    async def test_one_that_never_ends_is_over_after_its_time(self, replica: Replica) -> None:
+        await replica.read()
+        crashed = replica.cache.changing("acme", ["lists"], 0.3)
+        await crashed.__aenter__()
+        assert await replica.read() == ("v1", Outcome.MISS)
+        assert await replica.cache.find(make_place()) is None
+        found: list[bool] = []
+        async with asyncio.timeout(10):
+            while not any(found):
+                await replica.read()
+                found.append(await replica.cache.find(make_place()) is not None)
+        await crashed.__aexit__(None, None, None)
+        assert await replica.cache.find(make_place()) is None
+
+
+class TestReadsUnderWay:
+    async def test_a_read_that_began_before_a_write_is_not_stored(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        reading = replica.reading()
+        await until(lambda: replica.platform.calls == 1)
+        async with replica.cache.changing("acme", ["lists"], 5):
+            replica.platform.value = "v2"
+        replica.platform.gate.set()
+        assert await reading == ("v1", Outcome.MISS)
+        assert await replica.cache.find(make_place()) is None
+        assert await replica.read() == ("v2", Outcome.MISS)
+
+    async def test_a_read_that_began_during_a_write_is_not_stored(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        async with replica.cache.changing("acme", ["lists"], 5):
+            reading = replica.reading()
+            await until(lambda: replica.platform.calls == 1)
+            replica.platform.value = "v2"
+        replica.platform.gate.set()
+        assert await reading == ("v1", Outcome.MISS)
+        assert await replica.read() == ("v2", Outcome.MISS)
+
+    async def test_a_read_that_begins_during_a_write_and_ends_in_it_is_not_stored(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        reading = replica.reading()
+        await until(lambda: replica.platform.calls == 1)
+        async with replica.cache.changing("acme", ["lists"], 5):
+            replica.platform.gate.set()
+            assert await reading == ("v1", Outcome.MISS)
+            replica.platform.value = "v2"
+        assert await replica.read() == ("v2", Outcome.MISS)
+
+    async def test_nobody_joins_a_read_that_began_before_a_write_has_ended(self, replica: Replica) -> None:
+        replica.platform.gate.clear()
+        before = replica.reading()
+        await until(lambda: replica.platform.calls == 1)
+        async with replica.cache.changing("acme", ["lists"], 5):
+            during = replica.reading()
+            await until(lambda: replica.platform.calls == 2)
+            replica.platform.value = "v2"
+        after = replica.reading()
+        await eventually(lambda: replica.platform.calls == 3)
+        replica.platform.gate.set()
+        assert [(await each)[0] for each in (before, during, after)] == ["v1", "v1", "v2"]
+
+
+class TestPurging:
+    @pytest.mark.parametrize(
+        ("scope", "gone"),
+        [
+            ({}, {"acme/lists", "acme/domains", "rival/lists"}),
+            ({"tenant": "acme"}, {"acme/lists", "acme/domains"}),
+            ({"tenant": "acme", "tag": "lists"}, {"acme/lists"}),
+        ],
+    )
+    async def test_it_removes_what_it_says(self, replica: Replica, scope: dict[str, str], gone: set[str]) -> None:
+        places = {
+            f"{tenant}/{tag}": make_place(tenant=tenant, tags=(tag,))
+            for tenant, tag in (("acme", "lists"), ("acme", "domains"), ("rival", "lists"))
+        }
+        for place in places.values():
+            await replica.read(place)
+        await replica.cache.purge(**scope)
+        found = {name for name, place in places.items() if await replica.cache.find(place)}
+        assert found == set(places) - gone
+
+    async def test_a_tag_needs_its_tenant(self, replica: Replica) -> None:
+        with pytest.raises(ValueError, match="belongs to a tenant"):
+            await replica.cache.purge(tag="lists")

@@ -1,0 +1,197 @@
+"""Circuit breakers."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.policies.breaker import BreakerPolicy, CircuitBreaker, Snapshot, State, Verdict
+from tests.support.breakers import POLICY, Changes, call, opened, refused
+from tests.support.clocks import Clock
+
+
+@pytest.fixture
+def breaker(clock: Clock, changes: Changes) -> CircuitBreaker:
+    return CircuitBreaker(POLICY, clock, changes)
+
+
+class TestClosed:
+    def test_calls_pass_whatever_they_end_in_until_there_are_enough(self, breaker: CircuitBreaker) -> None:
+        call(breaker, Verdict.FAILURE, times=3)
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 3, 3, None)
+
+    def test_enough_failures_open_it(self, breaker: CircuitBreaker, changes: Changes) -> None:
+        opened(breaker)
+        assert breaker.snapshot().state is State.OPEN
+        assert changes.seen == [(State.CLOSED, State.OPEN)]
+
+    def test_a_share_of_failures_opens_it(self, breaker: CircuitBreaker) -> None:
+        call(breaker, Verdict.SUCCESS, times=6)
+        call(breaker, Verdict.FAILURE, times=5)
+        assert breaker.snapshot().state is State.CLOSED
+        call(breaker, Verdict.FAILURE)
+        assert breaker.snapshot().state is State.OPEN
+
+    def test_a_success_never_opens_it(self, breaker: CircuitBreaker) -> None:
+        call(breaker, Verdict.FAILURE, times=3)
+        call(breaker, Verdict.SUCCESS)
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 4, 3, None)
+
+    def test_slow_calls_have_failed(self, breaker: CircuitBreaker) -> None:
+        call(breaker, Verdict.SUCCESS, 9.99, times=4)
+        assert breaker.snapshot().failures == 0
+        call(breaker, Verdict.SUCCESS, 10.0, times=2)
+        call(breaker, Verdict.NONE, 10.0, times=2)
+        assert breaker.snapshot().state is State.OPEN
+
+    def test_calls_without_a_verdict_are_not_counted(self, breaker: CircuitBreaker) -> None:
+        call(breaker, Verdict.NONE, times=9)
+        with breaker.admit():
+            pass
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 0, 0, None)
+
+    def test_only_the_first_verdict_counts(self, breaker: CircuitBreaker) -> None:
+        with breaker.admit() as admission:
+            admission.done(Verdict.FAILURE, 0.1)
+            admission.done(Verdict.FAILURE, 0.1)
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 1, 1, None)
+
+    def test_an_error_passes_through(self, breaker: CircuitBreaker) -> None:
+        with pytest.raises(KeyError), breaker.admit():
+            raise KeyError
+        assert breaker.snapshot().calls == 0
+
+    def test_calls_leave_the_window(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        call(breaker, Verdict.FAILURE, times=3)
+        clock.now += 26.0
+        call(breaker, Verdict.SUCCESS)
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 4, 3, None)
+        clock.now += 4.0
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 1, 0, None)
+        call(breaker, Verdict.FAILURE, times=2)
+        assert breaker.snapshot().state is State.CLOSED
+        call(breaker, Verdict.FAILURE)
+        assert breaker.snapshot().state is State.OPEN
+
+    @given(st.lists(st.tuples(st.floats(0, 20), st.booleans()), max_size=80))
+    def test_the_window_counts_what_is_young_and_nothing_old(self, calls: list[tuple[float, bool]]) -> None:
+        clock = Clock(0.0)
+        breaker = CircuitBreaker(BreakerPolicy(window=30.0, minimum_calls=1000), clock)
+        made: list[tuple[float, bool]] = []
+        for pause, failed in calls:
+            clock.now += pause
+            call(breaker, Verdict.FAILURE if failed else Verdict.SUCCESS)
+            made.append((clock.now, failed))
+            snapshot = breaker.snapshot()
+            young = [each for when, each in made if when > clock.now - 27.0]
+            current = [each for when, each in made if when > clock.now - 30.0]
+            assert len(young) <= snapshot.calls <= len(current)
+            assert sum(young) <= snapshot.failures <= sum(current)
+
+
+class TestOpen:
+    def test_calls_are_refused_and_told_how_long(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        opened(breaker)
+        assert refused(breaker) == 15.0
+        clock.now += 14.0
+        assert refused(breaker) == 1.0
+        assert breaker.snapshot() == Snapshot(State.OPEN, 0, 0, 1.0)
+
+    def test_late_verdicts_are_not_heard(self, breaker: CircuitBreaker, changes: Changes) -> None:
+        late = [breaker.admit() for _ in range(9)]
+        opened(breaker)
+        for admission in late:
+            admission.done(Verdict.FAILURE, 0.1)
+        assert changes.seen == [(State.CLOSED, State.OPEN)]
+        assert breaker.snapshot() == Snapshot(State.OPEN, 0, 0, 15.0)
+
+    def test_time_alone_changes_nothing(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        opened(breaker)
+        clock.now += 1000.0
+        assert breaker.snapshot() == Snapshot(State.OPEN, 0, 0, 0.0)
+
+
+class TestHalfOpen:
+    def test_one_call_at_a_time_passes(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        opened(breaker)
+        clock.now += 15.0
+        with breaker.admit():
+            assert breaker.snapshot().state is State.HALF_OPEN
+            assert refused(breaker) == 1.0
+            assert breaker.snapshot() == Snapshot(State.HALF_OPEN, 0, 0, None)
+
+    def test_a_probe_that_succeeds_closes_it(self, breaker: CircuitBreaker, clock: Clock, changes: Changes) -> None:
+        opened(breaker)
+        clock.now += 15.0
+        call(breaker, Verdict.SUCCESS)
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 0, 0, None)
+        assert changes.seen == [
+            (State.CLOSED, State.OPEN),
+            (State.OPEN, State.HALF_OPEN),
+            (State.HALF_OPEN, State.CLOSED),
+        ]
+
+    def test_a_probe_without_a_verdict_leaves_the_next_its_turn(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        opened(breaker)
+        clock.now += 15.0
+        with pytest.raises(KeyError), breaker.admit():
+            raise KeyError
+        assert breaker.snapshot().state is State.HALF_OPEN
+        with breaker.admit():
+            refused(breaker)
+        call(breaker, Verdict.SUCCESS)
+        assert breaker.snapshot().state is State.CLOSED
+
+    def test_a_verdict_twice_does_not_free_the_next_probe(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        opened(breaker)
+        clock.now += 15.0
+        with breaker.admit() as first:
+            first.done(Verdict.NONE, 0.1)
+            with breaker.admit():
+                first.done(Verdict.SUCCESS, 0.1)
+                assert breaker.snapshot().state is State.HALF_OPEN
+                refused(breaker)
+
+    @pytest.mark.parametrize("verdict", Verdict)
+    def test_verdicts_from_before_are_not_the_probes(
+        self, breaker: CircuitBreaker, clock: Clock, verdict: Verdict
+    ) -> None:
+        late = breaker.admit()
+        opened(breaker)
+        clock.now += 15.0
+        with breaker.admit():
+            late.done(verdict, 0.1)
+            assert breaker.snapshot().state is State.HALF_OPEN
+            refused(breaker)
+
+    def test_verdicts_from_before_are_not_counted_afterwards(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        late = [breaker.admit() for _ in range(9)]
+        opened(breaker)
+        clock.now += 15.0
+        call(breaker, Verdict.SUCCESS)
+        for admission in late:
+            admission.done(Verdict.FAILURE, 0.1)
+        assert breaker.snapshot() == Snapshot(State.CLOSED, 0, 0, None)
+
+    def test_the_pause_doubles_up_to_two_minutes_and_starts_anew(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        opened(breaker)
+        pauses = []
+        for _ in range(6):
+            pauses.append(refused(breaker))
+            clock.now += pauses[-1]
+            call(breaker, Verdict.FAILURE)
+        assert pauses == [15.0, 30.0, 60.0, 120.0, 120.0, 120.0]
+        clock.now += 120.0
+        call(breaker, Verdict.SUCCESS)
+        assert refused(opened(breaker)) == 15.0
+
+    def test_a_pause_longer_than_that_stays_as_it_is(self, clock: Clock) -> None:
+        breaker = opened(CircuitBreaker(BreakerPolicy(minimum_calls=4, open_for=300.0), clock))
+        clock.now += 300.0
+        call(breaker, Verdict.FAILURE)
+        assert refused(breaker) == 300.0
+
+    def test_a_slow_probe_has_failed(self, breaker: CircuitBreaker, clock: Clock) -> None:
+        opened(breaker)
+        clock.now += 15.0
+        call(breaker, Verdict.SUCCESS, 10.0)
+        assert refused(breaker) == 30.0

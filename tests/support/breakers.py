@@ -1,0 +1,38 @@
+"""Making calls through circuit breakers."""
+
+import pytest
+
+from app.policies.breaker import BreakerOpen, BreakerPolicy, CircuitBreaker, State, Verdict
+
+POLICY = BreakerPolicy(window=30.0, minimum_calls=4, failure_ratio=0.5, slow_call=10.0, open_for=15.0)
+
+
+class Changes:
+    """Notes every change of state."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[State, State]] = []
+
+    def __call__(self, before: State, after: State) -> None:
+        """Note one."""
+        self.seen.append((before, after))
+
+
+def call(breaker: CircuitBreaker, verdict: Verdict, seconds: float = 0.1, times: int = 1) -> None:
+    """Make calls that end in a verdict."""
+    for _ in range(times):
+        with breaker.admit() as admission:
+            admission.done(verdict, seconds)
+
+
+def opened(breaker: CircuitBreaker) -> CircuitBreaker:
+    """Open a closed breaker and return it."""
+    call(breaker, Verdict.FAILURE, times=4)
+    return breaker
+
+
+def refused(breaker: CircuitBreaker) -> float:
+    """Return the seconds after which a call that is refused may be tried again."""
+    with pytest.raises(BreakerOpen) as caught:
+        breaker.admit()
+    return caught.value.retry_after

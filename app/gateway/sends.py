@@ -89,6 +89,18 @@ class Sends:
         since = attempt.created_at - _TAKEN_SINCE
         return await _before(self._journal.references(attempt.tenant, attempt.operation, since=since))
 
+    async def rivals(self, attempt: Attempt) -> list[Attempt]:
+        """Return the other attempts of the same kind whose fate is open, so that what one is looking for may be theirs.
+
+        Ask this before `taken`: what is confirmed in between is then at least among one of them.
+
+        Raises:
+            StateUnavailable: the journal cannot be read.
+        """
+        since = attempt.created_at - _TAKEN_SINCE
+        found = await _before(self._journal.unresolved(attempt.tenant, attempt.operation, since=since))
+        return [each for each in found if each.id != attempt.id]
+
 
 def new_attempt(operation: str, fingerprint: str, request: dict[str, Any], caller: Caller) -> NewAttempt:
     """Return what the journal is told of something that is about to be sent."""

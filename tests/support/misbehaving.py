@@ -17,8 +17,8 @@ POLICIES: dict[str, Any] = {
     "retry_base": 0.01,
     "retry_cap": 0.02,
     "connect_timeout": 0.5,
-    "interactive_timeout": 0.6,
-    "write_timeout": 0.6,
+    "interactive_timeout": 1.0,
+    "write_timeout": 1.0,
     "send_lookup_time": 0.3,
     "duplicate_window": 10,
 }
@@ -31,7 +31,7 @@ ACCOUNTS = tuple(
 Campaign = dict[str, Any]
 
 
-def tenant_of(account: Account, base_url: str, **fields: object) -> Tenant:
+def tenant_of(account: Account, base_url: str, **fields: Any) -> Tenant:
     """Return the tenant of an account; its keys end in its name."""
     return make_tenant(
         tenant_id=account.username, base_url=base_url, password=account.password, suffix=account.username, **fields

@@ -2,7 +2,7 @@
 
 Before a campaign leaves, a row in the journal says so, with what is needed to recognize it. If the answer is lost, the
 campaign is looked for among those that the platform shows. Exactly one that looks like it, was not there before and
-belongs to no other attempt is the one; anything else stays unknown, and nothing is sent again.
+can be no other attempt's is the one; anything else stays unknown, and nothing is sent again.
 """
 
 import asyncio
@@ -122,13 +122,16 @@ class CampaignCreator:
 
     async def _look(self, attempt: Attempt, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
         shown = await self._shown(wanted, caller)
+        rivals = await self._sends.rivals(attempt)
         taken = await self._sends.taken(attempt)
         found = wanted.among(shown, (int(reference) for reference in taken))
-        if len(found) == 1:
-            return found[0], ""
         if not found:
             return None, "no campaign that looks like it is there so far"
-        return None, f"several campaigns look like it ({', '.join(str(each.id) for each in found)})"
+        if len(found) > 1:
+            return None, f"several campaigns look like it ({', '.join(str(each.id) for each in found)})"
+        if any(Sought.from_json(each.request).among(found) for each in rivals):
+            return None, f"another request whose fate is open may have created campaign {found[0].id}"
+        return found[0], ""
 
     async def _shown(self, wanted: Sought, caller: Caller) -> list[Campaign]:
         """Return the campaigns of the days on which the platform may list it."""

@@ -1,0 +1,118 @@
+"""The gateway as a process of its own, that can be killed and started again."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import yaml
+
+from app.tenants.keys import hash_key
+from tests.support.servers import unused_port
+
+ROOT = Path(__file__).parents[2]
+_COMMAND = (sys.executable, "-c", "from app.cli import main; main()", "serve")
+_LOOK_AGAIN = 0.02
+
+
+class GatewayProcess:
+    """A gateway that keeps its port over restarts.
+
+    Args:
+        folder: where its settings, its log and what it keeps are.
+        settings: its settings, by the names of their environment variables without the prefix.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._process: Process | None = None
+        self._port = unused_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.up = asyncio.Event()
+
+    @property
+    def log(self) -> str:
+        """What it has written so far."""
+        return (self._folder / "log").read_text(encoding="utf-8")
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("UMAIL_GATEWAY_")}
+        given = {f"UMAIL_GATEWAY_{name}": str(value) for name, value in self._settings.items()}
+        environment = {**kept, **given, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
+        with (self._folder / "log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *_COMMAND, "--port", str(self._port), cwd=self._folder, env=environment, stdout=log, stderr=log
+            )
+        async with httpx2.AsyncClient(base_url=self.url) as client:
+            while not await _is_ready(client):
+                if self._process.returncode is not None:
+                    raise RuntimeError(self.log)
+                await asyncio.sleep(_LOOK_AGAIN)
+        self.up.set()
+
+    async def kill(self) -> None:
+        """End it as a crash does."""
+        await self._end(signal.SIGKILL)
+
+    async def terminate(self) -> None:
+        """Ask it to end, and wait until it has."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, how: signal.Signals) -> None:
+        self.up.clear()
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(how)
+            await self._process.wait()
+
+
+async def _is_ready(client: httpx2.AsyncClient) -> bool:
+    try:
+        return (await client.get("/readyz")).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def tenants_file(folder: Path, base_url: str, accounts: Iterable[tuple[str, str]]) -> str:
+    """Write a tenants file and return its URL; each tenant's API key is `key_of` its name.
+
+    Args:
+        folder: where to.
+        base_url: the platform's.
+        accounts: names and passwords.
+    """
+    tenants = [
+        {
+            "id": name,
+            "name": name,
+            "upstream": {"base_url": base_url, "username": name, "password": password},
+            "limits": {"requests_per_minute": 1_000_000, "concurrency": 100},
+            "keys": [{"id": "all", "sha256": hash_key(key_of(name)), "scopes": ["read", "write", "send"]}],
+        }
+        for name, password in accounts
+    ]
+    path = folder / "tenants.yaml"
+    path.write_text(yaml.safe_dump({"tenants": tenants}, allow_unicode=True), encoding="utf-8")
+    return f"file:{path}"
+
+
+def key_of(tenant: str) -> str:
+    """Return the API key of a tenant in `tenants_file`."""
+    return f"umg_key-of-{tenant}"
+
+
+@asynccontextmanager
+async def running_gateway(folder: Path, settings: Mapping[str, object]) -> AsyncIterator[GatewayProcess]:
+    """Run a gateway; however often it was started again, it has ended afterwards."""
+    gateway = GatewayProcess(folder, settings)
+    try:
+        await gateway.start()
+        yield gateway
+    finally:
+        await gateway.terminate()

@@ -74,7 +74,11 @@ def create_app(
     fingerprints = Fingerprints(master_key)
     state = build_state(settings, master_key, metrics)
     policies = build_policies(settings, metrics, fingerprints, state.campaigns)
-    kept = KeptJournal(journal) if journal is not None else build_journal(settings, clock)
+    kept = (
+        KeptJournal(journal, timedelta(days=settings.journal_days))
+        if journal is not None
+        else build_journal(settings, clock)
+    )
     sends = Sends(kept.journal)
     submitter = build_submitter(settings, clock, metrics, sends)
     client = UpstreamClient(transport or _pool(settings), max_reply_bytes=settings.max_reply_bytes)

@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path("~/.local/share/umail-gateway"), description="Folder of the SQLite file; made if it is not there."
     )
+    journal_days: int = Field(90, ge=2, description="Days for which the journal of sends remembers attempts.")
     master_key: Annotated[SecretStr, AfterValidator(_master_key)] | None = Field(
         None,
         description="32 bytes in base64, as `umail-gateway keys generate-master` prints them; what is kept in a shared"

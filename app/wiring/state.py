@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from redis.asyncio import Redis
 
 from app.database.database import Database
@@ -32,6 +34,8 @@ from app.settings import Settings
 from app.state.valkey import connect
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +120,13 @@ class KeptJournal:
 
     Args:
         journal: the journal.
+        retention: for how long attempts are remembered; older ones are forgotten at start.
         database: where it is kept, if the gateway opens and closes that.
     """
 
-    def __init__(self, journal: Journal, database: Database | None = None) -> None:
+    def __init__(self, journal: Journal, retention: timedelta, database: Database | None = None) -> None:
         self.journal = journal
+        self._retention = retention
         self._database = database
 
     async def check(self) -> bool:
@@ -142,7 +148,14 @@ class KeptJournal:
             if self._database is not None:
                 await stack.enter_async_context(self._database.running())
             await stack.enter_async_context(self.journal.running())
+            await self._forget_old()
             yield
+
+    async def _forget_old(self) -> None:
+        try:
+            await self.journal.forget(datetime.now(UTC) - self._retention)
+        except JournalUnavailable:
+            log.warning("journal_not_pruned")
 
 
 def build_journal(settings: Settings, clock: PlatformClock) -> KeptJournal:
@@ -154,7 +167,7 @@ def build_journal(settings: Settings, clock: PlatformClock) -> KeptJournal:
     database = Database(settings.database())
     if settings.database_url is None:
         _make_folder(settings.data_dir.expanduser())
-    return KeptJournal(DatabaseJournal(database, clock.now), database)
+    return KeptJournal(DatabaseJournal(database, clock.now), timedelta(days=settings.journal_days), database)
 
 
 async def migrate(settings: Settings) -> None:

@@ -1,0 +1,15 @@
+"""Limits as they are written in headers."""
+
+from app.policies.limits.model import Quota, Standing, ratelimit_headers
+
+
+def test_no_limits_are_no_headers() -> None:
+    assert ratelimit_headers(()) == {}
+
+
+def test_each_limit_is_written_with_what_is_left_and_when_there_is_more() -> None:
+    standings = [Standing(Quota("tenant", 600, 60), 599, 12.2), Standing(Quota("key", 10, 60), 0, 0.0)]
+    assert ratelimit_headers(standings) == {
+        "RateLimit-Policy": '"tenant";q=600;w=60, "key";q=10;w=60',
+        "RateLimit": '"tenant";r=599;t=13, "key";r=0;t=0',
+    }

@@ -1,0 +1,28 @@
+"""Limits over a real store, and asking them many times."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from limits.aio.storage import RedisStorage
+
+from app.policies.limits.model import Quota, RateLimiter
+from app.policies.limits.shared import storage_of
+from app.state.valkey import connect
+
+DAY = 86_400
+"""A window that does not end within a test."""
+
+
+@asynccontextmanager
+async def storage_at(url: str, patience: float = 5.0) -> AsyncIterator[RedisStorage]:
+    """Connect to a store as the service does."""
+    client = connect(url, timeout=patience)
+    try:
+        yield storage_of(url, client)
+    finally:
+        await client.aclose()
+
+
+async def allowed(limiter: RateLimiter, quota: Quota, times: int, subject: str = "acme") -> int:
+    """Ask so many times and return how often it was allowed."""
+    return sum([(await limiter.hit([(subject, quota)])).allowed for _ in range(times)])

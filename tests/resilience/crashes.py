@@ -23,7 +23,7 @@ from tests.support.valkey import ValkeyServer
 
 _OF_EACH_TENANT = 40
 """Campaigns; the platform takes 100 an hour of an account, and some are tried more than once."""
-_FAULTY = 0.25
+_FAULTY = 0.5
 _UNKNOWN_FOR_GOOD = 2
 _LONGEST_DELAY = 0.1
 _FIRST_TIME = datetime(2031, 1, 1, tzinfo=UTC)
@@ -186,6 +186,7 @@ class Storm:
         )
 
     def _change_weather(self) -> None:
+        self._sandbox.clear_faults()
         if self._random.random() < _FAULTY:
             operation = self._random.choice(["add-task", "add-task", "task-list"])
             kind = self._random.choice(_FAULTS)

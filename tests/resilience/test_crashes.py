@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from app.sandbox import Account, Fault, Sandbox
 from tests.resilience.crashes import weather
@@ -16,6 +17,7 @@ CAMPAIGNS = int(os.environ.get("CRASH_TEST_CAMPAIGNS", "60"))
 REQUESTS = 40
 
 
+@pytest.mark.timeout(300 + CAMPAIGNS)
 async def test_no_crash_sends_anything_twice(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     result = await weather(tmp_path, campaigns=CAMPAIGNS, seed=seed, at_once=32)

@@ -1,8 +1,5 @@
 """Limits of requests: how many a tenant and a key may make, and how many the process takes on."""
 
-from collections.abc import Mapping
-
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import refuse
@@ -63,11 +60,13 @@ class RateLimitMiddleware:
             await self._app(scope, receive, send)
             return
         decision = await self._limiter.hit(_quotas(context.caller))
-        headers = ratelimit_headers(decision.standings)
+        headers = [
+            (name.lower().encode(), value.encode()) for name, value in ratelimit_headers(decision.standings).items()
+        ]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add(message, headers)
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         if decision.allowed:
@@ -82,12 +81,6 @@ def _quotas(caller: Caller) -> list[tuple[str, Quota]]:
     if caller.requests_per_minute is not None:
         quotas.append((f"{tenant.id}/{caller.key_id}", Quota("key", caller.requests_per_minute, _MINUTE)))
     return quotas
-
-
-def _add(message: Message, headers: Mapping[str, str]) -> None:
-    found = MutableHeaders(scope=message)
-    for name, value in headers.items():
-        found[name] = value
 
 
 def _limited(decision: Decision) -> RateLimited:

@@ -3,11 +3,10 @@
 import re
 import secrets
 import time
-import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -107,25 +106,28 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._context.request_id
-            headers["traceparent"] = self._context.traceparent
-            headers.setdefault("X-Content-Type-Options", "nosniff")
-            if self._context.upstream_calls:
-                headers["Server-Timing"] = server_timing(self._context, time.perf_counter() - self._started)
+            message["headers"] = [*message.get("headers", ()), *self._headers()]
         await self._send(message)
+
+    def _headers(self) -> Iterator[tuple[bytes, bytes]]:
+        yield b"x-request-id", self._context.request_id.encode("latin-1")
+        yield b"traceparent", self._context.traceparent.encode("latin-1")
+        yield b"x-content-type-options", b"nosniff"
+        if self._context.upstream_calls:
+            timing = server_timing(self._context, time.perf_counter() - self._started)
+            yield b"server-timing", timing.encode("latin-1")
 
 
 def request_context(headers: Mapping[str, str]) -> RequestContext:
     """Build a request's context: its id and trace are taken from the caller if they are sane."""
     given = headers.get("x-request-id", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     traceparent = headers.get("traceparent", "")
-    return RequestContext(request_id, traceparent if _TRACEPARENT.fullmatch(traceparent) else _new_traceparent())
-
-
-def _new_traceparent() -> str:
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    # All of them in one go: each call for randomness enters the kernel.
+    random = secrets.token_hex(40)
+    return RequestContext(
+        given if _REQUEST_ID.fullmatch(given) else random[:32],
+        traceparent if _TRACEPARENT.fullmatch(traceparent) else f"00-{random[32:64]}-{random[64:]}-00",
+    )
 
 
 class BodyLimitMiddleware:

@@ -3,7 +3,11 @@
 Labels are bounded: routes and operations are fixed sets, and nothing a caller or the platform writes becomes a label.
 """
 
+from typing import Any, TypeVar
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+Metric = TypeVar("Metric", Counter, Histogram)
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -15,6 +19,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._children: dict[tuple[Any, ...], Any] = {}
         self._requests = Histogram(
             "umail_gateway_request_duration_seconds",
             "Requests by method, route and status.",
@@ -84,7 +89,7 @@ class Metrics:
 
     def looked_up(self, outcome: str) -> None:
         """Count a read by where its answer came from."""
-        self._cache.labels(outcome).inc()
+        self._child(self._cache, outcome).inc()
 
     def state_failed(self, action: str) -> None:
         """Count a failed use of the state store."""
@@ -109,15 +114,23 @@ class Metrics:
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; methods outside HTTP's own become `other`."""
         known = method if method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} else "other"
-        self._requests.labels(known, route, str(status)).observe(seconds)
+        self._child(self._requests, known, route, str(status)).observe(seconds)
 
     def upstream_finished(self, operation: str, outcome: str, seconds: float) -> None:
         """Count one call to the platform."""
-        self._upstream.labels(operation, outcome).observe(seconds)
+        self._child(self._upstream, operation, outcome).observe(seconds)
 
     def drifted(self, operation: str, kind: str) -> None:
         """Count one deviation."""
         self._drift.labels(operation, kind).inc()
+
+    def _child(self, metric: Metric, *labels: str) -> Metric:
+        """Return a metric's child; the library takes a lock to find it."""
+        key = (metric, *labels)
+        child: Metric | None = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
 
     def render(self) -> bytes:
         """Return the exposition text."""

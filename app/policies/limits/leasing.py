@@ -1,4 +1,4 @@
-"""Leases: what a process has counted in the shared store ahead of the requests that will use it."""
+"""Leases: what has been counted as a whole, ahead of the requests that will use it."""
 
 import asyncio
 import math

@@ -1,13 +1,14 @@
 """Limits counted in the process."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
+from app.policies.limits.leasing import Leases
 from app.policies.limits.model import Decision, Quota, Standing
 
 
@@ -18,23 +19,36 @@ def item_of(quota: Quota) -> RateLimitItem:
 
 
 class MemoryRateLimiter:
-    """A `RateLimiter` for one process: a sliding window, of which only two counters are kept."""
+    """A `RateLimiter` for one process: a sliding window, of which only two counters are kept.
 
-    def __init__(self) -> None:
+    The library starts a thread now and then and counts in some forty microseconds, so what it counts is leased.
+
+    Args:
+        clock: a monotonic clock in seconds, for leases.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._strategy = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._leases = Leases(clock)
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
         """Count one request."""
         standings: list[Standing] = []
         for subject, quota in reversed(quotas):
-            item = item_of(quota)
-            allowed = self._strategy.hit(item, subject)
-            stats = self._strategy.get_window_stats(item, subject)
-            reset = max(stats.reset_time - time.time(), 0.0)
-            standings.append(Standing(quota, stats.remaining if allowed else 0, reset))
-            if not allowed:
-                return Decision(False, tuple(reversed(standings)), max(reset, 1.0))
+            standing = self._leases.spend(subject, quota) or self._leased(subject, quota)
+            standings.append(standing)
+            if standing.remaining < 0:
+                refused = Standing(quota, 0, standing.reset)
+                return Decision(False, (*reversed(standings[:-1]), refused), max(standing.reset, 1.0))
         return Decision(True, tuple(reversed(standings)))
+
+    def _leased(self, subject: str, quota: Quota) -> Standing:
+        item = item_of(quota)
+        sizes = dict.fromkeys((self._leases.wanted(subject, quota), 1))
+        size = next((size for size in sizes if self._strategy.hit(item, subject, cost=size)), 0)
+        stats = self._strategy.get_window_stats(item, subject)
+        standing = Standing(quota, stats.remaining, max(stats.reset_time - time.time(), 0.0))
+        return self._leases.begin(subject, quota, size, standing)
 
 
 class MemoryWindow:

@@ -39,7 +39,7 @@ class MemoryRateLimiter:
             standings.append(standing)
             if standing.remaining < 0:
                 refused = Standing(quota, 0, standing.reset)
-                return Decision(False, (*reversed(standings[:-1]), refused), max(standing.reset, 1.0))
+                return Decision(False, (refused, *reversed(standings[:-1])), max(standing.reset, 1.0))
         return Decision(True, tuple(reversed(standings)))
 
     def _leased(self, subject: str, quota: Quota) -> Standing:

@@ -1,7 +1,10 @@
 """Limits counted in a store that workers and replicas share."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
 
 from limits import RateLimitItem
 from limits.aio.storage import RedisStorage
@@ -9,11 +12,13 @@ from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterR
 from limits.errors import StorageError
 from redis.asyncio import Redis
 
-from app.policies.limits.leasing import Leases
 from app.policies.limits.memory import item_of
 from app.policies.limits.model import UNLIMITED, Decision, Quota, Standing
 
+_LEASES = 50
 _PAUSE_SECONDS = 0.5
+
+_Key = tuple[str, Quota]
 
 
 def storage_of(url: str, client: Redis) -> RedisStorage:
@@ -30,68 +35,110 @@ def storage_of(url: str, client: Redis) -> RedisStorage:
 class _Outages:
     """Remembers for a moment that the store is gone, so that not every request waits to find out again."""
 
-    def __init__(self, on_failure: Callable[[], None]) -> None:
+    def __init__(self, on_failure: Callable[[], None], now: Callable[[], float]) -> None:
         self._on_failure = on_failure
-        self._until = 0.0
+        self._now = now
+        self._until = -inf
 
     def lasts(self) -> bool:
-        return time.monotonic() < self._until
+        return self._now() < self._until
 
     def began(self) -> None:
-        self._until = time.monotonic() + _PAUSE_SECONDS
+        self._until = self._now() + _PAUSE_SECONDS
         self._on_failure()
+
+
+@dataclass(slots=True)
+class _Lease:
+    left: int
+    until: float
+    remaining: int
+    reset_at: float
 
 
 class SharedRateLimiter:
     """A `RateLimiter` over a shared store.
 
-    Most requests are counted in the process, out of a small lease that was counted in the store as a whole (see
-    `Leases`). The sum over all processes never exceeds the quota; it may fall short of it by what is left of leases
-    when they run out, after a second. While the store is gone, everything is allowed.
+    Most requests are counted in the process, out of a small lease of a fiftieth of the quota that was counted in the
+    store as a whole. A lease lasts as long as the quota's window, so that a tenant that calls rarely gets what it was
+    counted for. Hence the processes together allow no more than the quota, but for the rest of a lease that each may
+    carry into the next window, and no less but for the rest that each may hold. While the store is gone, everything is
+    allowed.
 
     Args:
         storage: the store.
         on_failure: told when the store cannot be used.
-        clock: a monotonic clock in seconds, for leases.
+        now: a clock that only goes forward.
+        most: leases kept at most.
     """
 
     def __init__(
-        self, storage: RedisStorage, on_failure: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self,
+        storage: RedisStorage,
+        on_failure: Callable[[], None],
+        now: Callable[[], float] = time.monotonic,
+        most: int = 20_000,
     ) -> None:
         self._strategy = SlidingWindowCounterRateLimiter(storage)
-        self._outages = _Outages(on_failure)
-        self._leases = Leases(clock)
+        self._outages = _Outages(on_failure, now)
+        self._now = now
+        self._most = most
+        self._leases: OrderedDict[_Key, _Lease] = OrderedDict()
+        self._leasing: set[_Key] = set()
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
         """Count one request."""
         standings: list[Standing] = []
         try:
             for subject, quota in reversed(quotas):
-                standing = self._leases.spend(subject, quota) or await self._counted(subject, quota)
+                standing = self._leased(subject, quota) or await self._counted(subject, quota)
                 if standing is None:
                     return UNLIMITED
                 standings.append(standing)
                 if standing.remaining < 0:
                     refused = Standing(quota, 0, standing.reset)
-                    return Decision(False, (*reversed(standings[:-1]), refused), max(standing.reset, 1.0))
+                    return Decision(False, (refused, *reversed(standings[:-1])), max(standing.reset, 1.0))
         except StorageError:
             self._outages.began()
             return UNLIMITED
         return Decision(True, tuple(reversed(standings)))
 
+    def _leased(self, subject: str, quota: Quota) -> Standing | None:
+        lease, now = self._leases.get((subject, quota)), self._now()
+        if lease is None or lease.left <= 0 or now >= lease.until:
+            return None
+        lease.left -= 1
+        return Standing(quota, lease.remaining + lease.left, max(lease.reset_at - now, 0.0))
+
     async def _counted(self, subject: str, quota: Quota) -> Standing | None:
         """Count in the store; less than nothing remains where the quota is used up, None says that nobody counts."""
-        async with self._leases.turn(subject, quota):
-            if self._outages.lasts():
-                return None
-            return self._leases.spend(subject, quota) or await self._leased(subject, quota)
+        if self._outages.lasts():
+            return None
+        key = subject, quota
+        if key in self._leasing:
+            return await self._count(key, 1)
+        # One lease at a time: each further one would replace the one before, with what is left of it.
+        self._leasing.add(key)
+        try:
+            return await self._count(key, max(1, quota.amount // _LEASES))
+        finally:
+            self._leasing.discard(key)
 
-    async def _leased(self, subject: str, quota: Quota) -> Standing:
+    async def _count(self, key: _Key, wanted: int) -> Standing:
+        subject, quota = key
         item = item_of(quota)
-        size = await self._take(item, subject, self._leases.wanted(subject, quota))
+        size = await self._take(item, subject, wanted)
         stats = await self._strategy.get_window_stats(item, subject)
-        standing = Standing(quota, stats.remaining, max(stats.reset_time - time.time(), 0.0))
-        return self._leases.begin(subject, quota, size, standing)
+        # In a window's first millisecond the library takes what is left of it, all of it, for nothing.
+        begun = stats.remaining + size == quota.amount
+        reset = quota.seconds if begun else max(stats.reset_time - time.time(), 0.0)
+        if size == 0:
+            # A lease that was asked for before this may have come since.
+            return self._leased(subject, quota) or Standing(quota, -1, reset)
+        if size > 1:
+            now = self._now()
+            self._remember(key, _Lease(size - 1, now + quota.seconds, stats.remaining, now + reset))
+        return Standing(quota, stats.remaining + size - 1, reset)
 
     async def _take(self, item: RateLimitItem, subject: str, wanted: int) -> int:
         """Count as many as wanted, or one if there is no room for them; return how many."""
@@ -100,6 +147,12 @@ class SharedRateLimiter:
                 return size
         return 0
 
+    def _remember(self, key: _Key, lease: _Lease) -> None:
+        self._leases[key] = lease
+        self._leases.move_to_end(key)
+        if len(self._leases) > self._most:
+            self._leases.popitem(last=False)
+
 
 class SharedWindow:
     """An exact window for what is done rarely; allows everything while the store is gone.
@@ -107,11 +160,14 @@ class SharedWindow:
     Args:
         storage: the store.
         on_failure: told when the store cannot be used.
+        now: a clock that only goes forward.
     """
 
-    def __init__(self, storage: RedisStorage, on_failure: Callable[[], None]) -> None:
+    def __init__(
+        self, storage: RedisStorage, on_failure: Callable[[], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._strategy = MovingWindowRateLimiter(storage)
-        self._outages = _Outages(on_failure)
+        self._outages = _Outages(on_failure, now)
 
     async def hit(self, subject: str, quota: Quota) -> Decision:
         """Count one time, if the quota has room for it."""

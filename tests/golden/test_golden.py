@@ -51,11 +51,12 @@ async def _run(case: Path, golden: dict[str, Any]) -> tuple[list[dict[str, Any]]
     stage = _stage(request.pop("role", "customer"))
     stage.platform = platform = FakePlatform(_replies(case, golden.get("reply", {})))
     async with client_of(stage.app, KEYS[request.pop("key", "all")]) as client:
-        response = await client.request(request.pop("method"), request.pop("path"), **_body(request))
+        response = await client.request(request.pop("method"), request.pop("path"), **body_of(request))
     return [describe(each) for each in platform.requests], _output(response)
 
 
-def _body(request: dict[str, Any]) -> dict[str, Any]:
+def body_of(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request without its method, path and key as the client takes it."""
     files = request.pop("files", None)
     body: dict[str, Any] = {**request}
     if "form" in body:

@@ -68,8 +68,8 @@ class Level:
         return entry.answer
 
     def put(self, tenant: str, key: str, tags: tuple[str, ...], answer: Answer, stamp: Stamp) -> bool:
-        """Keep an answer, unless a token changed since `stamp`, a tag is being written, or it is too large."""
-        if stamp != self.stamp(tenant, tags) or self.writing(tenant, tags):
+        """Keep an answer, unless a token changed since `stamp` or it is too large."""
+        if stamp != self.stamp(tenant, tags):
             return False
         place = tenant, key, tags
         self._remove(place)
@@ -89,12 +89,12 @@ class Level:
         self.bytes_used = 0
 
     def begin(self, change: Change, seconds: float) -> None:
-        """Make what a write touches invalid, and keep it out until the write's end or for so many seconds."""
+        """Make what a write touches invalid; it is being written until the write's end or for so many seconds."""
         self._writers.begin(change, seconds)
         self.renew(change.tenant, change.tags)
 
     def end(self, change: Change) -> None:
-        """Make what a write touched invalid, and let such answers in again."""
+        """Make what a write touched invalid; it is no longer being written."""
         self.renew(change.tenant, change.tags)
         self._writers.end(change)
 

@@ -36,7 +36,7 @@ class MemoryStore:
         return Lookup(self.peek(place), stamp, stamp, storable=not writing)
 
     async def put(self, place: Place, lookup: Lookup, answer: Answer, seconds: float, lease: Lease | None) -> bool:  # noqa: ARG002 - readers judge ages
-        """Store an answer, unless a token changed since, a tag is being written, or it is too large."""
+        """Store an answer, unless a token changed since or it is too large."""
         return self._level.put(place.tenant, place.key, place.tags, answer, lookup.level_stamp)
 
     async def acquire(self, place: Place, lookup: Lookup, seconds: float) -> Lease | None:  # noqa: ARG002 - no rivals

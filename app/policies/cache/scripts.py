@@ -21,9 +21,6 @@ local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
-local function writing(key)
-  return redis.call('ZCOUNT', key, string.format('(%.0f', now()), '+inf') > 0
-end
 """
 
 # KEYS: the entry, tokens, marks. ARGV: number of tokens, a new token, a token's life.
@@ -31,7 +28,7 @@ _LOOK = Script(f"""{_NOW}
 local count = tonumber(ARGV[1])
 local writers = 0
 for i = count + 2, #KEYS do
-  if writing(KEYS[i]) then writers = 1 end
+  if redis.call('ZCOUNT', KEYS[i], string.format('(%.0f', now()), '+inf') > 0 then writers = 1 end
 end
 local found = {{writers == 0 and redis.call('GET', KEYS[1]), writers}}
 for i = 2, count + 1 do
@@ -47,18 +44,14 @@ end
 return found
 """)
 
-# KEYS: the entry, the lock, tokens, marks. ARGV: the lock's token, the entry, its life, expected tokens.
-_PUT = Script(f"""{_NOW}
+# KEYS: the entry, the lock, tokens. ARGV: the lock's token, the entry, its life, expected tokens.
+_PUT = Script("""
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
-local last = #ARGV - 1
-for i = 3, last do
+for i = 3, #KEYS do
   if redis.call('GET', KEYS[i]) ~= ARGV[i + 1] then return 0 end
 end
-for i = last + 1, #KEYS do
-  if writing(KEYS[i]) then return 0 end
-end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-for i = 3, last do
+for i = 3, #KEYS do
   if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
 end
 return 1
@@ -115,14 +108,13 @@ class Scripts:
         entry: str,
         lock: Lease,
         tokens: Sequence[str],
-        marks: Sequence[str],
         stamp: Stamp,
         sealed: bytes,
         seconds: float,
     ) -> bool:
-        """Store an entry for a time, if the tokens are these and nobody is writing; give up the lock either way."""
+        """Store an entry for a time, if the tokens are still these; give up the lock either way."""
         arguments: list[Argument] = [lock.token, sealed, _ms(seconds), *stamp]
-        return bool(await self._batches.run(_PUT, [entry, lock.name, *tokens, *marks], arguments))
+        return bool(await self._batches.run(_PUT, [entry, lock.name, *tokens], arguments))
 
     async def renew(
         self, tokens: Sequence[str], marks: Sequence[str], writer: str, seconds: float, invalidation: Invalidation

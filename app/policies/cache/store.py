@@ -25,7 +25,7 @@ class Lookup:
         answer: what is stored and valid, however old.
         stamp: the tokens of that moment.
         level_stamp: the same for the first level, whose tokens are the process's own.
-        storable: whether an answer fetched from now on may be stored at all.
+        storable: whether an answer fetched from now on may be stored at all; not while a tag is being written.
         shared: whether the answer came from the shared store.
     """
 
@@ -77,7 +77,7 @@ class CacheStore(Protocol):
         """
 
     async def put(self, place: Place, lookup: Lookup, answer: Answer, seconds: float, lease: Lease | None) -> bool:
-        """Store an answer for a time, unless a token changed since `lookup` or one of its tags is being written.
+        """Store an answer for a time, unless a token changed since `lookup`, which must have been storable.
 
         A lease is given up with it, either way.
         """

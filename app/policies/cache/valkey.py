@@ -93,7 +93,7 @@ class ValkeyStore:
         return await self._looks.wait(flight)
 
     async def put(self, place: Place, lookup: Lookup, answer: Answer, seconds: float, lease: Lease | None) -> bool:
-        """Store an answer for a time, unless a token changed since, a tag is being written, or it is too large."""
+        """Store an answer for a time, unless a token changed since or it is too large."""
         sealer = self._sealers.of(place.tenant)
         entry = keys.entry_key(sealer.name, place.key)
         sealed = sealer.seal(entry, answer, lookup.stamp)
@@ -101,10 +101,10 @@ class ValkeyStore:
             if lease is not None:
                 await self.release(lease)
             return False
-        tokens, marks = keys.token_keys(sealer.name, place.tags), keys.mark_keys(sealer.name, place.tags)
+        tokens = keys.token_keys(sealer.name, place.tags)
         lock = lease or Lease(keys.lock_key(sealer.name, place.key, lookup.stamp), "")
         stored = await self._attempt(
-            "store", lambda: self._scripts.put(entry, lock, tokens, marks, lookup.stamp, sealed, seconds)
+            "store", lambda: self._scripts.put(entry, lock, tokens, lookup.stamp, sealed, seconds)
         )
         if stored:
             self._level.put(sealer.name, place.key, place.tags, answer, lookup.level_stamp)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.policies.cache.model import Outcome
+from app.policies.cache.model import Answer, Outcome
 from tests.policies.cache.conftest import Replica, eventually, make_place
 from tests.support.sockets import turn, until
 
@@ -100,6 +100,24 @@ class TestReadsUnderWay:
         assert await reading == ("v1", Outcome.MISS)
         assert await replica.cache.find(make_place()) is None
         assert await replica.read() == ("v2", Outcome.MISS)
+
+    async def test_nor_does_it_replace_what_was_stored_since(self, replica: Replica) -> None:
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def fetch_slowly() -> Answer:
+            answer = await replica.platform.fetch()
+            asked.set()
+            await go_on.wait()
+            return answer
+
+        reading = asyncio.create_task(replica.cache.read(make_place(), fetch_slowly))
+        await asked.wait()
+        async with replica.cache.changing("acme", ["lists"], 5):
+            replica.platform.value = "v2"
+        assert await replica.read() == ("v2", Outcome.MISS)
+        go_on.set()
+        assert (await reading).stored is False
+        assert await replica.read() == ("v2", Outcome.HIT)
 
     async def test_a_read_that_began_during_a_write_is_not_stored(self, replica: Replica) -> None:
         replica.platform.gate.clear()

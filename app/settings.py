@@ -136,7 +136,9 @@ class Settings(BaseSettings):
         5, ge=1, description="Refusals of a tenant's U-Mail login in a row after which it is not tried for a while."
     )
     login_pause: Seconds = Field(60.0, description="Seconds for which a refused login is not tried.")
-    queue_length: int = Field(50, ge=0, description="Calls that may wait for a slot, per tenant and per platform.")
+    queue_length: int = Field(
+        50, ge=0, description="Calls that may wait for a slot, per tenant and per platform; exports are counted apart."
+    )
     queue_wait: Seconds = Field(2.0, description="Seconds a call may wait for a slot.")
     export_share: float = Field(
         0.5, gt=0, le=1, description="Most of the slots that exports and uploads may take, so that others find one."

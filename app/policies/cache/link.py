@@ -14,6 +14,7 @@ from app.policies.cache.health import Health
 from app.policies.cache.invalidations import Invalidation, Receipts
 from app.policies.cache.keys import INVALIDATIONS, replica_channel
 from app.policies.cache.level import Level
+from app.state.cancelling import heeding_cancellation
 from app.state.valkey import UNAVAILABLE
 
 _BEAT = 0.25
@@ -60,6 +61,7 @@ class Link:
         self._due: asyncio.Queue[Invalidation] = asyncio.Queue()
         self._trusted_until = -math.inf
         self._unanswered_since: float | None = None
+        self._ending = False
         self.replica = secrets.token_hex(8)
         """Tells this replica from the others."""
         self.receipts = Receipts()
@@ -73,31 +75,37 @@ class Link:
     async def running(self, failed: Callable[[str], None]) -> AsyncIterator[None]:
         """Keep up the link while the context is open; it begins when the first attempt has succeeded or failed."""
         attempted = asyncio.Event()
+        self._ending = False
         keeping = asyncio.create_task(self._keep_up(failed, attempted))
         try:
             await attempted.wait()
             yield
         finally:
+            # A task group that is cancelled while one of its tasks fails reports the failure only.
+            self._ending = True
             keeping.cancel()
             with suppress(asyncio.CancelledError):
                 await keeping
 
     async def _keep_up(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
-        while True:
-            try:
-                async with self._subscribed() as messages:
-                    self._level.clear()
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._listen(messages, attempted))
-                        tasks.create_task(self._confirm())
-                        tasks.create_task(self._beat(failed, attempted))
-            except* UNAVAILABLE:
-                failed("subscribe")
-            finally:
-                self._trusted_until = -math.inf
-                self._health.lost()
-                attempted.set()
+        while not self._ending:
+            await self._keep_up_once(failed, attempted)
             await asyncio.sleep(self._health.seconds_to_retry())
+
+    async def _keep_up_once(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
+        try:
+            async with self._subscribed() as messages:
+                self._level.clear()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._listen(messages, attempted))
+                    tasks.create_task(self._confirm())
+                    tasks.create_task(self._beat(failed, attempted))
+        except* UNAVAILABLE:
+            failed("subscribe")
+        finally:
+            self._trusted_until = -math.inf
+            self._health.lost()
+            attempted.set()
 
     @asynccontextmanager
     async def _subscribed(self) -> AsyncIterator[PubSub]:
@@ -105,14 +113,14 @@ class Link:
             # One by one, the one on which others may speak last: no message comes between the confirmations.
             for channel in (replica_channel(self.replica), INVALIDATIONS):
                 async with asyncio.timeout(self._timeout):
-                    await messages.subscribe(channel)
-                    await messages.get_message(timeout=self._timeout)
+                    await heeding_cancellation(messages.subscribe(channel))
+                    await heeding_cancellation(messages.get_message(timeout=self._timeout))
             self._unanswered_since = None
             yield messages
 
     async def _listen(self, messages: PubSub, attempted: asyncio.Event) -> None:
         while True:
-            message = await messages.get_message(timeout=None)
+            message = await heeding_cancellation(messages.get_message(timeout=None))
             if message is None or message["type"] != "message":
                 # The client has subscribed again by itself; what was said in between is lost.
                 raise Deaf
@@ -157,7 +165,7 @@ class Link:
                 async with asyncio.timeout(self._timeout), self._client.pipeline(transaction=False) as pipeline:
                     for invalidation in due:
                         pipeline.publish(replica_channel(invalidation.sender), f"obeyed {invalidation.id}")
-                    await pipeline.execute()
+                    await heeding_cancellation(pipeline.execute())
 
     async def _beat(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
         while True:
@@ -169,7 +177,7 @@ class Link:
         sent = self._clock()
         try:
             async with asyncio.timeout(self._timeout):
-                await self._probe(sent)
+                await heeding_cancellation(self._probe(sent))
         except UNAVAILABLE:
             self._health.failed()
             failed("heartbeat")

@@ -1,0 +1,44 @@
+"""A gateway ends although the client of the shared store forgets cancellations."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import Redis
+
+from app.master_keys import MasterKey
+from app.policies.cache.valkey import ValkeyStore
+from app.state.valkey import connect
+from tests.support.valkey import ValkeyServer
+
+
+class Forgetful(Redis):
+    """Forgets a cancellation that comes with the reply to its second message, as redis-py may do with any."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.messages = 0
+        self.replied = asyncio.Event()
+
+    async def publish(self, channel: Any, message: Any, **options: Any) -> Any:
+        reply = await super().publish(channel, message, **options)
+        self.messages += 1
+        if self.messages == 2:
+            self.replied.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        return reply
+
+
+async def test_keeping_up_with_other_replicas_ends(valkey: ValkeyServer) -> None:
+    client = Forgetful(connection_pool=connect(valkey.url, timeout=5).connection_pool)
+    store = ValkeyStore(client, MasterKey.random(), local_bytes=1024, timeout=5)
+
+    async def use() -> None:
+        async with store.running(lambda _reason: None):
+            await client.replied.wait()
+
+    using = asyncio.create_task(use())
+    await asyncio.wait({using}, timeout=10)
+    assert using.done()
+    await client.connection_pool.disconnect()

@@ -132,6 +132,14 @@ class TestLostAnswer:
         # Which of the two requests the one campaign belongs to, nobody can tell.
         problem(answer, 504, "outcome_unknown")
 
+    async def test_while_the_platform_fails_the_journal_answers(
+        self, client: httpx2.AsyncClient, sandbox: Sandbox
+    ) -> None:
+        lose(sandbox, "reset_before")
+        problem(await create(client, new_campaign(sandbox), "k"), 504, "outcome_unknown")
+        sandbox.misbehave(Fault("html_500", operation="task-list", times=None))
+        assert (await attempt(client, "k"))["state"] == "unknown"
+
     async def test_nothing_of_the_kind_was_sent(self, client: httpx2.AsyncClient) -> None:
         problem(await client.get("/v1/campaigns/attempts/never"), 404, "not_found")
 

@@ -89,6 +89,13 @@ class CampaignCreator:
         found, _ = await self._look(attempt, Sought.from_json(attempt.request), caller)
         return found if found is not None and await self._sends.confirm(attempt, str(found.id)) else None
 
+    async def settled_if_possible(self, attempt: Attempt, caller: Caller) -> Campaign | None:
+        """Do as `settle`; while the platform cannot be asked, what the journal says is all that is known."""
+        try:
+            return await self.settle(attempt, caller)
+        except GatewayError:
+            return None
+
     async def _send(self, attempt: Attempt, wanted: Sought, request: CreateCampaign, caller: Caller) -> Campaign:
         try:
             async with self._sends.sending(attempt):

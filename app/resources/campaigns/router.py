@@ -103,8 +103,7 @@ async def get_send_attempt(
     attempt = await sends.find(caller.tenant.id, idempotency_key)
     if attempt is None:
         raise NotFound("Nothing has been sent under this idempotency key.")
-    found = await creator.settle(attempt, caller)
-    return answer(send_attempt(attempt, found))
+    return answer(send_attempt(attempt, await creator.settled_if_possible(attempt, caller)))
 
 
 @router.patch(

@@ -34,13 +34,13 @@ SETTINGS: dict[str, Any] = {
     "retry_base": 0.001,
     "retry_cap": 0.002,
     "retry_budget": 1,
-    "interactive_timeout": 0.3,
-    "write_timeout": 0.3,
-    "upload_timeout": 0.3,
-    "export_timeout": 0.3,
-    "connect_timeout": 0.2,
+    "interactive_timeout": 1.0,
+    "write_timeout": 1.0,
+    "upload_timeout": 1.0,
+    "export_timeout": 1.0,
+    "connect_timeout": 0.5,
 }
-LONGEST = 3.0
+LONGEST = 8.0
 """Seconds in which everything is answered, on a machine that has other things to do."""
 
 

@@ -178,10 +178,11 @@ class TestDuplicates:
         assert sorted(each.status_code for each in answers) == [201] + [409] * 7
         assert operations_of(sandbox).count("add-task") == 1
 
-    async def test_other_ranges_and_other_tenants_are_no_duplicates(self, clients: Clients, sandbox: Sandbox) -> None:
+    async def test_other_ranges_and_other_tenants_are_no_duplicates(self, sandbox: Sandbox) -> None:
         bodies = [new_campaign(sandbox), new_campaign(sandbox, recipients={"from": 2, "to": 5})]
-        answers = [await create(clients["acme"], body) for body in bodies]
-        answers.append(await create(clients["rival"], new_campaign(sandbox, "rival")))
+        async with gateway(sandbox.base_url, interactive_timeout=20, write_timeout=20) as clients:
+            answers = [await create(clients["acme"], body) for body in bodies]
+            answers.append(await create(clients["rival"], new_campaign(sandbox, "rival")))
         assert [each.status_code for each in answers] == [201] * 3
 
     async def test_no_window(self, sandbox: Sandbox) -> None:

@@ -62,7 +62,6 @@ def login_page(form: LoginForm) -> Response:
         "Cache-Control": "no-store",
         "Content-Security-Policy": _content_security_policy(form),
         "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
         "Vary": "Accept",
     }
     return HTMLResponse(_render(form), headers=headers)

@@ -1,17 +1,17 @@
 """Every operation, with the request of one of its golden files, against each way in which a platform can fail.
 
-Which replies a platform gave before it failed is of no account here, so the platform is a raw server that fails every
-call in the same way: what is asked first decides the outcome.
+The platform is a raw server. Mostly it fails every call in the same way, and what is asked first decides the outcome;
+where it is only slow, or fails once, it then gives the replies of the golden file.
 """
 
 import asyncio
+import itertools
 import json
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -44,18 +44,29 @@ LONGEST = 8.0
 """Seconds in which everything is answered, on a machine that has other things to do."""
 
 
+Fault = Callable[[Reader, Writer], Awaitable[None]]
+
+
 @dataclass
 class Calls:
-    """The calls that reached the platform."""
+    """The calls that reached the platform.
+
+    Args:
+        number: how many.
+        url: where the platform is.
+        unread: whether it fails before it has read a request.
+        fail: what it does with a call.
+    """
 
     number: int = 0
     url: str = ""
-    fail: Callable[[Reader, Writer], Awaitable[None]] = field(default=lambda _reader, _writer: asyncio.sleep(0))
+    unread: bool = False
+    fail: Fault = field(default=lambda _reader, _writer: asyncio.sleep(0))
 
 
-def replying(head: str, body: str = "", length: int | None = None) -> Callable[[Reader, Writer], Awaitable[None]]:
+def replying(head: str, body: str | bytes = "", length: int | None = None) -> Fault:
     """Answer with a status line, further headers and a body, whose length may be a lie."""
-    content = body.encode()
+    content = body.encode() if isinstance(body, str) else body
     announced = len(content) if length is None else length
 
     async def reply(_reader: Reader, writer: Writer) -> None:
@@ -87,7 +98,8 @@ async def drip(_reader: Reader, writer: Writer) -> None:
 XML = "Content-Type: text/xml"
 PAGE = "<html><head><title>502</title></head><body></body></html>"
 REFUSED = "<result><status>auth_failed</status><data>no</data></result>"
-FAULTS: dict[str, Callable[[Reader, Writer], Awaitable[None]]] = {
+FAULTS: dict[str, Fault] = {
+    "reset_unread": reset_at_once,
     "reset": reset_at_once,
     "hang": hang,
     "drip": drip,
@@ -103,6 +115,7 @@ FAULTS: dict[str, Callable[[Reader, Writer], Awaitable[None]]] = {
 }
 
 READ: dict[str, tuple[int, str, int]] = {
+    "reset_unread": (502, "upstream_error", TRIES),
     "reset": (502, "upstream_error", TRIES),
     "hang": (504, "upstream_timeout", 0),
     "drip": (504, "upstream_timeout", 0),
@@ -135,11 +148,21 @@ OPERATIONS = {(each.script, each.do): each for each in operations()}
 
 
 def golden_of(operation: AnyOperation) -> dict[str, Any]:
-    """Return the golden file of a success of an operation."""
-    folder = HERE.joinpath(*operation.name.split("."))
-    cases = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))]
-    case: dict[str, Any] = next(case for case in cases if case["output"]["status"] < 300 and case["upstream"])
-    return case
+    """Return the golden file of a success of an operation, with its replies as `replies`."""
+    for path in sorted(HERE.joinpath(*operation.name.split(".")).glob("*.json")):
+        case: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if case["output"]["status"] < 300 and case["upstream"]:
+            files = sorted(path.parent.glob(f"{path.stem}.reply*"))
+            return {**case, "replies": [file.read_bytes() for file in files]}
+    raise AssertionError(f"{operation.name} has no golden file of a success")
+
+
+def golden_replies(case: dict[str, Any]) -> Iterator[Fault]:
+    """Give a golden file's replies in turn; the last one repeats."""
+    content_type = case.get("reply", {}).get("content_type", "text/html; charset=utf-8")
+    replies = case["replies"]
+    for reply in itertools.chain(replies, itertools.repeat(replies[-1])):
+        yield replying(f"200 OK\r\nContent-Type: {content_type}", reply)
 
 
 def first_effect(case: dict[str, Any]) -> Effect:
@@ -148,6 +171,7 @@ def first_effect(case: dict[str, Any]) -> Effect:
     return OPERATIONS[call["script"], call["query"].get("do")].effect
 
 
+PASSING = ("slow", "flapping")
 CASES = {operation.name: golden_of(operation) for operation in operations()}
 
 
@@ -165,7 +189,8 @@ async def platform() -> AsyncIterator[Calls]:
 
     async def behave(reader: Reader, writer: Writer) -> None:
         while True:
-            await read_request(reader)
+            if not calls.unread:
+                await read_request(reader)
             calls.number += 1
             await calls.fail(reader, writer)
 
@@ -176,7 +201,9 @@ async def platform() -> AsyncIterator[Calls]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(platform: Calls) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a gateway with a tenant for each operation and fault, and one whose platform is not there."""
-    tenants = [tenant_of(name, fault, f"{platform.url}{name}/{fault}/") for name in CASES for fault in FAULTS]
+    tenants = [
+        tenant_of(name, fault, f"{platform.url}{name}/{fault}/") for name in CASES for fault in (*FAULTS, *PASSING)
+    ]
     nowhere = f"http://127.0.0.1:{unused_port()}/"
     tenants += [tenant_of(name, "refused", f"{nowhere}{name}/") for name in CASES]
     async with client_of(make_app(tenants, now=lambda: NOW, **SETTINGS), key=None) as made:
@@ -197,10 +224,43 @@ async def ask(client: httpx2.AsyncClient, name: str, fault: str) -> httpx2.Respo
 @pytest.mark.parametrize("name", CASES)
 async def test_outcome(name: str, fault: str, client: httpx2.AsyncClient, platform: Calls) -> None:
     status, code, calls = expected(first_effect(CASES[name]), fault)
-    platform.fail, platform.number = FAULTS[fault], 0
+    platform.fail, platform.number, platform.unread = FAULTS[fault], 0, fault == "reset_unread"
     response = await ask(client, name, fault)
     problem(response, status, code)
     assert platform.number == calls or (calls == 0 and 1 <= platform.number <= TRIES)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", CASES)
+async def test_slow(name: str, client: httpx2.AsyncClient, platform: Calls) -> None:
+    replies = golden_replies(CASES[name])
+
+    async def late(reader: Reader, writer: Writer) -> None:
+        await asyncio.sleep(0.02)
+        await next(replies)(reader, writer)
+
+    platform.fail, platform.number, platform.unread = late, 0, False
+    response = await ask(client, name, "slow")
+    assert response.status_code == CASES[name]["output"]["status"], response.text
+    assert platform.number == len(CASES[name]["upstream"])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", CASES)
+async def test_flapping(name: str, client: httpx2.AsyncClient, platform: Calls) -> None:
+    replies = itertools.chain([FAULTS["status_503"]], golden_replies(CASES[name]))
+
+    async def recovering(reader: Reader, writer: Writer) -> None:
+        await next(replies)(reader, writer)
+
+    platform.fail, platform.number, platform.unread = recovering, 0, False
+    response = await ask(client, name, "flapping")
+    if first_effect(CASES[name]) in {Effect.READ, Effect.IDEMPOTENT_WRITE}:
+        assert response.status_code == CASES[name]["output"]["status"], response.text
+        assert platform.number == 1 + len(CASES[name]["upstream"])
+    else:
+        problem(response, 504, "outcome_unknown")
+        assert platform.number == 1
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -56,9 +56,14 @@ class ValkeyServer:
                 client.save()
         else:
             (Path(self._folder.name) / "dump.rdb").unlink(missing_ok=True)
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+        self.crash()
+
+    def crash(self) -> None:
+        """Kill it; what was last saved is there again after the next start."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def pause(self) -> None:
         """Make it hang: connections stay, nothing is answered."""

@@ -1,12 +1,13 @@
 """A platform that counts, a cache in front of it, and the stores a cache may have."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import redis
 
 from app.master_keys import MasterKey
 from app.policies.cache.cache import ReadCache
@@ -133,7 +134,7 @@ async def replica_on(store: CacheStore, platform: Platform | None = None) -> Asy
         store,
         observer=observer,
         excuses=lambda error: isinstance(error, PlatformDown),
-        fetch_seconds=5,
+        fetch_seconds=60,
         now=platform.now,
     )
     async with cache.running():
@@ -141,9 +142,12 @@ async def replica_on(store: CacheStore, platform: Platform | None = None) -> Asy
 
 
 @asynccontextmanager
-async def replica_of(server: ValkeyServer, platform: Platform | None = None, **options: Any) -> AsyncIterator[Replica]:
-    """Run a cache over a Valkey server; the options are those of the store."""
-    client = connect(server.url, timeout=options.get("timeout", 1.0))
+async def replica_of(
+    server: ValkeyServer | str, platform: Platform | None = None, **options: Any
+) -> AsyncIterator[Replica]:
+    """Run a cache over a Valkey server, or one at a URL; the options are those of the store."""
+    url = server if isinstance(server, str) else server.url
+    client = connect(url, timeout=options.get("timeout", 1.0))
     settings = {"local_bytes": LOCAL_BYTES, "timeout": 1.0, **options}
     store = ValkeyStore(client, settings.pop("master_key", MASTER_KEY), **settings)
     async with client, replica_on(store, platform) as replica:
@@ -159,6 +163,11 @@ async def eventually(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never happened")
 
 
+def scripts_run(client: redis.Redis) -> int:
+    """Return how many scripts the server has run."""
+    return int(client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
+
+
 @pytest.fixture(params=["memory", "valkey", "valkey without first level"])
 async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
     """A cache over each kind of store."""
@@ -169,3 +178,24 @@ async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
     server = request.getfixturevalue("valkey")
     async with replica_of(server, local_bytes=LOCAL_BYTES if request.param == "valkey" else 0) as made:
         yield made
+
+
+Replicas = tuple[Replica, Replica]
+
+
+@pytest.fixture
+async def replicas(valkey: ValkeyServer) -> AsyncIterator[Replicas]:
+    """Two replicas in front of one platform."""
+    platform = Platform(Clock())
+    async with replica_of(valkey, platform) as one, replica_of(valkey, platform) as other:
+        yield one, other
+
+
+@pytest.fixture
+def server() -> Iterator[ValkeyServer]:
+    """A server of the test's own, running."""
+    made = ValkeyServer()
+    made.start()
+    yield made
+    made.resume()
+    made.close()

@@ -1,4 +1,4 @@
-"""A proxy between a replica and its store that can go silent for subscribers only."""
+"""A proxy between a replica and its store that can keep back what the store says."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,11 +8,13 @@ from tests.support.servers import serving
 
 
 class Proxy:
-    """Passes everything on, but nothing to subscribers while it is `mute`."""
+    """Passes everything on, but nothing to subscribers while it is `mute`; replies to scripts wait for `replies`."""
 
     def __init__(self, target: int) -> None:
         self._target = target
         self.mute = False
+        self.replies = asyncio.Event()
+        self.replies.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
@@ -22,21 +24,20 @@ class Proxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        subscribed = asyncio.Event()
-        forth = asyncio.create_task(self._forth(reader, target_writer, subscribed))
+        said = bytearray()
+        forth = asyncio.create_task(self._forth(reader, target_writer, said))
         try:
             while content := await target_reader.read(65_536):
-                if not (self.mute and subscribed.is_set()):
+                if b"EVALSHA" in said:
+                    await self.replies.wait()
+                if not (self.mute and b"SUBSCRIBE" in said):
                     writer.write(content)
         finally:
             forth.cancel()
             target_writer.close()
 
-    async def _forth(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, subscribed: asyncio.Event
-    ) -> None:
+    async def _forth(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: bytearray) -> None:
         while content := await reader.read(65_536):
-            if b"SUBSCRIBE" in content:
-                subscribed.set()
+            said += content
             writer.write(content)
         writer.close()

@@ -1,10 +1,7 @@
 """What becomes of reads and writes while the store is gone, and when it returns."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -16,50 +13,14 @@ from tests.policies.cache.conftest import (
     MASTER_KEY,
     Clock,
     Platform,
-    Replica,
     eventually,
     make_place,
     replica_of,
     replica_on,
 )
+from tests.policies.cache.outages import back, working, write
 from tests.support.sockets import until
 from tests.support.valkey import ValkeyServer
-
-TIMEOUT = 0.2
-
-
-@pytest.fixture
-def server() -> Iterator[ValkeyServer]:
-    """A server of the test's own, running."""
-    made = ValkeyServer()
-    made.start()
-    yield made
-    made.resume()
-    made.close()
-
-
-async def working(replica: Replica, *values: str) -> None:
-    """Read until the cache works again, and see none but these values meanwhile."""
-    async with asyncio.timeout(20):
-        while True:
-            value, outcome = await replica.read()
-            assert value in values
-            if outcome is Outcome.HIT:
-                return
-            await asyncio.sleep(0.01)
-
-
-async def seconds(reading: "asyncio.Task[Any]") -> float:
-    """Return how long something takes."""
-    started = asyncio.get_running_loop().time()
-    await reading
-    return asyncio.get_running_loop().time() - started
-
-
-async def write(replica: Replica, value: str) -> None:
-    """Change what the platform answers, as a client of the gateway."""
-    async with replica.cache.changing("acme", ["lists"], 5):
-        replica.platform.value = value
 
 
 class TestNoStore:
@@ -129,8 +90,7 @@ class TestStopAndStart:
                 client.save()
                 await write(replica, "v2")
                 await replica.read()
-            server._process.kill()  # type: ignore[union-attr]
-            server._process.wait()  # type: ignore[union-attr]
+            server.crash()
             server.start()
             await working(replica, "v2")
 
@@ -140,7 +100,7 @@ class TestStopAndStart:
             server.stop(keep=True)
             async with replica.cache.changing("acme", ["lists"], 30):
                 server.start()
-                await eventually(lambda: replica.store._health.up)  # type: ignore[attr-defined]
+                await back(replica)
                 for _ in range(2):
                     assert await replica.read() == ("v1", Outcome.MISS)
                 replica.platform.value = "v2"
@@ -176,57 +136,6 @@ class TestStopAndStart:
             await working(replica, "v1")
             stop.set()
             await writing
-
-
-class TestHanging:
-    async def test_no_request_waits_longer_than_one_timeout_and_the_next_not_at_all(self, server: ValkeyServer) -> None:
-        async with replica_of(server, timeout=TIMEOUT, local_bytes=0) as replica:
-            await replica.read()
-            server.pause()
-            assert await seconds(replica.reading()) < 2 * TIMEOUT
-            readings = [replica.reading() for _ in range(50)]
-            assert await seconds(asyncio.gather(*readings)) < TIMEOUT  # type: ignore[arg-type]
-            assert await seconds(asyncio.create_task(write(replica, "v1"))) < TIMEOUT
-
-    async def test_a_read_that_timed_out_makes_nothing_invalid(self, server: ValkeyServer) -> None:
-        async with replica_of(server, timeout=TIMEOUT, local_bytes=0) as replica:
-            await replica.read()
-            server.pause()
-            assert await replica.read() == ("v1", Outcome.MISS)
-            server.resume()
-            replica.platform.value = "v2"
-            await eventually(lambda: replica.store._health.up)  # type: ignore[attr-defined]
-            assert await replica.read() == ("v1", Outcome.HIT)
-
-    async def test_a_write_that_timed_out_does(self, server: ValkeyServer) -> None:
-        async with replica_of(server, timeout=TIMEOUT) as replica:
-            await replica.read()
-            server.pause()
-            await write(replica, "v2")
-            assert replica.cache.find_local(make_place()) is None
-            server.resume()
-            await working(replica, "v2")
-
-    async def test_it_is_found_out_without_a_request(self, server: ValkeyServer) -> None:
-        async with replica_of(server, timeout=TIMEOUT) as replica:
-            await replica.read()
-            server.pause()
-            await eventually(lambda: "heartbeat" in replica.observer.failures)
-            assert replica.cache.find_local(make_place()) is None
-
-    async def test_an_answer_that_cannot_be_stored_is_served(self, server: ValkeyServer) -> None:
-        async with replica_of(server, timeout=TIMEOUT) as replica:
-            replica.platform.gate.clear()
-            reading = replica.reading()
-            await until(lambda: replica.platform.calls == 1)
-            server.pause()
-            replica.platform.gate.set()
-            assert await reading == ("v1", Outcome.MISS)
-
-    async def test_a_start_is_not_kept_waiting(self, server: ValkeyServer) -> None:
-        server.pause()
-        async with asyncio.timeout(5), replica_of(server, timeout=TIMEOUT) as replica:
-            assert await replica.read() == ("v1", Outcome.MISS)
 
 
 async def test_a_store_that_refuses_to_write_is_as_good_as_gone(server: ValkeyServer) -> None:

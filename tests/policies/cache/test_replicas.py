@@ -1,26 +1,25 @@
 """Two gateways on one store."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from app.policies.cache.fetching import Fetcher
+from app.policies.cache.invalidations import Invalidation
 from app.policies.cache.model import Outcome
-from tests.policies.cache.conftest import Clock, Platform, PlatformDown, Replica, eventually, make_place, replica_of
+from app.policies.cache.valkey import ValkeyStore
+from tests.policies.cache.conftest import (
+    Clock,
+    Platform,
+    Replica,
+    Replicas,
+    eventually,
+    make_place,
+    replica_of,
+    scripts_run,
+)
 from tests.policies.cache.proxy import Proxy
-from tests.support.sockets import until
+from tests.support.sockets import turn, until
 from tests.support.valkey import ValkeyServer
-
-Replicas = tuple[Replica, Replica]
-
-
-@pytest.fixture
-async def replicas(valkey: ValkeyServer) -> AsyncIterator[Replicas]:
-    """Two replicas in front of one platform."""
-    platform = Platform(Clock())
-    async with replica_of(valkey, platform) as one, replica_of(valkey, platform) as other:
-        yield one, other
 
 
 async def hold_both(replicas: Replicas) -> None:
@@ -118,20 +117,39 @@ class TestHearing:
     async def test_a_replica_that_hears_nothing_does_not_trust_what_it_holds(self, valkey: ValkeyServer) -> None:
         proxy = Proxy(valkey.port)
         platform = Platform(Clock())
-        async with proxy.running() as url, replica_of(valkey, platform) as one:
-            behind = ValkeyServer.__new__(ValkeyServer)
-            behind.url = url
-            async with replica_of(behind, platform) as deaf:
-                await hold_both((one, deaf))
-                proxy.mute = True
-                async with one.cache.changing("acme", ["lists"], 5):
-                    platform.value = "v2"
-                await eventually(lambda: deaf.cache.find_local(make_place()) is None)
-                assert (await deaf.read())[0] == "v2"
-                assert deaf.cache.find_local(make_place()) is None
-                await eventually(lambda: "subscribe" in deaf.observer.failures)
-                proxy.mute = False
-                await self._hears_again(deaf)
+        async with (
+            proxy.running() as url,
+            replica_of(valkey, platform) as one,
+            replica_of(url, platform) as deaf,
+        ):
+            await hold_both((one, deaf))
+            proxy.mute = True
+            async with one.cache.changing("acme", ["lists"], 5):
+                platform.value = "v2"
+            await eventually(lambda: deaf.cache.find_local(make_place()) is None)
+            assert (await deaf.read())[0] == "v2"
+            assert deaf.cache.find_local(make_place()) is None
+            await eventually(lambda: "subscribe" in deaf.observer.failures)
+            proxy.mute = False
+            await self._hears_again(deaf)
+
+    async def test_nor_what_it_held_before_once_it_hears_again(self, valkey: ValkeyServer) -> None:
+        proxy, platform = Proxy(valkey.port), Platform(Clock())
+        async with (
+            proxy.running() as url,
+            replica_of(valkey, platform) as one,
+            replica_of(url, platform) as deaf,
+        ):
+            await hold_both((one, deaf))
+            proxy.mute = True
+            async with one.cache.changing("acme", ["lists"], 5):
+                platform.value = "v2"
+            await eventually(lambda: deaf.cache.find_local(make_place()) is None)
+            proxy.mute = False
+            assert isinstance(deaf.store, ValkeyStore)
+            await eventually(deaf.store._link.trusted)
+            assert await deaf.read() == ("v2", Outcome.MISS)
+            assert deaf.observer.failures == []
 
     async def _hears_again(self, deaf: Replica) -> None:
         async with asyncio.timeout(20):
@@ -153,73 +171,36 @@ class TestHearing:
         assert (await other.read())[0] == (await one.read())[0] == "v2"
 
 
-class TestOneFetch:
-    async def test_a_thousand_misses_make_one_fetch(self, replicas: Replicas) -> None:
-        one, other = replicas
-        one.platform.gate.clear()
-        readings = [replica.reading() for _ in range(500) for replica in replicas]
-        await eventually(lambda: one.platform.calls > 0)
-        one.platform.gate.set()
-        outcomes = [(await each)[1] for each in readings]
-        assert (one.platform.calls, outcomes.count(Outcome.MISS)) == (1, 1)
-        assert one.observer.failures == other.observer.failures == []
+class TestLookingUp:
+    async def test_nobody_shares_a_lookup_from_before_a_write_that_has_ended(self, valkey: ValkeyServer) -> None:
+        proxy, platform = Proxy(valkey.port), Platform(Clock())
+        async with (
+            proxy.running() as url,
+            replica_of(valkey, platform) as one,
+            replica_of(url, platform, local_bytes=0, timeout=5.0) as other,
+        ):
+            await one.read()
+            with valkey.client() as client:
+                looked = scripts_run(client)
+                proxy.replies.clear()
+                before = other.reading()
+                await eventually(lambda: scripts_run(client) > looked)
+                async with one.cache.changing("acme", ["lists"], 5):
+                    platform.value = "v2"
+                after = other.reading()
+                await eventually(lambda: scripts_run(client) > looked + 3)
+            proxy.replies.set()
+            assert await before == ("v1", Outcome.HIT)
+            assert await after == ("v2", Outcome.MISS)
 
-    async def test_a_failed_leader_is_succeeded_by_the_other(self, replicas: Replicas) -> None:
-        one, other = replicas
-        one.platform.errors = [PlatformDown()]
-        one.platform.gate.clear()
-        leader = one.reading()
-        await until(lambda: one.platform.calls == 1)
-        follower = other.reading()
-        await eventually(lambda: other.cache._flights._current != {})
-        one.platform.gate.set()
-        with pytest.raises(PlatformDown):
-            await leader
-        assert await follower == ("v1", Outcome.MISS)
-        assert one.platform.calls == 2
 
-    async def test_waiters_go_on_when_a_write_keeps_the_leaders_answer_out(self, replicas: Replicas) -> None:
-        one, other = replicas
-        one.platform.gate.clear()
-        leader = one.reading()
-        await until(lambda: one.platform.calls == 1)
-        follower = other.reading()
-        await eventually(lambda: other.cache._flights._current != {})
-        async with one.cache.changing("acme", ["lists"], 5):
-            await eventually(lambda: one.platform.calls == 2)
-            one.platform.value = "v2"
-        one.platform.gate.set()
-        assert [await leader, await follower] == [("v1", Outcome.MISS)] * 2
-        assert await other.read() == ("v2", Outcome.MISS)
-
-    async def test_what_a_leader_may_not_store_is_not_waited_for(self, replicas: Replicas) -> None:
-        one, other = replicas
-        one.platform.windows = type(one.platform.windows)(0, 0, 0)
-        one.platform.gate.clear()
-        leader = one.reading()
-        await until(lambda: one.platform.calls == 1)
-        follower = other.reading()
-        await eventually(lambda: other.cache._flights._current != {})
-        one.platform.gate.set()
-        assert [await leader, await follower] == [("v1", Outcome.BYPASS)] * 2
-
-    async def test_a_leader_that_crashed_is_waited_for_no_longer_than_a_fetch_takes(self, replicas: Replicas) -> None:
-        one, other = replicas
-        lookup = await one.store.look(make_place())
-        assert await one.store.acquire(make_place(), lookup, 60)
-        assert await other.store.acquire(make_place(), lookup, 60) is None
-        fetcher = Fetcher(other.store, excuses=lambda _: False, seconds=0.05, now=other.clock)
-        other.cache._fetcher = fetcher
-        assert await other.read() == ("v1", Outcome.MISS)
-        assert await one.cache.find(make_place()) is not None
-
-    async def test_a_leader_that_is_cancelled_gives_its_turn_back(self, replicas: Replicas) -> None:
-        one, other = replicas
-        one.platform.gate.clear()
-        leader = one.reading()
-        await until(lambda: one.platform.calls == 1)
-        follower = other.reading()
-        leader.cancel()
-        await eventually(lambda: one.platform.calls == 2)
-        one.platform.gate.set()
-        assert await follower == ("v1", Outcome.MISS)
+class TestStopping:
+    async def test_it_takes_no_time_whatever_is_under_way(self, valkey: ValkeyServer) -> None:
+        for _ in range(10):
+            async with asyncio.timeout(5), replica_of(valkey):
+                with valkey.client() as client, client.pipeline(transaction=False) as pipeline:
+                    for _ in range(50):
+                        told = Invalidation("somebody", "tenant", ("lists",), confirm=True)
+                        pipeline.publish("umail:cache:invalidations", told.encode())
+                    pipeline.execute()
+                await turn()

@@ -1,10 +1,8 @@
 """What the cache keeps in Valkey, and what it makes of what it finds there."""
 
-import redis
-
 from app.master_keys import MasterKey
 from app.policies.cache.model import Outcome
-from tests.policies.cache.conftest import Replica, make_place, replica_of
+from tests.policies.cache.conftest import Replica, make_place, replica_of, scripts_run
 from tests.support.valkey import ValkeyServer
 
 ENTRIES = "umail:cache:entry:*"
@@ -20,11 +18,6 @@ def overwrite(server: ValkeyServer, contents: dict[bytes, bytes]) -> None:
     """Replace what is stored."""
     with server.client() as client:
         client.mset(contents)
-
-
-def scripts_run(client: redis.Redis) -> int:
-    """Return how many scripts the server has run."""
-    return int(client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
 
 
 class TestWhatStandsThere:

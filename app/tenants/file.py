@@ -48,6 +48,10 @@ class FileTenantStore:
         """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 
+    async def find(self, tenant_id: str) -> Tenant | None:
+        """Return the tenant with an id, or None."""
+        return self._ring.tenant(tenant_id)
+
     def _load(self) -> None:
         # The signature is taken first: a change while the file is read is then seen as a change the next time.
         self._signature = _signature(self._files)

@@ -17,6 +17,10 @@ class MemoryTenantStore:
         """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 
+    async def find(self, tenant_id: str) -> Tenant | None:
+        """Return the tenant with an id, or None."""
+        return self._ring.tenant(tenant_id)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do nothing: a fixed set is always current."""

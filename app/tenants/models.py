@@ -8,7 +8,17 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 
 class Scope(StrEnum):
@@ -118,6 +128,9 @@ class ApiKey(_Model):
     ]
     scopes: frozenset[Scope]
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    expires_at: AwareDatetime | None = None
+    networks: tuple[IPvAnyNetwork, ...] = ()
+    """Where the key may be used from; anywhere if there are none."""
 
 
 class Tenant(_Model):

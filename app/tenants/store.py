@@ -26,6 +26,9 @@ class TenantStore(Protocol):
     async def identify(self, key: str) -> Identity | None:
         """Return whom `key` stands for, or None for a key nobody has; takes the same time either way."""
 
+    async def find(self, tenant_id: str) -> Tenant | None:
+        """Return the tenant with an id, or None."""
+
     def running(self) -> AbstractAsyncContextManager[None]:
         """Keep the store current (watch its file, its database) while the context is open."""
 
@@ -38,7 +41,13 @@ class KeyRing:
     """
 
     def __init__(self, tenants: Iterable[Tenant]) -> None:
+        tenants = tuple(tenants)
+        self._tenants = {tenant.id: tenant for tenant in tenants}
         self._identities = {key.sha256: Identity(tenant, key) for tenant in tenants for key in tenant.keys}
+
+    def tenant(self, tenant_id: str) -> Tenant | None:
+        """Return the tenant with an id, or None."""
+        return self._tenants.get(tenant_id)
 
     def find(self, key: str) -> Identity | None:
         """Return the identity behind a presented key, or None."""

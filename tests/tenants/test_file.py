@@ -147,6 +147,13 @@ class TestLookup:
         for wrong in ("", KEY[:-1], KEY + "x", hash_key(KEY), "\udcff"):
             assert await store.identify(wrong) is None
 
+    async def test_a_tenant_by_its_id(self, tmp_path: Path) -> None:
+        store = FileTenantStore(written(tmp_path, minimal()), {})
+        found = await store.find("acme")
+        assert found is not None
+        assert found.id == "acme"
+        assert await store.find("Acme") is None
+
     def test_secrets_are_in_no_repr(self, tmp_path: Path) -> None:
         tenants = load_tenants(written(tmp_path, minimal()), {}).tenants
         assert "hunter2" not in repr(tenants)

@@ -10,6 +10,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
+from app.state.patience import Patience
+
 _MOST_COMMANDS = 128
 _ENOUGH_BYTES = 262_144
 _MOST_BATCHES = 4
@@ -80,7 +82,7 @@ class Batches:
         while self._waiting:
             batch = self._next_batch()
             try:
-                async with asyncio.timeout(self._timeout):
+                async with Patience(self._timeout):
                     replies = await self._replies(batch)
             except Exception as error:  # noqa: BLE001 - those who wait get it
                 replies = [error] * (len(batch) + len(self._waiting))

@@ -14,7 +14,7 @@ from app.policies.cache.health import Health
 from app.policies.cache.invalidations import Invalidation, Receipts
 from app.policies.cache.keys import INVALIDATIONS, replica_channel
 from app.policies.cache.level import Level
-from app.state.cancelling import heeding_cancellation
+from app.state.patience import Patience
 from app.state.valkey import UNAVAILABLE
 
 _BEAT = 0.25
@@ -112,15 +112,15 @@ class Link:
         async with aclosing(self._client.pubsub()) as messages:
             # One by one, the one on which others may speak last: no message comes between the confirmations.
             for channel in (replica_channel(self.replica), INVALIDATIONS):
-                async with asyncio.timeout(self._timeout):
-                    await heeding_cancellation(messages.subscribe(channel))
-                    await heeding_cancellation(messages.get_message(timeout=self._timeout))
+                async with Patience(self._timeout):
+                    await messages.subscribe(channel)
+                    await messages.get_message(timeout=None)
             self._unanswered_since = None
             yield messages
 
     async def _listen(self, messages: PubSub, attempted: asyncio.Event) -> None:
         while True:
-            message = await heeding_cancellation(messages.get_message(timeout=None))
+            message = await messages.get_message(timeout=None)
             if message is None or message["type"] != "message":
                 # The client has subscribed again by itself; what was said in between is lost.
                 raise Deaf
@@ -162,10 +162,10 @@ class Link:
             while not self._due.empty():
                 due.append(self._due.get_nowait())
             with suppress(*UNAVAILABLE):
-                async with asyncio.timeout(self._timeout), self._client.pipeline(transaction=False) as pipeline:
+                async with Patience(self._timeout), self._client.pipeline(transaction=False) as pipeline:
                     for invalidation in due:
                         pipeline.publish(replica_channel(invalidation.sender), f"obeyed {invalidation.id}")
-                    await heeding_cancellation(pipeline.execute())
+                    await pipeline.execute()
 
     async def _beat(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
         while True:
@@ -176,8 +176,8 @@ class Link:
     async def _pulse(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
         sent = self._clock()
         try:
-            async with asyncio.timeout(self._timeout):
-                await heeding_cancellation(self._probe(sent))
+            async with Patience(self._timeout):
+                await self._probe(sent)
         except UNAVAILABLE:
             self._health.failed()
             failed("heartbeat")

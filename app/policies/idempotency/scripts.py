@@ -9,7 +9,6 @@ from typing import Any
 from redis.asyncio import Redis
 
 from app.policies.idempotency.models import StoreUnavailable
-from app.state.cancelling import heeding_cancellation
 from app.state.valkey import UNAVAILABLE
 
 _NOW = """
@@ -141,7 +140,7 @@ class Scripts:
 
     async def _run(self, script: Any, name: str, *arguments: str | int | bytes) -> Any:
         try:
-            return await heeding_cancellation(script(keys=[name], args=arguments))
+            return await script(keys=[name], args=arguments)
         except UNAVAILABLE as failure:
             raise unavailable(failure) from None
 

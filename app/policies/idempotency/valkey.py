@@ -17,7 +17,6 @@ from app.policies.idempotency.models import Phase, Record, StoredAnswer
 from app.policies.idempotency.scripts import Present, Scripts, Times, unavailable
 from app.policies.idempotency.sealing import Sealer
 from app.policies.leases import Sleep
-from app.state.cancelling import heeding_cancellation
 from app.state.valkey import UNAVAILABLE
 
 log = structlog.get_logger(__name__)
@@ -64,7 +63,7 @@ class ValkeyIdempotencyStore:
             StoreUnavailable: it does not.
         """
         try:
-            await heeding_cancellation(self._client.ping())
+            await self._client.ping()
         except UNAVAILABLE as failure:
             raise unavailable(failure) from None
 

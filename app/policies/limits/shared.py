@@ -1,7 +1,8 @@
 """Limits counted in a store that workers and replicas share."""
 
+import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -56,14 +57,20 @@ class _Lease:
     reset_at: float
 
 
+class _Taking:
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self.refused: Standing | None = None
+
+
 class SharedRateLimiter:
     """A `RateLimiter` over a shared store.
 
     Most requests are counted in the process, out of a small lease of a fiftieth of the quota that was counted in the
-    store as a whole. A lease lasts as long as the quota's window, so that a tenant that calls rarely gets what it was
-    counted for. Hence the processes together allow no more than the quota, but for the rest of a lease that each may
-    carry into the next window, and no less but for the rest that each may hold. While the store is gone, everything is
-    allowed.
+    store as a whole; requests that come at once share one that is as large as their number. A lease lasts as long as
+    the quota's window, so that a tenant that calls rarely gets what it was counted for. Hence the processes together
+    allow no more than the quota, but for the rest of a lease that each may carry into the next window, and no less but
+    for the rest that each may hold. While the store is gone, everything is allowed.
 
     Args:
         storage: the store.
@@ -84,7 +91,8 @@ class SharedRateLimiter:
         self._now = now
         self._most = most
         self._leases: OrderedDict[_Key, _Lease] = OrderedDict()
-        self._leasing: set[_Key] = set()
+        self._taking: dict[_Key, _Taking] = {}
+        self._asking: Counter[_Key] = Counter()
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
         """Count one request."""
@@ -99,7 +107,6 @@ class SharedRateLimiter:
                     refused = Standing(quota, 0, standing.reset)
                     return Decision(False, (refused, *reversed(standings[:-1])), max(standing.reset, 1.0))
         except StorageError:
-            self._outages.began()
             return UNLIMITED
         return Decision(True, tuple(reversed(standings)))
 
@@ -112,17 +119,34 @@ class SharedRateLimiter:
 
     async def _counted(self, subject: str, quota: Quota) -> Standing | None:
         """Count in the store; less than nothing remains where the quota is used up, None says that nobody counts."""
-        if self._outages.lasts():
-            return None
         key = subject, quota
-        if key in self._leasing:
-            return await self._count(key, 1)
-        # One lease at a time: each further one would replace the one before, with what is left of it.
-        self._leasing.add(key)
+        self._asking[key] += 1
         try:
-            return await self._count(key, max(1, quota.amount // _LEASES))
+            while (taking := self._taking.get(key)) is not None:
+                await taking.over.wait()
+                standing = self._leased(subject, quota) or taking.refused
+                if standing is not None:
+                    return standing
+            return None if self._outages.lasts() else await self._take_turn(key)
         finally:
-            self._leasing.discard(key)
+            self._asking[key] -= 1
+            if not self._asking[key]:
+                del self._asking[key]
+
+    async def _take_turn(self, key: _Key) -> Standing:
+        """Take one lease for all who ask at the moment: a burst of requests is no burst for the store."""
+        taking = self._taking[key] = _Taking()
+        try:
+            standing = await self._count(key, max(key[1].amount // _LEASES, self._asking[key]))
+        except StorageError:
+            self._outages.began()
+            raise
+        else:
+            taking.refused = standing if standing.remaining < 0 else None
+            return standing
+        finally:
+            del self._taking[key]
+            taking.over.set()
 
     async def _count(self, key: _Key, wanted: int) -> Standing:
         subject, quota = key
@@ -133,16 +157,18 @@ class SharedRateLimiter:
         begun = stats.remaining + size == quota.amount
         reset = quota.seconds if begun else max(stats.reset_time - time.time(), 0.0)
         if size == 0:
-            # A lease that was asked for before this may have come since.
-            return self._leased(subject, quota) or Standing(quota, -1, reset)
+            return Standing(quota, -1, reset)
         if size > 1:
             now = self._now()
             self._remember(key, _Lease(size - 1, now + quota.seconds, stats.remaining, now + reset))
         return Standing(quota, stats.remaining + size - 1, reset)
 
     async def _take(self, item: RateLimitItem, subject: str, wanted: int) -> int:
-        """Count as many as wanted, or one if there is no room for them; return how many."""
-        for size in dict.fromkeys((wanted, 1)):
+        """Count as many as wanted, or fewer if there is no room for them; return how many."""
+        if await self._strategy.hit(item, subject, cost=wanted):
+            return wanted
+        left = (await self._strategy.get_window_stats(item, subject)).remaining
+        for size in sorted({1, min(left, wanted)} - {0, wanted}, reverse=True):
             if await self._strategy.hit(item, subject, cost=size):
                 return size
         return 0

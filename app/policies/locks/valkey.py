@@ -15,7 +15,6 @@ from app.policies.errands import Errands
 from app.policies.leases import Lease, Sleep
 from app.policies.locks.local import LocalLocks
 from app.policies.locks.models import LockUnavailable, Name, Possession
-from app.state.cancelling import heeding_cancellation
 from app.state.valkey import UNAVAILABLE
 
 _PREFIX = "umail-gateway:lock:"
@@ -157,6 +156,6 @@ async def _undo(putting: asyncio.Task[bool], token: _Token) -> None:
 
 async def _asked(reply: Awaitable[Any]) -> Any:
     try:
-        return await heeding_cancellation(reply)
+        return await reply
     except UNAVAILABLE as failure:
         raise LockUnavailable(f"The store of locks cannot be used: {type(failure).__name__}.") from None

@@ -94,6 +94,13 @@ class TestLeases:
             assert await allowed(limiter, QUOTA, 2 * LEASE - 1) == 2 * LEASE - 1
             assert commands(valkey) - before < 2 * LEASE
 
+    async def test_a_burst_is_no_burst_for_the_store(self, valkey: ValkeyServer) -> None:
+        async with limiter_at(valkey.url) as limiter:
+            await hit(limiter)
+            before = commands(valkey)
+            assert await at_once(1000, limiter) == QUOTA.amount - 1
+            assert commands(valkey) - before < 100
+
     async def test_a_lease_ends_with_the_window(self, valkey: ValkeyServer) -> None:
         clock = Clock()
         async with limiter_at(valkey.url, clock) as limiter:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database.schema import api_keys
@@ -48,7 +48,7 @@ async def listed(
     connection: AsyncConnection, *, tenant_id: str | None, revoked: bool, offset: int, limit: int
 ) -> Page[KeyRecord]:
     """Return some keys; see `TenantRepository.list_keys`."""
-    conditions = [] if revoked else [api_keys.c.revoked_at.is_(None)]
+    conditions: list[ColumnElement[bool]] = [] if revoked else [api_keys.c.revoked_at.is_(None)]
     if tenant_id is not None:
         await existing(connection, tenant_id)
         conditions.append(api_keys.c.tenant == tenant_id)

@@ -9,7 +9,7 @@ from app.tenant_database.models import KeyRecord, Login, Relay, TenantRecord
 from app.tenant_database.vault import DataKey, Vault, WrappedKey
 from app.tenants.models import ApiKey, SmtpAccount, Tenant, UpstreamAccount
 
-PASSWORD, STAGED_PASSWORD, SMTP_PASSWORD = "password", "staged password", "SMTP password"  # noqa: S105 - names of fields
+PASSWORD, STAGED_PASSWORD, SMTP_PASSWORD = "password", "staged password", "SMTP password"
 _KEY_FIELDS = ("id", "sha256", "scopes", "requests_per_minute", "expires_at", "networks")
 _TENANTS = TypeAdapter(Tenant)
 _KEYS = TypeAdapter(ApiKey)

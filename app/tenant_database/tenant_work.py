@@ -20,7 +20,7 @@ from app.tenant_database.rows import (
     tenant_record,
     wrapped_key,
 )
-from app.tenant_database.vault import Vault
+from app.tenant_database.vault import Vault, WrappedKey
 from app.tenant_database.writing import begin, existing, number_change, register_master_key, unregister_unused
 from app.tenants.models import Tenant, UpstreamAccount
 
@@ -128,7 +128,7 @@ async def rewrap_some(connection: AsyncConnection, *, vault: Vault, moment: date
     query = select(tenants.c.id, tenants.c.data_key, tenants.c.master_key).where(tenants.c.master_key != vault.current)
     rows = (await connection.execute(query.limit(_BATCH))).all()
     for row in rows:
-        wrapped = vault.rewrap(row.id, wrapped_key(row))
+        wrapped = vault.rewrap(row.id, WrappedKey(row.master_key, row.data_key))
         values = {"data_key": wrapped.sealed, "master_key": wrapped.master_key}
         await connection.execute(update(tenants).where(tenants.c.id == row.id).values(values))
     if len(rows) < _BATCH:

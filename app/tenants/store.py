@@ -27,8 +27,8 @@ class TenantStore(Protocol):
     async def identify(self, key: str) -> Identity | None:
         """Return whom `key` stands for, or None for a key nobody has; takes the same time either way.
 
-        The tenant may be disabled and the key expired. Neither is told from its tenant's `keys`, which not every store
-        fills in.
+        The tenant may be disabled and the key expired: that is for the caller to see. Not every store fills in the
+        tenant's `keys`.
 
         Raises:
             app.errors.StateUnavailable: a store that others share cannot be asked.

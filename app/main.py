@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx2
@@ -27,7 +26,6 @@ from app.gateway.places import Places
 from app.gateway.reading import Reading
 from app.gateway.sends import Sends
 from app.journal.models import Journal
-from app.master_keys import MasterKey
 from app.policies.bulkhead import Shedder
 from app.policies.locks import LockUnavailable
 from app.resources import ROUTERS
@@ -35,13 +33,14 @@ from app.resources.campaigns.limits import SendLimits
 from app.resources.imports.limits import ImportLimits
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
-from app.tenants.file import FileTenantStore
 from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
 from app.wiring.gateway import build_gateway, build_submitter
+from app.wiring.keys import build_master_keys
 from app.wiring.policies import build_policies
-from app.wiring.state import KeptJournal, build_journal, build_state
+from app.wiring.state import build_state
+from app.wiring.storage import build_storage
 
 _RESUMABLE = frozenset({("POST", "/v1/campaigns")})
 """Endpoints that find out from the journal of sends what became of an earlier request with the same key."""
@@ -59,27 +58,24 @@ def create_app(
 
     Args:
         settings: everything configurable.
-        tenants: the tenant store, instead of the one `settings.tenants_url` names.
+        tenants: the tenant store, instead of the one the settings name.
         transport: the upstream transport, instead of a connection pool.
         journal: the journal of sends, instead of the one in the settings' database.
         now: returns the current time as an aware datetime, instead of the system's clock.
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
+        app.database.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
     """
-    store = tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:")))
     metrics = Metrics()
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
-    master_key = MasterKey.parse(settings.master_key.get_secret_value()) if settings.master_key else MasterKey.random()
+    master_keys = build_master_keys(settings)
+    storage = build_storage(settings, master_keys, clock, tenants=tenants, journal=journal)
+    master_key = master_keys.current
     fingerprints = Fingerprints(master_key)
     state = build_state(settings, master_key, metrics)
     policies = build_policies(settings, metrics, fingerprints, state.campaigns)
-    kept = (
-        KeptJournal(journal, timedelta(days=settings.journal_days))
-        if journal is not None
-        else build_journal(settings, clock)
-    )
-    sends = Sends(kept.journal)
+    sends = Sends(storage.journal)
     submitter = build_submitter(settings, clock, metrics, sends)
     client = UpstreamClient(transport or _pool(settings), max_reply_bytes=settings.max_reply_bytes)
     gateway = build_gateway(settings, client, policies, state.cache, metrics)
@@ -91,14 +87,14 @@ def create_app(
         lifetimes=settings.cache_lifetimes,
         now=clock.now,
     )
-    readiness = Readiness({"database": kept.check, "state": state.check}, needed=frozenset({"database"}))
+    readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(submitter.aclose)
-            for part in (kept, state, store):
+            for part in (storage, state):
                 await stack.enter_async_context(part.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
@@ -131,13 +127,15 @@ def create_app(
         known_reads=known,
         cache=state.cache,
         breakers=policies.breakers,
+        tenants=storage.tenants,
+        tenant_repository=storage.repository,
         admin_token=settings.admin_token.get_secret_value() if settings.admin_token else None,
     )
     # The last one added is the outermost.
     app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
     app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
     app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
-    app.add_middleware(AuthenticationMiddleware, tenants=store)
+    app.add_middleware(AuthenticationMiddleware, tenants=storage.tenants)
     app.add_middleware(
         BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,

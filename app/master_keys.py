@@ -2,12 +2,16 @@
 
 import base64
 import binascii
+import re
 import secrets
+from functools import cached_property
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _BYTES = 32
+_ID_BYTES = 8
+_BETWEEN = re.compile(r"[,\s]+")
 
 
 class MasterKey:
@@ -36,10 +40,49 @@ class MasterKey:
         """Return a key that dies with the process, for state that does too."""
         return cls(secrets.token_bytes(_BYTES))
 
+    @cached_property
+    def id(self) -> str:
+        """A name that tells master keys apart and from which the key cannot be found."""
+        return self.derive("master key id", "")[:_ID_BYTES].hex()
+
     def derive(self, purpose: str, tenant: str) -> bytes:
         """Return 32 bytes for one purpose and one tenant (HKDF, RFC 5869); others tell nothing about them."""
         info = f"umail-gateway\0{purpose}\0{tenant}".encode()
         return HKDF(SHA256(), _BYTES, salt=None, info=info).derive(self._secret)
+
+
+class MasterKeys:
+    """The master keys of a gateway: one that everything new is encrypted with, and others that are still read.
+
+    Args:
+        current: the key to encrypt with.
+        others: keys from before, or one that is to come.
+    """
+
+    def __init__(self, current: MasterKey, *others: MasterKey) -> None:
+        self.current = current
+        self._by_id = {key.id: key for key in (current, *others)}
+
+    @classmethod
+    def parse(cls, text: str) -> "MasterKeys":
+        """Read keys as `MasterKey.parse` does, separated by commas or ends of lines; the first is the current one.
+
+        Raises:
+            ValueError: there is none, or one of them is not a key.
+        """
+        keys = [MasterKey.parse(each) for each in _BETWEEN.split(text) if each]
+        if not keys:
+            raise ValueError("must hold a master key")
+        return cls(*keys)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all keys."""
+        return frozenset(self._by_id)
+
+    def find(self, key_id: str) -> MasterKey | None:
+        """Return the key with an id, or None."""
+        return self._by_id.get(key_id)
 
 
 def generate_master_key() -> str:

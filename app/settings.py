@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.master_keys import MasterKey
+from app.master_keys import MasterKeys
 
 
 def _zone(value: str) -> str:
@@ -20,8 +20,8 @@ def _zone(value: str) -> str:
 
 
 def _tenants_url(value: str) -> str:
-    if not value.startswith("file:"):
-        raise ValueError("must be file:/path/to/tenants.yaml")
+    if value != IN_DATABASE and not value.startswith("file:"):
+        raise ValueError("must be database, or file:/path/to/tenants.yaml")
     return value
 
 
@@ -38,7 +38,17 @@ def _database_url(value: SecretStr) -> SecretStr:
 
 
 def _master_key(value: SecretStr) -> SecretStr:
-    MasterKey.parse(value.get_secret_value())
+    MasterKeys.parse(value.get_secret_value())
+    return value
+
+
+def _master_key_file(value: Path) -> Path:
+    try:
+        MasterKeys.parse(value.read_text(encoding="ascii"))
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("must hold keys in base64") from None
     return value
 
 
@@ -51,6 +61,7 @@ def _ca_file(value: Path) -> Path:
 
 
 IN_MEMORY = "memory://"
+IN_DATABASE = "database"
 _SHARED = ("redis://", "rediss://", "unix://")
 _DATABASES = ("sqlite:///", "postgresql://")
 
@@ -75,7 +86,9 @@ class Settings(BaseSettings):
     )
 
     tenants_url: Annotated[str, AfterValidator(_tenants_url)] = Field(
-        description="Where tenants and keys come from: `file:/path/to/tenants.yaml`, read again whenever it changes.",
+        IN_DATABASE,
+        description="Where tenants and keys come from: the `database`, where `umail-gateway tenants` and `keys` change"
+        " them, or `file:/path/to/tenants.yaml`, read again whenever it changes.",
     )
     state_url: Annotated[SecretStr, AfterValidator(_state_url)] = Field(
         SecretStr(IN_MEMORY),
@@ -87,17 +100,23 @@ class Settings(BaseSettings):
     )
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
         None,
-        description="Where the journal of sends is kept: `sqlite:///path/gateway.db` or `postgresql://…`; by default a"
-        " SQLite file under `DATA_DIR`.",
+        description="Where tenants and the journal of sends are kept: `sqlite:///path/gateway.db` or `postgresql://…`;"
+        " by default a SQLite file under `DATA_DIR`.",
     )
     data_dir: Path = Field(
-        Path("~/.local/share/umail-gateway"), description="Folder of the SQLite file; made if it is not there."
+        Path("~/.local/share/umail-gateway"),
+        description="Folder of the SQLite file and of a master key made at the first start; made if it is not there.",
     )
     journal_days: int = Field(90, ge=2, description="Days for which the journal of sends remembers attempts.")
     master_key: Annotated[SecretStr, AfterValidator(_master_key)] | None = Field(
         None,
-        description="32 bytes in base64, as `umail-gateway keys generate-master` prints them; what is kept in a shared"
-        " store is encrypted with keys derived from it. Needed with `redis://`.",
+        description="32 bytes in base64, as `umail-gateway keys generate-master` prints them; tenants' secrets and what"
+        " is kept in a shared store are encrypted with keys derived from it. Several, separated by commas, while they"
+        " are rotated: the first encrypts, the others only decrypt. Needed with `redis://` and with a `DATABASE_URL`"
+        " that holds tenants; without that one is made at the first start.",
+    )
+    master_key_file: Annotated[Path, AfterValidator(_master_key_file)] | None = Field(
+        None, description="File that holds what `MASTER_KEY` would, one key a line; only one of the two may be set."
     )
     admin_token: SecretStr | None = Field(
         None,
@@ -187,14 +206,25 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _encrypted_when_shared(self) -> Self:
-        if self.shares_state and self.master_key is None:
+        if self.shares_state and self.master_key is None and self.master_key_file is None:
             raise ValueError("MASTER_KEY is needed where STATE_URL names a shared store")
+        return self
+
+    @model_validator(mode="after")
+    def _one_master_key(self) -> Self:
+        if self.master_key is not None and self.master_key_file is not None:
+            raise ValueError("MASTER_KEY and MASTER_KEY_FILE are both set")
         return self
 
     @property
     def shares_state(self) -> bool:
         """Whether state is kept where other processes have it too."""
         return self.state_url.get_secret_value() != IN_MEMORY
+
+    @property
+    def tenants_in_database(self) -> bool:
+        """Whether tenants and keys are kept in the database."""
+        return self.tenants_url == IN_DATABASE
 
     def database(self) -> str:
         """Return the URL of the database, the default one's included."""

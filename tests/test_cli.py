@@ -63,8 +63,9 @@ class TestServe:
     @pytest.mark.parametrize(
         ("environment", "arguments", "message"),
         [
-            ({}, [], "UMAIL_GATEWAY_TENANTS_URL"),
-            ({"UMAIL_GATEWAY_TENANTS_URL": "database"}, [], "UMAIL_GATEWAY_TENANTS_URL"),
+            ({"UMAIL_GATEWAY_TENANTS_URL": "databases"}, [], "UMAIL_GATEWAY_TENANTS_URL"),
+            ({"UMAIL_GATEWAY_DATABASE_URL": "sqlite:///other.db"}, [], "MASTER_KEY is needed"),
+            ({"UMAIL_GATEWAY_DATA_DIR": "/dev/null/x"}, [], "/dev/null/x cannot be made"),
             ({"UMAIL_GATEWAY_TENANTS_URL": "file:/nowhere.yaml"}, [], "cannot read /nowhere.yaml"),
             ({"UMAIL_GATEWAY_TENANTS_URL": "file:x", "UMAIL_GATEWAY_PORT": "x"}, [], "UMAIL_GATEWAY_PORT"),
             ({"UMAIL_GATEWAY_TENANTS_URL": "file:x"}, ["--workers", "2"], "memory://"),

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from app.master_keys import generate_master_key
 from app.settings import Settings
 
 README = Path(__file__).parents[1] / "README.md"
@@ -31,10 +32,14 @@ def _shown_default(field: FieldInfo) -> str:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("TENANTS_URL", "database"),
+        ("TENANTS_URL", "databases"),
         ("STATE_URL", "memcached://127.0.0.1"),
         ("DATABASE_URL", "mysql://127.0.0.1/x"),
         ("MASTER_KEY", "c2hvcnQ="),
+        ("MASTER_KEY", ","),
+        ("MASTER_KEY_FILE", "/nowhere"),
+        ("MASTER_KEY_FILE", str(README)),
+        ("MASTER_KEY_FILE", "/dev/null"),
         ("ADMIN_TOKEN", "short"),
         ("CACHE_BYTES", "-1"),
         ("UPSTREAM_TIMEZONE", "Mars/Olympus"),
@@ -49,3 +54,14 @@ def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: 
     with pytest.raises(ValidationError) as caught:
         Settings(_env_file=None)
     assert caught.value.errors()[0]["loc"] == (name.lower(),)
+
+
+def test_master_keys_come_from_one_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"{generate_master_key()}\n{generate_master_key()}\n", encoding="ascii")
+    monkeypatch.setenv("UMAIL_GATEWAY_MASTER_KEY_FILE", str(path))
+    monkeypatch.setenv("UMAIL_GATEWAY_STATE_URL", "redis://127.0.0.1")
+    assert Settings(_env_file=None).master_key_file == path
+    monkeypatch.setenv("UMAIL_GATEWAY_MASTER_KEY", generate_master_key())
+    with pytest.raises(ValidationError, match="both set"):
+        Settings(_env_file=None)

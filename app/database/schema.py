@@ -2,7 +2,22 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Index, Integer, MetaData, Table, Text, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 metadata = MetaData(naming_convention={"pk": "%(table_name)s_pkey", "ix": "%(table_name)s_%(column_0_N_name)s_idx"})
 
@@ -64,3 +79,62 @@ Index("sends_reference_key", sends.c.tenant, sends.c.operation, sends.c.referenc
 Index("sends_fingerprint_idx", sends.c.tenant, sends.c.operation, sends.c.fingerprint, sends.c.created_at)
 Index("sends_state_idx", sends.c.tenant, sends.c.operation, sends.c.state, sends.c.created_at)
 Index("sends_created_at_idx", sends.c.created_at)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("upstream", JSON, nullable=False),
+    Column("password", LargeBinary, nullable=False),
+    Column("staged", JSON(none_as_null=True)),
+    Column("staged_password", LargeBinary),
+    Column("smtp", JSON(none_as_null=True)),
+    Column("smtp_password", LargeBinary),
+    Column("limits", JSON, nullable=False),
+    Column("cache", JSON, nullable=False),
+    # What the secrets are encrypted with, itself encrypted with the master key of this id.
+    Column("data_key", LargeBinary, nullable=False),
+    Column("master_key", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+Index("tenants_master_key_idx", tenants.c.master_key, tenants.c.id)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenants.id", name="api_keys_tenant_fkey"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("prefix", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("expires_at", UtcDateTime),
+    Column("networks", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+)
+Index("api_keys_sha256_key", api_keys.c.sha256, unique=True)
+
+# The number of each tenant's last change. Numbers only grow, so that whoever knows all up to one asks for those above;
+# deleted tenants stay here.
+tenant_changes = Table(
+    "tenant_changes",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+Index("tenant_changes_number_key", tenant_changes.c.number, unique=True)
+
+# The ids of the master keys that data keys are encrypted with.
+master_keys = Table(
+    "master_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
+)

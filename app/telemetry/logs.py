@@ -41,8 +41,8 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in ("httpx2", "httpcore2"):
-        # These write URLs, which may hold credentials, at their lower levels.
+    for name in ("httpx2", "httpcore2", "aiosqlite"):
+        # These write URLs, which may hold credentials, and what goes to the database at their lower levels.
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

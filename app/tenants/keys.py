@@ -7,6 +7,7 @@ import hashlib
 import secrets
 
 PREFIX = "umg_"
+_SHOWN = 8
 
 
 def generate_key() -> str:
@@ -17,3 +18,8 @@ def generate_key() -> str:
 def hash_key(key: str) -> str:
     """Return the SHA-256 of the whole key as lower-case hex, the form that is stored and compared."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def shown_part(key: str) -> str:
+    """Return the beginning of a key, by which people recognize it; the 35 characters left hold more than 200 bits."""
+    return key[: len(PREFIX) + _SHOWN]

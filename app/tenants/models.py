@@ -66,6 +66,9 @@ def is_loopback(host: str) -> bool:
 
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""Text that neither moves a terminal's cursor nor ends a log's line."""
+Role = Literal["customer", "manager"]
 
 
 class _Model(BaseModel):
@@ -78,7 +81,7 @@ class UpstreamAccount(_Model):
 
     base_url: Annotated[str, AfterValidator(_base_url)] = "http://www.bestedm.org/mm-ms/apinew/"
     auth: Literal["basic", "legacy"] = "basic"
-    username: Annotated[str, StringConstraints(min_length=1)]
+    username: Line
     password: Annotated[SecretStr, Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -94,7 +97,7 @@ class SmtpAccount(_Model):
     host: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\s/@]+$")]
     port: Annotated[int, Field(ge=1, le=65535)] = 25
     security: Literal["none", "starttls", "tls"] = "none"
-    username: str | None = None
+    username: Line | None = None
     password: SecretStr | None = None
 
     @model_validator(mode="after")
@@ -137,9 +140,9 @@ class Tenant(_Model):
     """One customer of the gateway with one U-Mail account."""
 
     id: Identifier
-    name: str
+    name: Line
     enabled: bool = True
-    role: Literal["customer", "manager"] = "customer"
+    role: Role = "customer"
     upstream: UpstreamAccount
     smtp: SmtpAccount | None = None
     limits: Limits = Limits()

@@ -9,7 +9,8 @@ from typing import Protocol
 from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey, Tenant
 
-_NO_DIGEST = "0" * 64
+NO_DIGEST = "0" * 64
+"""What a presented key is compared with when nobody has it, so that the comparison takes place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,17 @@ class TenantStore(Protocol):
     """A source of tenants and keys."""
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None for a key nobody has; takes the same time either way."""
+        """Return whom `key` stands for, or None for a key nobody has; takes the same time either way.
+
+        The tenant may be disabled and the key expired: that is for the caller to see. Not every store fills in the
+        tenant's `keys`.
+
+        Raises:
+            app.errors.StateUnavailable: a store that others share cannot be asked.
+        """
 
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
+        """Return the tenant with an id, or None; raises as `identify`."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Keep the store current (watch its file, its database) while the context is open."""
@@ -53,5 +61,5 @@ class KeyRing:
         """Return the identity behind a presented key, or None."""
         digest = hash_key(key)
         identity = self._identities.get(digest)
-        expected = identity.key.sha256 if identity else _NO_DIGEST
+        expected = identity.key.sha256 if identity else NO_DIGEST
         return identity if hmac.compare_digest(digest, expected) and key else None

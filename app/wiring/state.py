@@ -3,18 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import structlog
 from redis.asyncio import Redis
 
-from app.database.database import Database
-from app.database.errors import DatabaseError
-from app.gateway.clock import PlatformClock
 from app.gateway.judgement import excused_by_stale
-from app.journal.database import DatabaseJournal
-from app.journal.models import Journal, JournalUnavailable
 from app.master_keys import MasterKey
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
@@ -34,8 +26,6 @@ from app.settings import Settings
 from app.state.valkey import connect
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,75 +103,3 @@ def _cache(store: CacheStore, settings: Settings, metrics: Metrics) -> Cache:
         excuses=excused_by_stale,
         fetch_seconds=settings.interactive_timeout,
     )
-
-
-class KeptJournal:
-    """A journal together with what it is kept in.
-
-    Args:
-        journal: the journal.
-        retention: for how long attempts are remembered; older ones are forgotten at start.
-        database: where it is kept, if the gateway opens and closes that.
-    """
-
-    def __init__(self, journal: Journal, retention: timedelta, database: Database | None = None) -> None:
-        self.journal = journal
-        self._retention = retention
-        self._database = database
-
-    async def check(self) -> bool:
-        """Tell whether the journal can be used."""
-        try:
-            await self.journal.check()
-        except JournalUnavailable:
-            return False
-        return True
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Keep the journal usable while the context is open.
-
-        Raises:
-            DatabaseError: the database cannot be used.
-        """
-        async with AsyncExitStack() as stack:
-            if self._database is not None:
-                await stack.enter_async_context(self._database.running())
-            await stack.enter_async_context(self.journal.running())
-            await self._forget_old()
-            yield
-
-    async def _forget_old(self) -> None:
-        try:
-            await self.journal.forget(datetime.now(UTC) - self._retention)
-        except JournalUnavailable:
-            log.warning("journal_not_pruned")
-
-
-def build_journal(settings: Settings, clock: PlatformClock) -> KeptJournal:
-    """Build the journal of sends.
-
-    Raises:
-        DatabaseError: the database's URL cannot be used.
-    """
-    database = Database(settings.database())
-    if settings.database_url is None:
-        _make_folder(settings.data_dir.expanduser())
-    return KeptJournal(DatabaseJournal(database, clock.now), timedelta(days=settings.journal_days), database)
-
-
-async def migrate(settings: Settings) -> None:
-    """Bring the database to the form this release needs, and close it again.
-
-    Raises:
-        DatabaseError: it cannot be used.
-    """
-    async with Database(settings.database()).running():
-        pass
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatabaseError(f"The folder {folder} cannot be made: {error.strerror}.") from None

@@ -1,24 +1,22 @@
-"""The `umail-gateway` command."""
+"""Running the gateway, and what stands in for the platform."""
 
 import asyncio
 import json
 from collections.abc import Coroutine
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 import uvicorn
-from pydantic import ValidationError
 
+from app.cli.starting import fail, load_settings
 from app.database.errors import DatabaseError
 from app.journal.memory import MemoryJournal
 from app.main import create_app
-from app.master_keys import generate_master_key
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
 from app.tenants.document import TenantsFileError
-from app.tenants.keys import generate_key, hash_key
 from app.tenants.memory import MemoryTenantStore
-from app.wiring.state import migrate
+from app.wiring.storage import prepare
 from app.worker import settle_memory
 
 app = typer.Typer(
@@ -27,8 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A typed REST/JSON gateway in front of the U-Mail e-mail marketing platform.",
 )
-keys = typer.Typer(no_args_is_help=True, help="API keys.")
-app.add_typer(keys, name="keys")
 
 
 @app.command()
@@ -38,9 +34,9 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
     """Run the gateway, configured by UMAIL_GATEWAY_… variables."""
-    settings = _settings({"host": host, "port": port})
+    settings = load_settings({"host": host, "port": port})
     if workers > 1 and not settings.shares_state:
-        _fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
+        fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
     configure_logging(settings.log_level)
     options: dict[str, Any] = {
         "host": settings.host,
@@ -53,9 +49,9 @@ def serve(
     try:
         # What is wrong with the tenants or the database is told here, once, and not by each worker.
         application = create_app(settings)
-        asyncio.run(migrate(settings))
+        asyncio.run(prepare(settings))
     except (TenantsFileError, DatabaseError) as error:
-        _fail(str(error))
+        fail(str(error))
     if workers > 1:
         uvicorn.run("app.worker:application", factory=True, workers=workers, **options)
     else:
@@ -94,39 +90,8 @@ def openapi() -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-@keys.command("generate-master")
-def generate_master() -> None:
-    """Print a new master key, for UMAIL_GATEWAY_MASTER_KEY; all replicas need the same one."""
-    typer.echo(generate_master_key())
-
-
-@keys.command("generate")
-def generate() -> None:
-    """Print a new API key, once, and the hash to put into the tenants file."""
-    key = generate_key()
-    typer.echo(f"key:    {key}\nsha256: {hash_key(key)}")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
-
-
-def _settings(overrides: dict[str, Any]) -> Settings:
-    try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as error:
-        lines = [f"UMAIL_GATEWAY_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
-        _fail("\n".join(lines))
-
-
 def _run(service: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(service)
     except OSError as error:
-        _fail(f"cannot listen: {error.strerror}")
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
+        fail(f"cannot listen: {error.strerror}")

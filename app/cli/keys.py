@@ -1,0 +1,104 @@
+"""`umail-gateway keys`: API keys and master keys."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.inputs import parse_expiry
+from app.cli.output import print_fields, print_json, print_table
+from app.cli.starting import administer, checked
+from app.master_keys import generate_master_key
+from app.tenant_database.models import KeyRecord, NewKey
+from app.tenant_database.repository import TenantRepository
+from app.tenants.keys import generate_key, hash_key
+from app.tenants.models import Scope
+
+_AT_ONCE = 500
+
+keys = typer.Typer(no_args_is_help=True, help="API keys and master keys.")
+
+TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@keys.command()
+def create(
+    tenant_id: TenantId,
+    scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; several times; read by default.")] = None,
+    key_id: Annotated[str | None, typer.Option("--id", help="Its id; made up by default.", show_default=False)] = None,
+    expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h, or a time.", show_default=False)] = None,
+    network: Annotated[list[str] | None, typer.Option(help="Where it may be used from; several times.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key of a tenant; it is shown once."""
+    fields = {
+        "id": key_id,
+        "scopes": scope or [Scope.READ],
+        "requests_per_minute": requests_per_minute,
+        "expires_at": parse_expiry(expires),
+        "networks": network or [],
+    }
+    new = checked(NewKey, fields)
+    created = administer(lambda repository: repository.create_key(tenant_id, new))
+    key = created.key.get_secret_value()
+    if as_json:
+        print_json({"key": key, **created.record.model_dump(mode="json")})
+        return
+    record = created.record
+    print_fields({"key": key, "id": record.id, "scopes": record.scopes, "expires": record.expires_at})
+
+
+@keys.command("list")
+def list_(
+    tenant_id: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Whose keys.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Revoked ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List API keys; they are told apart by how they begin."""
+
+    async def work(repository: TenantRepository) -> list[KeyRecord]:
+        records: list[KeyRecord] = []
+        while True:
+            page = await repository.list_keys(tenant_id, revoked=every, offset=len(records), limit=_AT_ONCE)
+            records += page.items
+            if len(page.items) < _AT_ONCE:
+                return records
+
+    records = administer(work)
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+        return
+    print_table(
+        ("tenant", "id", "begins", "scopes", "expires", "networks", "last used", "revoked"),
+        ((r.tenant, r.id, r.prefix, r.scopes, r.expires_at, r.networks, r.last_used_at, r.revoked_at) for r in records),
+    )
+
+
+@keys.command()
+def revoke(
+    tenant_id: TenantId,
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id.", show_default=False)],
+) -> None:
+    """End an API key's validity for good, everywhere within a second."""
+    administer(lambda repository: repository.revoke_key(tenant_id, key_id))
+
+
+@keys.command("rotate-master")
+def rotate_master() -> None:
+    """Encrypt all tenants' secrets with the first of the configured master keys; others are then needed no more."""
+    count = administer(lambda repository: repository.rotate_master())
+    typer.echo(f"{count} tenants were under another master key; all are under the current one now.")
+
+
+@keys.command("generate-master")
+def generate_master() -> None:
+    """Print a new master key, for UMAIL_GATEWAY_MASTER_KEY; all replicas need the same one."""
+    typer.echo(generate_master_key())
+
+
+@keys.command("generate")
+def generate() -> None:
+    """Print a new API key, once, and the hash to put into a tenants file."""
+    key = generate_key()
+    typer.echo(f"key:    {key}\nsha256: {hash_key(key)}")

@@ -1,0 +1,220 @@
+"""`umail-gateway tenants`: who may use the gateway, and their U-Mail logins."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.inputs import confirm, read_password
+from app.cli.output import print_fields, print_json, print_table
+from app.cli.starting import administer, checked
+from app.tenant_database.models import TenantPatch, TenantRecord
+from app.tenant_database.repository import TenantRepository
+from app.tenants.models import SmtpAccount, Tenant, UpstreamAccount
+
+_AT_ONCE = 500
+
+tenants = typer.Typer(no_args_is_help=True, help="Tenants and their U-Mail logins, in the database.")
+
+
+class Role(StrEnum):
+    """What a tenant's U-Mail account is."""
+
+    CUSTOMER = "customer"
+    MANAGER = "manager"
+
+
+class Auth(StrEnum):
+    """How a tenant logs in at U-Mail."""
+
+    BASIC = "basic"
+    LEGACY = "legacy"
+
+
+class Security(StrEnum):
+    """How a relay is spoken to."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The tenant's id.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+FromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read passwords from standard input, one a line, instead of asking.")
+]
+Name = Annotated[str | None, typer.Option(help="The tenant's name.", show_default=False)]
+BaseUrl = Annotated[str | None, typer.Option(help="The platform's URL.", show_default=False)]
+Username = Annotated[str | None, typer.Option(help="The user at U-Mail.", show_default=False)]
+RoleOption = Annotated[Role | None, typer.Option(help="A manager may act for sub-accounts.", show_default=False)]
+AuthOption = Annotated[Auth | None, typer.Option(help="How to log in at U-Mail.", show_default=False)]
+Ceiling = Annotated[int | None, typer.Option(min=1, show_default=False)]
+
+
+@tenants.command("add")
+def add(
+    tenant_id: Id,
+    username: Annotated[str, typer.Option(help="The user at U-Mail.")],
+    name: Name = None,
+    base_url: BaseUrl = None,
+    auth: AuthOption = None,
+    role: RoleOption = None,
+    smtp_host: Annotated[str | None, typer.Option(help="Host of the SMTP relay.", show_default=False)] = None,
+    smtp_port: Annotated[int | None, typer.Option(show_default=False)] = None,
+    smtp_security: Annotated[Security | None, typer.Option(show_default=False)] = None,
+    smtp_username: Annotated[str | None, typer.Option(help="Asks for a second password.", show_default=False)] = None,
+    requests_per_minute: Ceiling = None,
+    concurrency: Ceiling = None,
+    campaigns_per_hour: Ceiling = None,
+    password_stdin: FromStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a tenant; asks for the U-Mail password."""
+    login: dict[str, Any] = {"base_url": base_url, "auth": auth, "username": username}
+    relay: dict[str, Any] = {"host": smtp_host, "port": smtp_port, "security": smtp_security, "username": smtp_username}
+    limits = _limits(requests_per_minute, concurrency, campaigns_per_hour)
+    login["password"] = read_password("U-Mail password", from_stdin=password_stdin)
+    if smtp_username is not None:
+        relay["password"] = read_password("SMTP password", from_stdin=password_stdin)
+    fields = {"id": tenant_id, "name": name or tenant_id, "role": role, "upstream": _given(login)}
+    tenant = checked(Tenant, _given({**fields, "smtp": _given(relay) or None, "limits": limits or None}))
+    _print(administer(lambda repository: repository.add(tenant)), as_json=as_json)
+
+
+@tenants.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the tenants."""
+    records = administer(_all)
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+        return
+    print_table(
+        ("id", "name", "enabled", "role", "base url", "username", "changed"),
+        ((r.id, r.name, r.enabled, r.role, r.upstream.base_url, r.upstream.username, r.updated_at) for r in records),
+    )
+
+
+@tenants.command()
+def show(tenant_id: Id, as_json: AsJson = False) -> None:
+    """Show a tenant, without its secrets."""
+    _print(administer(lambda repository: repository.get(tenant_id)), as_json=as_json)
+
+
+@tenants.command()
+def edit(
+    tenant_id: Id,
+    name: Name = None,
+    role: RoleOption = None,
+    requests_per_minute: Ceiling = None,
+    concurrency: Ceiling = None,
+    campaigns_per_hour: Ceiling = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a tenant's name, role or limits."""
+    limits = _limits(requests_per_minute, concurrency, campaigns_per_hour)
+
+    async def work(repository: TenantRepository) -> TenantRecord:
+        record = await repository.get(tenant_id)
+        changed = {**record.limits.model_dump(), **limits} if limits else None
+        patch = checked(TenantPatch, _given({"name": name, "role": role, "limits": changed}))
+        return await repository.update(tenant_id, patch, revision=record.revision)
+
+    _print(administer(work), as_json=as_json)
+
+
+@tenants.command()
+def relay(
+    tenant_id: Id,
+    host: Annotated[str | None, typer.Option(help="Without it, the tenant has no relay.", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(show_default=False)] = None,
+    security: Annotated[Security | None, typer.Option(show_default=False)] = None,
+    username: Annotated[str | None, typer.Option(help="Asks for a password.", show_default=False)] = None,
+    password_stdin: FromStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replace a tenant's SMTP relay, or take it away."""
+    fields: dict[str, Any] = _given({"host": host, "port": port, "security": security, "username": username})
+    if username is not None:
+        fields["password"] = read_password("SMTP password", from_stdin=password_stdin)
+    account = checked(SmtpAccount, fields) if fields else None
+    _print(administer(lambda repository: repository.update(tenant_id, TenantPatch(smtp=account))), as_json=as_json)
+
+
+@tenants.command()
+def rotate(
+    tenant_id: Id,
+    base_url: BaseUrl = None,
+    auth: AuthOption = None,
+    username: Username = None,
+    password_stdin: FromStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a tenant a new U-Mail password, and if need be another user or platform."""
+    password = read_password("new U-Mail password", from_stdin=password_stdin)
+    changes = _given({"base_url": base_url, "auth": auth, "username": username})
+
+    async def work(repository: TenantRepository) -> TenantRecord:
+        record = await repository.get(tenant_id)
+        login = checked(UpstreamAccount, {**record.upstream.model_dump(), **changes, "password": password})
+        await repository.stage(tenant_id, login)
+        return await repository.confirm(tenant_id)
+
+    _print(administer(work), as_json=as_json)
+
+
+@tenants.command()
+def enable(tenant_id: Id, as_json: AsJson = False) -> None:
+    """Let a tenant's requests pass again."""
+    _print(administer(lambda repository: repository.update(tenant_id, TenantPatch(enabled=True))), as_json=as_json)
+
+
+@tenants.command()
+def disable(tenant_id: Id, as_json: AsJson = False) -> None:
+    """Refuse all requests of a tenant."""
+    _print(administer(lambda repository: repository.update(tenant_id, TenantPatch(enabled=False))), as_json=as_json)
+
+
+@tenants.command()
+def remove(tenant_id: Id, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a tenant and its keys for good."""
+    confirm("Delete the tenant and all its keys for good?", yes=yes)
+    administer(lambda repository: repository.delete(tenant_id))
+
+
+async def _all(repository: TenantRepository) -> list[TenantRecord]:
+    records: list[TenantRecord] = []
+    while len(records) < (page := await repository.list(offset=len(records), limit=_AT_ONCE)).total and page.items:
+        records += page.items
+    return records
+
+
+def _limits(requests_per_minute: int | None, concurrency: int | None, campaigns_per_hour: int | None) -> dict[str, int]:
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "concurrency": concurrency,
+        "campaigns_per_hour": campaigns_per_hour,
+    }
+    return _given(limits)
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _print(record: TenantRecord, *, as_json: bool) -> None:
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    smtp = record.smtp
+    fields = record.model_dump(exclude={"upstream", "smtp", "limits", "cache", "staged"})
+    print_fields(
+        {
+            **fields,
+            **record.upstream.model_dump(),
+            "smtp": smtp and f"{smtp.username or ''}@{smtp.host}:{smtp.port} ({smtp.security})".removeprefix("@"),
+            **record.limits.model_dump(),
+            "cache": [f"{operation}={seconds:g}" for operation, seconds in record.cache.items()],
+            "staged login": record.staged and f"{record.staged.username} at {record.staged.base_url}",
+        }
+    )

@@ -1,0 +1,100 @@
+"""What a process remembers of the tenants and keys it was asked for."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from app.tenants.models import Tenant
+from app.tenants.store import Identity
+
+UNKNOWN_SECONDS = 5.0
+"""For how long it is remembered that nobody has a key or an id; any change of any tenant ends it."""
+
+Question = tuple[Literal["key", "tenant"], str]
+"""What was asked: whose key has this hash, or which tenant has this id."""
+Answer = Identity | Tenant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A tenant as it was read, and a stamp that it would not have had with any other contents."""
+
+    tenant: Tenant
+    stamp: object
+
+
+class Remembered:
+    """Answers by their questions, the least recently used leaving first.
+
+    Questions that nobody could answer are kept apart, so that guessing pushes out nothing.
+
+    Args:
+        most: how many answers, and how many unanswered questions, are remembered.
+        monotonic: returns seconds that only grow.
+    """
+
+    def __init__(self, most: int, monotonic: Callable[[], float]) -> None:
+        self._most = most
+        self._monotonic = monotonic
+        self._answers: OrderedDict[Question, Identity | Tenant] = OrderedDict()
+        self._unknown: OrderedDict[Question, float] = OrderedDict()
+        self._asked: defaultdict[str, set[Question]] = defaultdict(set)
+        self._versions: OrderedDict[str, Version] = OrderedDict()
+        self.epoch = 0
+        """Grows whenever something is forgotten; what was read before must not be remembered after."""
+
+    def recall(self, question: Question) -> tuple[bool, Answer]:
+        """Tell whether the answer is known, and the answer."""
+        answer = self._answers.get(question)
+        if answer is not None:
+            self._answers.move_to_end(question)
+            return True, answer
+        until = self._unknown.get(question)
+        return until is not None and self._monotonic() < until, None
+
+    def remember(self, question: Question, answer: Answer) -> None:
+        """Keep an answer."""
+        if answer is None:
+            self._unknown[question] = self._monotonic() + UNKNOWN_SECONDS
+            if len(self._unknown) > self._most:
+                self._unknown.popitem(last=False)
+            return
+        self._answers[question] = answer
+        self._asked[_tenant_id(answer)].add(question)
+        if len(self._answers) > self._most:
+            self._drop(*self._answers.popitem(last=False))
+
+    def version(self, tenant_id: str) -> Version | None:
+        """Return the tenant as it was read last, which may not be how it is now."""
+        return self._versions.get(tenant_id)
+
+    def read(self, version: Version) -> None:
+        """Keep a tenant as it was read."""
+        self._versions[version.tenant.id] = version
+        self._versions.move_to_end(version.tenant.id)
+        if len(self._versions) > self._most:
+            self._versions.popitem(last=False)
+
+    def forget(self, tenant_id: str) -> None:
+        """Forget every answer about a tenant, and what nobody could answer, which may concern it by now."""
+        self.epoch += 1
+        self._unknown.clear()
+        for question in self._asked.pop(tenant_id, ()):
+            del self._answers[question]
+
+    def forget_all(self) -> None:
+        """Forget everything but the tenants' versions."""
+        self.epoch += 1
+        for memory in (self._unknown, self._answers, self._asked):
+            memory.clear()
+
+    def _drop(self, question: Question, answer: Identity | Tenant) -> None:
+        tenant_id = _tenant_id(answer)
+        self._asked[tenant_id].discard(question)
+        if not self._asked[tenant_id]:
+            del self._asked[tenant_id]
+
+
+def _tenant_id(answer: Identity | Tenant) -> str:
+    return answer.tenant.id if isinstance(answer, Identity) else answer.id

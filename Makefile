@@ -54,6 +54,7 @@ lock: $(VENV)/.python
 	$(PIP) install uv
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	echo 'hatchling>=1.27' | $(LOCK) - -o requirements-build.txt
 
 openapi: $(VENV)/.installed
 	$(BIN)/umail-gateway openapi > openapi/openapi.json

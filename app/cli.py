@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import Coroutine
 from typing import Annotated, Any, NoReturn
 
@@ -63,6 +66,19 @@ def serve(
         uvicorn.run(application, **options)
 
 
+@app.command("migrate")
+def migrate_database() -> None:
+    """Bring the database to the form this release needs, and end; `serve` does that too when it starts."""
+    # Tenants have no part in it: a job that runs ahead of an upgrade needs to know the database's URL only.
+    settings = _settings({"tenants_url": "file:"})
+    configure_logging(settings.log_level)
+    try:
+        asyncio.run(migrate(settings))
+    except DatabaseError as error:
+        _fail(str(error))
+    typer.echo("The database is as this release needs it.")
+
+
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes a free one.")] = 8000,
@@ -109,7 +125,18 @@ def generate() -> None:
 
 def main() -> None:
     """Run the command line."""
+    _heed_termination()
     app()
+
+
+def _heed_termination() -> None:
+    """End at SIGTERM from the beginning, as the first process of a container too.
+
+    The kernel keeps from that process what it does not handle itself, and the server handles SIGTERM only once it
+    listens: stopping a container that is still starting would last until it is killed.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
 
 
 def _settings(overrides: dict[str, Any]) -> Settings:

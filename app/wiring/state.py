@@ -164,9 +164,7 @@ def build_journal(settings: Settings, clock: PlatformClock) -> KeptJournal:
     Raises:
         DatabaseError: the database's URL cannot be used.
     """
-    database = Database(settings.database())
-    if settings.database_url is None:
-        _make_folder(settings.data_dir.expanduser())
+    database = _database(settings)
     return KeptJournal(DatabaseJournal(database, clock.now), timedelta(days=settings.journal_days), database)
 
 
@@ -176,8 +174,15 @@ async def migrate(settings: Settings) -> None:
     Raises:
         DatabaseError: it cannot be used.
     """
-    async with Database(settings.database()).running():
+    async with _database(settings).running():
         pass
+
+
+def _database(settings: Settings) -> Database:
+    database = Database(settings.database())
+    if settings.database_url is None:
+        _make_folder(settings.data_dir.expanduser())
+    return database
 
 
 def _make_folder(folder: Path) -> None:

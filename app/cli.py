@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
@@ -76,7 +77,7 @@ def migrate_database() -> None:
         asyncio.run(migrate(settings))
     except DatabaseError as error:
         _fail(str(error))
-    typer.echo("The database is as this release needs it.")
+    structlog.get_logger(__name__).info("database_migrated")
 
 
 @app.command()

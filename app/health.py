@@ -8,20 +8,18 @@ import http.client
 import sys
 from urllib.parse import urlsplit
 
-SECONDS = 3.0
-"""How long the gateway may take to answer."""
 
-
-def check(url: str) -> str | None:
+def check(url: str, *, seconds: float = 3.0) -> str | None:
     """Return why a gateway is not well, or nothing if it is.
 
     Args:
         url: its `/healthz` or `/readyz`; plain http, and asked directly whatever proxies the environment names.
+        seconds: how long it may keep silent.
     """
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
         return f"{url} is not the address of a gateway"
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
     try:
         connection.request("GET", parts.path or "/healthz")
         status = connection.getresponse().status

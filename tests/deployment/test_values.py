@@ -130,6 +130,10 @@ def test_what_cannot_work_is_refused(values: Manifest, message: str) -> None:
     assert message in refusal(values)
 
 
+def test_a_master_key_may_stand_beside_the_one_before_it() -> None:
+    assert only(render(with_secrets({"MASTER_KEY": f"{MASTER_KEY},{'B' * 43}="})), "Secret")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -12,11 +12,11 @@
 {{- fail (printf "%s stands in both secrets.existingKeys and secrets.values: one of them too many." .) -}}
 {{- end -}}
 {{- end -}}
-{{- if not (hasKey $secrets "MASTER_KEY") -}}
+{{- if not (or (hasKey $secrets "MASTER_KEY") .Values.settings.MASTER_KEY_FILE) -}}
 {{- fail "There is no master key: make one with `umail-gateway keys generate-master` and give it as MASTER_KEY in a Secret (secrets.existingSecret and secrets.existingKeys) or in secrets.values." -}}
 {{- end -}}
 {{- /* Not by the schema, whose messages quote what they refuse. */ -}}
-{{- range $name, $form := dict "MASTER_KEY" "^[A-Za-z0-9+/_-]{43}=?$" "STATE_URL" "^(memory|rediss?)://" "DATABASE_URL" "^(sqlite:///|postgresql://)" -}}
+{{- range $name, $form := dict "MASTER_KEY" "^[A-Za-z0-9+/_-]{43}=?(,[A-Za-z0-9+/_-]{43}=?)*$" "STATE_URL" "^(memory|rediss?)://" "DATABASE_URL" "^(sqlite:///|postgresql://)" -}}
 {{- with get $.Values.secrets.values $name -}}
 {{- if not (regexMatch $form .) -}}
 {{- fail (printf "secrets.values.%s does not have the form that the README describes." $name) -}}

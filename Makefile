@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test bench format lock openapi clean
+.PHONY: help demo test bench format lock openapi chart clean
 
 help:
 	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL"
@@ -12,6 +12,7 @@ help:
 	@echo "make format   format the code and mend what the linter can"
 	@echo "make lock     resolve the dependencies anew"
 	@echo "make openapi  write openapi/ from the code"
+	@echo "make chart    write what settings there are into the chart's schema"
 
 $(VENV)/.python: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -54,9 +55,13 @@ lock: $(VENV)/.python
 	$(PIP) install uv
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	echo 'hatchling>=1.27' | $(LOCK) - -o requirements-build.txt
 
 openapi: $(VENV)/.installed
 	$(BIN)/umail-gateway openapi > openapi/openapi.json
+
+chart: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.support.chart_settings
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

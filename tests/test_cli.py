@@ -1,15 +1,24 @@
 """The command line, in processes of its own."""
 
 import json
+import os
 import re
+import shutil
 import signal
+import socket
+import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
 from app.tenants.keys import generate_key, hash_key
+from tests.support.postgres import Databases
 from tests.support.processes import lines_until, run, running
+from tests.support.servers import unused_port
 
 OPENAPI = Path(__file__).parents[1] / "openapi" / "openapi.json"
 
@@ -78,6 +87,49 @@ class TestServe:
         assert done.returncode == 2
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+class TestMigrate:
+    def test_makes_the_database_and_needs_no_tenants(self, tmp_path: Path) -> None:
+        for upgrades in (True, False):
+            done = run("migrate", folder=tmp_path)
+            assert (done.returncode, done.stderr) == (0, "")
+            events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+            assert any(each.startswith("Running upgrade") for each in events) is upgrades
+            assert events[-1] == "database_migrated"
+        with closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        assert "sends" in tables
+
+    def test_brings_postgresql_to_the_present_schema(self, tmp_path: Path, postgres: Databases) -> None:
+        url = postgres.make()
+        done = run("migrate", folder=tmp_path, UMAIL_GATEWAY_DATABASE_URL=url)
+        assert (done.returncode, done.stderr) == (0, "")
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM sends").fetchone() == (0,)
+
+    def test_says_why_it_cannot_and_not_the_password(self, tmp_path: Path) -> None:
+        url = f"postgresql://gateway:not-so-secret@127.0.0.1:{unused_port()}/gateway"
+        done = run("migrate", folder=tmp_path, UMAIL_GATEWAY_DATABASE_URL=url)
+        assert done.returncode == 2
+        assert done.stderr.startswith("The database cannot be opened: ")
+        assert "not-so-secret" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_first_process_of_a_container_ends_when_told_to_while_it_starts(tmp_path: Path) -> None:
+    apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], check=False).returncode != 0:
+        pytest.skip("namespaces of processes are not allowed here")
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        database.settimeout(30)
+        url = f"postgresql://gateway@127.0.0.1:{database.getsockname()[1]}/gateway"
+        with running("migrate", folder=tmp_path, before=apart, UMAIL_GATEWAY_DATABASE_URL=url) as process:
+            connection, _ = database.accept()
+            with connection:
+                (first,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                os.kill(int(first), signal.SIGTERM)
+                assert process.wait(timeout=30) == 128 + signal.SIGTERM
 
 
 def test_the_sandbox_alone(tmp_path: Path) -> None:

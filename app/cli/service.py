@@ -5,6 +5,7 @@ import json
 from collections.abc import Coroutine
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvicorn
 
@@ -57,6 +58,19 @@ def serve(
     else:
         settle_memory()
         uvicorn.run(application, **options)
+
+
+@app.command("migrate")
+def migrate_database() -> None:
+    """Bring the database to the form this release needs, and end; `serve` does that too when it starts."""
+    # Tenants have no part in it: a job that runs ahead of an upgrade needs to know the database's URL only.
+    settings = load_settings({"tenants_url": "file:"})
+    configure_logging(settings.log_level)
+    try:
+        asyncio.run(prepare(settings))
+    except DatabaseError as error:
+        fail(str(error))
+    structlog.get_logger(__name__).info("database_migrated")
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,10 +11,15 @@ COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 
 
 @contextmanager
-def running(*arguments: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Start `umail-gateway` with arguments; ended with SIGTERM if the test has not done so."""
+def running(
+    *arguments: str, folder: Path, before: Sequence[str] = (), **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Start `umail-gateway` with arguments, by another command if that is to go before.
+
+    It is ended with SIGTERM if the test has not done so.
+    """
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*before, *COMMAND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

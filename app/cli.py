@@ -48,6 +48,8 @@ def serve(
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        # Which proxies to believe is the gateway's own setting.
+        "proxy_headers": False,
         "timeout_graceful_shutdown": settings.shutdown_timeout,
     }
     try:

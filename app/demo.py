@@ -69,6 +69,7 @@ def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
 

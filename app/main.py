@@ -41,6 +41,7 @@ from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.policies import build_policies
+from app.wiring.security import build_addresses, build_admin_credential, build_authenticator
 from app.wiring.state import KeptJournal, build_journal, build_state
 
 _RESUMABLE = frozenset({("POST", "/v1/campaigns")})
@@ -131,20 +132,20 @@ def create_app(
         known_reads=known,
         cache=state.cache,
         breakers=policies.breakers,
-        admin_token=settings.admin_token.get_secret_value() if settings.admin_token else None,
+        admin_credential=build_admin_credential(settings, metrics),
     )
     # The last one added is the outermost.
     app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
     app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
     app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
-    app.add_middleware(AuthenticationMiddleware, tenants=store)
+    app.add_middleware(AuthenticationMiddleware, authenticator=build_authenticator(settings, store, metrics, clock))
     app.add_middleware(
         BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
         exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
     )
     app.add_middleware(LoadSheddingMiddleware, shedder=Shedder(settings.max_requests))
-    app.add_middleware(RequestContextMiddleware, metrics=metrics)
+    app.add_middleware(RequestContextMiddleware, metrics=metrics, addresses=build_addresses(settings))
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)

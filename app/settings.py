@@ -2,11 +2,20 @@
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstraints, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    IPvAnyNetwork,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.master_keys import MasterKey
 
@@ -50,6 +59,10 @@ def _ca_file(value: Path) -> Path:
     return value
 
 
+def _listed(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 IN_MEMORY = "memory://"
 _SHARED = ("redis://", "rediss://", "unix://")
 _DATABASES = ("sqlite:///", "postgresql://")
@@ -58,6 +71,7 @@ Lifetimes = dict[
     Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
     Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
 ]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Bytes = Annotated[int, Field(ge=1024)]
 
@@ -106,6 +120,18 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    trusted_proxies: Networks | None = Field(
+        None,
+        description="Networks of the proxies in front of the gateway, with commas between; only what they say of a"
+        " client's address is believed.",
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="Header in which these proxies say so; `forwarded` is RFC 7239's."
+    )
+    lockout_failures: int = Field(
+        20, ge=1, description="Wrong keys from one address, IPv6 by /64, after which no others are looked at."
+    )
+    lockout_window: Seconds = Field(60.0, description="Seconds over which they are counted, and until that is over.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level.")
     upstream_timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "Asia/Shanghai", description="Zone of the platform's local times."

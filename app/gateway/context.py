@@ -42,6 +42,7 @@ class RequestContext:
         before_sending: awaited before any change leaves the gateway; remembers under the request's idempotency key
             that from now on it may have been carried out. Raises StateUnavailable where that cannot be remembered.
         idempotency_key: the key, if the request carries one.
+        client_address: where the request comes from, as far as that is known.
     """
 
     request_id: str
@@ -51,6 +52,7 @@ class RequestContext:
     deadline: float | None = None
     before_sending: Callable[[], Awaitable[None]] = _nothing_to_remember
     idempotency_key: str | None = None
+    client_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

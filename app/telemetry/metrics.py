@@ -104,7 +104,7 @@ class Metrics:
         self._breakers_open.set(number)
 
     def refused(self, reason: str) -> None:
-        """Count a refusal: `tenant_limit`, `key_limit`, `tenant_slots`, `upstream_slots`, `requests`."""
+        """Count a refusal: `tenant_limit`, `key_limit`, `tenant_slots`, `upstream_slots`, `requests`, `address`."""
         self._refused.labels(reason).inc()
 
     def response_aborted(self, route: str, code: str) -> None:

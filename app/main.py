@@ -39,9 +39,10 @@ from app.tenants.file import FileTenantStore
 from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
+from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.policies import build_policies
-from app.wiring.security import build_addresses, build_admin_credential, build_authenticator
+from app.wiring.security import build_addresses, build_admin_credential, build_authenticator, build_destinations
 from app.wiring.state import KeptJournal, build_journal, build_state
 
 _RESUMABLE = frozenset({("POST", "/v1/campaigns")})
@@ -68,7 +69,8 @@ def create_app(
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
     """
-    store = tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:")))
+    destinations = build_destinations(settings)
+    store = tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:")), destinations=destinations)
     metrics = Metrics()
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
     master_key = MasterKey.parse(settings.master_key.get_secret_value()) if settings.master_key else MasterKey.random()
@@ -81,8 +83,11 @@ def create_app(
         else build_journal(settings, clock)
     )
     sends = Sends(kept.journal)
-    submitter = build_submitter(settings, clock, metrics, sends)
-    client = UpstreamClient(transport or _pool(settings), max_reply_bytes=settings.max_reply_bytes)
+    submitter = build_submitter(settings, clock, metrics, sends, destinations)
+    client = UpstreamClient(
+        transport or GuardedTransport(destinations, connections=settings.upstream_connections),
+        max_reply_bytes=settings.max_reply_bytes,
+    )
     gateway = build_gateway(settings, client, policies, state.cache, metrics)
     reading = Reading(
         gateway,
@@ -163,13 +168,6 @@ def _publish(app: FastAPI, **parts: object) -> None:
     """Put the parts where endpoints find them."""
     for name, part in parts.items():
         setattr(app.state, name, part)
-
-
-def _pool(settings: Settings) -> httpx2.AsyncHTTPTransport:
-    limits = httpx2.Limits(
-        max_connections=settings.upstream_connections, max_keepalive_connections=settings.upstream_connections
-    )
-    return httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)
 
 
 def _import_limits(settings: Settings) -> ImportLimits:

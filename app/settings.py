@@ -136,6 +136,14 @@ class Settings(BaseSettings):
     upstream_timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "Asia/Shanghai", description="Zone of the platform's local times."
     )
+    allowed_upstreams: Networks | None = Field(
+        None,
+        description="Networks in which platforms and relays may be although they are link-local, multicast or a cloud's"
+        " metadata, which are refused otherwise; with commas between.",
+    )
+    refused_upstreams: Networks | None = Field(
+        None, description="Further networks in which platforms and relays may not be, with commas between."
+    )
     upstream_connections: int = Field(100, ge=1, description="Connections to the platform, all tenants together.")
     connect_timeout: Seconds = Field(5.0, description="Seconds to wait for a connection to the platform.")
     interactive_timeout: Seconds = Field(15.0, description="Seconds a read may take in all.")

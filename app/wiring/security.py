@@ -9,12 +9,18 @@ from app.api.security.lockout import Lockout
 from app.gateway.clock import PlatformClock
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
+from app.tenants.destinations import Destinations
 from app.tenants.store import TenantStore
 
 
 def build_addresses(settings: Settings) -> ClientAddresses:
     """Build what tells where requests come from."""
     return ClientAddresses(settings.trusted_proxies or (), settings.forwarded_header)
+
+
+def build_destinations(settings: Settings) -> Destinations:
+    """Build what tells where platforms and relays may be."""
+    return Destinations(allowed=settings.allowed_upstreams or (), refused=settings.refused_upstreams or ())
 
 
 def build_authenticator(

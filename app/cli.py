@@ -9,6 +9,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from app.audit.trail import AuditFileError
 from app.database.errors import DatabaseError
 from app.journal.memory import MemoryJournal
 from app.main import create_app
@@ -56,7 +57,7 @@ def serve(
         # What is wrong with the tenants or the database is told here, once, and not by each worker.
         application = create_app(settings)
         asyncio.run(migrate(settings))
-    except (TenantsFileError, DatabaseError) as error:
+    except (TenantsFileError, DatabaseError, AuditFileError) as error:
         _fail(str(error))
     if workers > 1:
         uvicorn.run("app.worker:application", factory=True, workers=workers, **options)

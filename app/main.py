@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.api import admin, handlers, service
+from app.api.audit import AuditMiddleware
 from app.api.deps import check_request
 from app.api.idempotency.middleware import IdempotencyMiddleware
 from app.api.known import KnownReads, KnownReadsMiddleware
@@ -42,7 +43,14 @@ from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.policies import build_policies
-from app.wiring.security import build_addresses, build_admin_credential, build_authenticator, build_destinations
+from app.wiring.security import (
+    build_addresses,
+    build_admin_credential,
+    build_audit,
+    build_authenticator,
+    build_destinations,
+    build_keys_document,
+)
 from app.wiring.state import KeptJournal, build_journal, build_state
 
 _RESUMABLE = frozenset({("POST", "/v1/campaigns")})
@@ -68,6 +76,7 @@ def create_app(
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
+        app.audit.trail.AuditFileError: the file of the audit log cannot be used.
     """
     destinations = build_destinations(settings)
     store = tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:")), destinations=destinations)
@@ -97,6 +106,7 @@ def create_app(
         lifetimes=settings.cache_lifetimes,
         now=clock.now,
     )
+    token_keys = build_keys_document(settings, destinations)
     readiness = Readiness({"database": kept.check, "state": state.check}, needed=frozenset({"database"}))
 
     @asynccontextmanager
@@ -104,6 +114,8 @@ def create_app(
         async with AsyncExitStack() as stack:
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(submitter.aclose)
+            if token_keys is not None:
+                stack.push_async_callback(token_keys.aclose)
             for part in (kept, state, store):
                 await stack.enter_async_context(part.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
@@ -143,7 +155,10 @@ def create_app(
     app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
     app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
     app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
-    app.add_middleware(AuthenticationMiddleware, authenticator=build_authenticator(settings, store, metrics, clock))
+    app.add_middleware(
+        AuthenticationMiddleware,
+        authenticator=build_authenticator(settings, store, token_keys, metrics, master_key, clock),
+    )
     app.add_middleware(
         BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
@@ -151,6 +166,8 @@ def create_app(
     )
     app.add_middleware(LoadSheddingMiddleware, shedder=Shedder(settings.max_requests))
     app.add_middleware(RequestContextMiddleware, metrics=metrics, addresses=build_addresses(settings))
+    if audit := build_audit(settings, metrics, master_key):
+        app.add_middleware(AuditMiddleware, **audit, now=clock.utc)
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)

@@ -3,6 +3,7 @@
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.master_keys import MasterKey
+from app.tenants.models import is_loopback
 
 
 def _zone(value: str) -> str:
@@ -63,7 +65,27 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _audit_log(value: str) -> str:
+    if value not in {"stdout", "off"} and not Path(value).is_absolute():
+        raise ValueError("must be stdout, off or the absolute path of a file")
+    return value
+
+
+def _jwks_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+        raise ValueError("must be an https URL, or an http one of this machine: the keys decide who comes in")
+    return value
+
+
+def _algorithms(value: str) -> str:
+    if not value or any(name not in _ASYMMETRIC for name in value.split(",")):
+        raise ValueError(f"must be some of {', '.join(_ASYMMETRIC)}, with commas between")
+    return value
+
+
 IN_MEMORY = "memory://"
+_ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SHARED = ("redis://", "rediss://", "unix://")
 _DATABASES = ("sqlite:///", "postgresql://")
 
@@ -118,6 +140,21 @@ class Settings(BaseSettings):
         min_length=32,
         description="Bearer token of `/admin/v1`, at least 32 characters; without it there is none.",
     )
+    jwt_issuer: str | None = Field(
+        None, description="Whose tokens (JWT) are taken in the place of API keys; with `JWT_AUDIENCE`, `JWT_JWKS_URL`."
+    )
+    jwt_audience: str | None = Field(None, description="What these tokens must name as their audience.")
+    jwt_jwks_url: Annotated[str, AfterValidator(_jwks_url)] | None = Field(
+        None, description="Where the issuer's public keys are (JWKS)."
+    )
+    jwt_jwks_lifetime: Seconds = Field(600.0, description="Seconds after which these keys are fetched again.")
+    jwt_algorithms: Annotated[str, AfterValidator(_algorithms)] = Field(
+        "RS256,ES256", description="How tokens may be signed, with commas between; never with a shared secret."
+    )
+    jwt_tenant_claim: str = Field("tenant", min_length=1, description="Claim of a token that names the tenant's id.")
+    jwt_scope_claim: str = Field(
+        "scope", min_length=1, description="Claim that names scopes, as text with blanks between or as a list."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     trusted_proxies: Networks | None = Field(
@@ -132,6 +169,14 @@ class Settings(BaseSettings):
         20, ge=1, description="Wrong keys from one address, IPv6 by /64, after which no others are looked at."
     )
     lockout_window: Seconds = Field(60.0, description="Seconds over which they are counted, and until that is over.")
+    audit_log: Annotated[str, AfterValidator(_audit_log)] = Field(
+        "stdout", description="Where changes and what operators do are recorded: `stdout`, an absolute path, or `off`."
+    )
+    audit_addresses: Literal["hashed", "plain"] = Field(
+        "hashed",
+        description="How e-mail addresses stand there; the hashes' keys are derived from `MASTER_KEY`, and last only as"
+        " long as the process without one.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level.")
     upstream_timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "Asia/Shanghai", description="Zone of the platform's local times."
@@ -223,6 +268,13 @@ class Settings(BaseSettings):
     def _encrypted_when_shared(self) -> Self:
         if self.shares_state and self.master_key is None:
             raise ValueError("MASTER_KEY is needed where STATE_URL names a shared store")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_in_full(self) -> Self:
+        given = [self.jwt_issuer, self.jwt_audience, self.jwt_jwks_url]
+        if any(given) and not all(given):
+            raise ValueError("JWT_ISSUER, JWT_AUDIENCE and JWT_JWKS_URL are needed together")
         return self
 
     @property

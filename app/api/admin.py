@@ -44,6 +44,7 @@ def administrator(request: Request, _token: Annotated[object, Security(admin_tok
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     presented = token.strip() if scheme.lower() == "bearer" else ""
     credential.check(presented, request.state.context.client_address)
+    request.state.context.is_operator = True
 
 
 router = APIRouter(
@@ -112,6 +113,7 @@ class BreakerState(PublicModel):
 async def purge_cache(body: Purge, request: Request) -> Response:
     """Make kept answers invalid, in every process and replica."""
     cache: Cache = request.app.state.cache
+    request.state.context.audit_targets = body.model_dump(exclude_none=True)
     await cache.purge(body.tenant, body.tag)
     return no_content()
 

@@ -22,6 +22,7 @@ from app.api.middleware import AuthenticationMiddleware, BodyLimitMiddleware, Re
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.api.readiness import Readiness
+from app.api.security.cors import CrossOriginMiddleware
 from app.errors import GatewayError
 from app.gateway.clock import PlatformClock
 from app.gateway.places import Places
@@ -166,6 +167,8 @@ def create_app(
     )
     app.add_middleware(LoadSheddingMiddleware, shedder=Shedder(settings.max_requests))
     app.add_middleware(RequestContextMiddleware, metrics=metrics, addresses=build_addresses(settings))
+    if settings.cors_origins:
+        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins.split(","))
     if audit := build_audit(settings, metrics, master_key):
         app.add_middleware(AuditMiddleware, **audit, now=clock.utc)
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)

@@ -1,5 +1,6 @@
 """The gateway's settings, from `UMAIL_GATEWAY_…` environment variables and `.env`."""
 
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -61,6 +62,12 @@ def _ca_file(value: Path) -> Path:
     return value
 
 
+def _origins(value: str) -> str:
+    if value != "*" and not all(_ORIGIN.fullmatch(origin) for origin in value.split(",")):
+        raise ValueError("must be exact origins like https://app.example.com, with commas between, or * alone")
+    return value
+
+
 def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -85,6 +92,9 @@ def _algorithms(value: str) -> str:
 
 
 IN_MEMORY = "memory://"
+_ORIGIN = re.compile(
+    r"(?:http(?!.*:80$)|https(?!.*:443$))://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
+)
 _ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SHARED = ("redis://", "rediss://", "unix://")
 _DATABASES = ("sqlite:///", "postgresql://")
@@ -169,6 +179,11 @@ class Settings(BaseSettings):
         20, ge=1, description="Wrong keys from one address, IPv6 by /64, after which no others are looked at."
     )
     lockout_window: Seconds = Field(60.0, description="Seconds over which they are counted, and until that is over.")
+    cors_origins: Annotated[str, AfterValidator(_origins)] | None = Field(
+        None,
+        description="Origins whose web pages may use the API, with commas between, or `*` alone for all; by default"
+        " none.",
+    )
     audit_log: Annotated[str, AfterValidator(_audit_log)] = Field(
         "stdout", description="Where changes and what operators do are recorded: `stdout`, an absolute path, or `off`."
     )

@@ -14,6 +14,7 @@ from app.api.problems import refuse
 from app.api.responses import ResponseAborted
 from app.api.security.address import ClientAddresses
 from app.api.security.authentication import Authenticator
+from app.api.security.headers import security_headers
 from app.api.timing import server_timing, set_deadline
 from app.errors import (
     GatewayError,
@@ -108,13 +109,13 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._headers()]
+            given = message.get("headers", ())
+            message["headers"] = [*given, *security_headers(given), *self._headers()]
         await self._send(message)
 
     def _headers(self) -> Iterator[tuple[bytes, bytes]]:
         yield b"x-request-id", self._context.request_id.encode("latin-1")
         yield b"traceparent", self._context.traceparent.encode("latin-1")
-        yield b"x-content-type-options", b"nosniff"
         if self._context.upstream_calls:
             timing = server_timing(self._context, time.perf_counter() - self._started)
             yield b"server-timing", timing.encode("latin-1")

@@ -60,7 +60,7 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
 
 
 def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
-    settings = Settings.model_construct(tenants_url="", port=port)
+    settings = Settings.model_construct(tenants_url="", port=port, audit_log="off")
     app = create_app(settings, tenants=MemoryTenantStore(tenants), journal=MemoryJournal())
     return uvicorn.Config(
         app,
@@ -69,6 +69,7 @@ def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.api import admin, handlers, service
+from app.api.audit import AuditMiddleware
 from app.api.deps import check_request
 from app.api.idempotency.middleware import IdempotencyMiddleware
 from app.api.known import KnownReads, KnownReadsMiddleware
@@ -20,6 +21,7 @@ from app.api.middleware import AuthenticationMiddleware, BodyLimitMiddleware, Re
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.api.readiness import Readiness
+from app.api.security.cors import CrossOriginMiddleware
 from app.errors import GatewayError
 from app.gateway.clock import PlatformClock
 from app.gateway.places import Places
@@ -36,9 +38,18 @@ from app.telemetry.metrics import Metrics
 from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
+from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.keys import build_master_keys
 from app.wiring.policies import build_policies
+from app.wiring.security import (
+    build_addresses,
+    build_admin_credential,
+    build_audit,
+    build_authenticator,
+    build_destinations,
+    build_keys_document,
+)
 from app.wiring.state import build_state
 from app.wiring.storage import build_storage
 
@@ -65,19 +76,24 @@ def create_app(
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
+        app.audit.trail.AuditFileError: the file of the audit log cannot be used.
         app.database.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
     """
+    destinations = build_destinations(settings)
     metrics = Metrics()
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
     master_keys = build_master_keys(settings)
-    storage = build_storage(settings, master_keys, clock, tenants=tenants, journal=journal)
+    storage = build_storage(settings, master_keys, clock, destinations=destinations, tenants=tenants, journal=journal)
     master_key = master_keys.current
     fingerprints = Fingerprints(master_key)
     state = build_state(settings, master_key, metrics)
     policies = build_policies(settings, metrics, fingerprints, state.campaigns)
     sends = Sends(storage.journal)
-    submitter = build_submitter(settings, clock, metrics, sends)
-    client = UpstreamClient(transport or _pool(settings), max_reply_bytes=settings.max_reply_bytes)
+    submitter = build_submitter(settings, clock, metrics, sends, destinations)
+    client = UpstreamClient(
+        transport or GuardedTransport(destinations, connections=settings.upstream_connections),
+        max_reply_bytes=settings.max_reply_bytes,
+    )
     gateway = build_gateway(settings, client, policies, state.cache, metrics)
     reading = Reading(
         gateway,
@@ -87,6 +103,7 @@ def create_app(
         lifetimes=settings.cache_lifetimes,
         now=clock.now,
     )
+    token_keys = build_keys_document(settings, destinations)
     readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
     @asynccontextmanager
@@ -94,6 +111,8 @@ def create_app(
         async with AsyncExitStack() as stack:
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(submitter.aclose)
+            if token_keys is not None:
+                stack.push_async_callback(token_keys.aclose)
             for part in (storage, state):
                 await stack.enter_async_context(part.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
@@ -129,20 +148,27 @@ def create_app(
         breakers=policies.breakers,
         tenants=storage.tenants,
         tenant_repository=storage.repository,
-        admin_token=settings.admin_token.get_secret_value() if settings.admin_token else None,
+        admin_credential=build_admin_credential(settings, metrics),
     )
     # The last one added is the outermost.
     app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
     app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
     app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
-    app.add_middleware(AuthenticationMiddleware, tenants=storage.tenants)
+    app.add_middleware(
+        AuthenticationMiddleware,
+        authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
+    )
     app.add_middleware(
         BodyLimitMiddleware,
         max_bytes=settings.max_body_bytes,
         exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
     )
     app.add_middleware(LoadSheddingMiddleware, shedder=Shedder(settings.max_requests))
-    app.add_middleware(RequestContextMiddleware, metrics=metrics)
+    app.add_middleware(RequestContextMiddleware, metrics=metrics, addresses=build_addresses(settings))
+    if settings.cors_origins:
+        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins.split(","))
+    if audit := build_audit(settings, metrics, master_key):
+        app.add_middleware(AuditMiddleware, **audit, now=clock.utc)
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
@@ -160,13 +186,6 @@ def _publish(app: FastAPI, **parts: object) -> None:
     """Put the parts where endpoints find them."""
     for name, part in parts.items():
         setattr(app.state, name, part)
-
-
-def _pool(settings: Settings) -> httpx2.AsyncHTTPTransport:
-    limits = httpx2.Limits(
-        max_connections=settings.upstream_connections, max_keepalive_connections=settings.upstream_connections
-    )
-    return httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)
 
 
 def _import_limits(settings: Settings) -> ImportLimits:

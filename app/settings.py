@@ -1,14 +1,26 @@
 """The gateway's settings, from `UMAIL_GATEWAY_…` environment variables and `.env`."""
 
+import re
 import ssl
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, StringConstraints, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    IPvAnyNetwork,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.master_keys import MasterKeys
+from app.tenants.models import is_loopback
 
 
 def _zone(value: str) -> str:
@@ -60,8 +72,41 @@ def _ca_file(value: Path) -> Path:
     return value
 
 
+def _origins(value: str) -> str:
+    if value != "*" and not all(_ORIGIN.fullmatch(origin) for origin in value.split(",")):
+        raise ValueError("must be exact origins like https://app.example.com, with commas between, or * alone")
+    return value
+
+
+def _listed(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _audit_log(value: str) -> str:
+    if value not in {"stdout", "off"} and not Path(value).is_absolute():
+        raise ValueError("must be stdout, off or the absolute path of a file")
+    return value
+
+
+def _jwks_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+        raise ValueError("must be an https URL, or an http one of this machine: the keys decide who comes in")
+    return value
+
+
+def _algorithms(value: str) -> str:
+    if not value or any(name not in _ASYMMETRIC for name in value.split(",")):
+        raise ValueError(f"must be some of {', '.join(_ASYMMETRIC)}, with commas between")
+    return value
+
+
 IN_MEMORY = "memory://"
 IN_DATABASE = "database"
+_ORIGIN = re.compile(
+    r"(?:http(?!.*:80$)|https(?!.*:443$))://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
+)
+_ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SHARED = ("redis://", "rediss://", "unix://")
 _DATABASES = ("sqlite:///", "postgresql://")
 
@@ -69,6 +114,7 @@ Lifetimes = dict[
     Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
     Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
 ]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Bytes = Annotated[int, Field(ge=1024)]
 
@@ -123,11 +169,59 @@ class Settings(BaseSettings):
         min_length=32,
         description="Bearer token of `/admin/v1`, at least 32 characters; without it there is none.",
     )
+    jwt_issuer: str | None = Field(
+        None, description="Whose tokens (JWT) are taken in the place of API keys; with `JWT_AUDIENCE`, `JWT_JWKS_URL`."
+    )
+    jwt_audience: str | None = Field(None, description="What these tokens must name as their audience.")
+    jwt_jwks_url: Annotated[str, AfterValidator(_jwks_url)] | None = Field(
+        None, description="Where the issuer's public keys are (JWKS)."
+    )
+    jwt_jwks_lifetime: Seconds = Field(600.0, description="Seconds after which these keys are fetched again.")
+    jwt_algorithms: Annotated[str, AfterValidator(_algorithms)] = Field(
+        "RS256,ES256", description="How tokens may be signed, with commas between; never with a shared secret."
+    )
+    jwt_tenant_claim: str = Field("tenant", min_length=1, description="Claim of a token that names the tenant's id.")
+    jwt_scope_claim: str = Field(
+        "scope", min_length=1, description="Claim that names scopes, as text with blanks between or as a list."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    trusted_proxies: Networks | None = Field(
+        None,
+        description="Networks of the proxies in front of the gateway, with commas between; only what they say of a"
+        " client's address is believed.",
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="Header in which these proxies say so; `forwarded` is RFC 7239's."
+    )
+    lockout_failures: int = Field(
+        20, ge=1, description="Wrong keys from one address, IPv6 by /64, after which no others are looked at."
+    )
+    lockout_window: Seconds = Field(60.0, description="Seconds over which they are counted, and until that is over.")
+    cors_origins: Annotated[str, AfterValidator(_origins)] | None = Field(
+        None,
+        description="Origins whose web pages may use the API, with commas between, or `*` alone for all; by default"
+        " none.",
+    )
+    audit_log: Annotated[str, AfterValidator(_audit_log)] = Field(
+        "stdout", description="Where changes and what operators do are recorded: `stdout`, an absolute path, or `off`."
+    )
+    audit_addresses: Literal["hashed", "plain"] = Field(
+        "hashed",
+        description="How e-mail addresses stand there; the hashes' keys are derived from `MASTER_KEY`, and last only as"
+        " long as the process without one.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level.")
     upstream_timezone: Annotated[str, AfterValidator(_zone)] = Field(
         "Asia/Shanghai", description="Zone of the platform's local times."
+    )
+    allowed_upstreams: Networks | None = Field(
+        None,
+        description="Networks in which platforms and relays may be although they are link-local, multicast or a cloud's"
+        " metadata, which are refused otherwise; with commas between.",
+    )
+    refused_upstreams: Networks | None = Field(
+        None, description="Further networks in which platforms and relays may not be, with commas between."
     )
     upstream_connections: int = Field(100, ge=1, description="Connections to the platform, all tenants together.")
     connect_timeout: Seconds = Field(5.0, description="Seconds to wait for a connection to the platform.")
@@ -214,6 +308,13 @@ class Settings(BaseSettings):
     def _one_master_key(self) -> Self:
         if self.master_key is not None and self.master_key_file is not None:
             raise ValueError("MASTER_KEY and MASTER_KEY_FILE are both set")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_in_full(self) -> Self:
+        given = [self.jwt_issuer, self.jwt_audience, self.jwt_jwks_url]
+        if any(given) and not all(given):
+            raise ValueError("JWT_ISSUER, JWT_AUDIENCE and JWT_JWKS_URL are needed together")
         return self
 
     @property

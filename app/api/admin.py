@@ -1,6 +1,5 @@
 """Endpoints for the gateway's operators, under a credential of their own; without one they do not exist."""
 
-import hmac
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Security
@@ -13,12 +12,14 @@ from app.api.pagination import Collection
 from app.api.problems import problem_responses
 from app.api.responses import answer, no_content
 from app.api.routing import StrictRoute
+from app.api.security.admin import AdminCredential
 from app.api.types import PublicModel, RequestModel
 from app.errors import (
     InternalError,
     MalformedRequest,
     NotFound,
     PayloadTooLarge,
+    RateLimited,
     Unauthenticated,
     UnsupportedMediaType,
     ValidationFailed,
@@ -30,18 +31,20 @@ admin_token = HTTPBearer(scheme_name="admin_token", description="The operators' 
 
 
 def administrator(request: Request, _token: Annotated[object, Security(admin_token)]) -> None:
-    """Check the operators' token; compares in constant time.
+    """Check the operators' token.
 
     Raises:
         NotFound: none is configured, so that nothing can be administered.
         Unauthenticated: there is none in the request, or a wrong one.
+        RateLimited: too many wrong ones have come from this address.
     """
-    expected: str | None = request.app.state.admin_token
-    if expected is None:
+    credential: AdminCredential | None = request.app.state.admin_credential
+    if credential is None:
         raise NotFound("There is nothing at this path.")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
-        raise Unauthenticated("A valid operators' token is needed.", headers={"WWW-Authenticate": "Bearer"})
+    presented = token.strip() if scheme.lower() == "bearer" else ""
+    credential.check(presented, request.state.context.client_address)
+    request.state.context.is_operator = True
 
 
 router = APIRouter(
@@ -56,6 +59,7 @@ router = APIRouter(
         PayloadTooLarge,
         UnsupportedMediaType,
         ValidationFailed,
+        RateLimited,
         InternalError,
     ),
 )
@@ -109,6 +113,7 @@ class BreakerState(PublicModel):
 async def purge_cache(body: Purge, request: Request) -> Response:
     """Make kept answers invalid, in every process and replica."""
     cache: Cache = request.app.state.cache
+    request.state.context.audit_targets = body.model_dump(exclude_none=True)
     await cache.purge(body.tenant, body.tag)
     return no_content()
 

@@ -87,6 +87,7 @@ def _pointer(path: Sequence[str | int]) -> str:
 
 
 def _respond(request: Request, error: GatewayError) -> Response:
+    request.state.context.problem_code = error.code
     return problem_response(error, path=request.scope["path"], request_id=request.state.context.request_id)
 
 

@@ -12,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import refuse
 from app.api.responses import ResponseAborted
+from app.api.security.address import ClientAddresses
+from app.api.security.authentication import Authenticator
+from app.api.security.headers import security_headers
 from app.api.timing import server_timing, set_deadline
 from app.errors import (
     GatewayError,
@@ -19,11 +22,9 @@ from app.errors import (
     MalformedRequest,
     PayloadTooLarge,
     TenantDisabled,
-    Unauthenticated,
 )
 from app.gateway.context import Caller, RequestContext
 from app.telemetry.metrics import Metrics
-from app.tenants.store import Identity, TenantStore
 
 log = structlog.get_logger("app.access")
 
@@ -34,9 +35,10 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 class RequestContextMiddleware:
     """Gives every request its context, its id in the answer, one log line, and a problem document if all else fails."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, addresses: ClientAddresses) -> None:
         self._app = app
         self._metrics = metrics
+        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope; only HTTP requests have a context."""
@@ -45,6 +47,7 @@ class RequestContextMiddleware:
             return
         headers = Headers(scope=scope)
         context = request_context(headers)
+        context.client_address = self._addresses.of(scope)
         scope.setdefault("state", {})["context"] = context
         started = time.perf_counter()
         answer = _Answer(send, context, started)
@@ -106,13 +109,13 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._headers()]
+            given = message.get("headers", ())
+            message["headers"] = [*given, *security_headers(given), *self._headers()]
         await self._send(message)
 
     def _headers(self) -> Iterator[tuple[bytes, bytes]]:
         yield b"x-request-id", self._context.request_id.encode("latin-1")
         yield b"traceparent", self._context.traceparent.encode("latin-1")
-        yield b"x-content-type-options", b"nosniff"
         if self._context.upstream_calls:
             timing = server_timing(self._context, time.perf_counter() - self._started)
             yield b"server-timing", timing.encode("latin-1")
@@ -177,9 +180,9 @@ class AuthenticationMiddleware:
     An unknown key and a wrong one get the same answer in the same time.
     """
 
-    def __init__(self, app: ASGIApp, *, tenants: TenantStore, prefix: str = "/v1/") -> None:
+    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, prefix: str = "/v1/") -> None:
         self._app = app
-        self._tenants = tenants
+        self._authenticator = authenticator
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,22 +192,17 @@ class AuthenticationMiddleware:
             return
         context: RequestContext = scope["state"]["context"]
         try:
-            identity = await self._identify(Headers(scope=scope))
+            key = presented_key(Headers(scope=scope))
+            identity = await self._authenticator.identify(key, context.client_address)
         except GatewayError as error:
             await refuse(error, scope, receive, send)
             return
-        key = identity.key
-        context.caller = Caller(identity.tenant, key.id, key.scopes, context, key.requests_per_minute)
+        used = identity.key
+        context.caller = Caller(identity.tenant, used.id, used.scopes, context, used.requests_per_minute)
         if not identity.tenant.enabled:
             await refuse(TenantDisabled("This tenant is disabled."), scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-    async def _identify(self, headers: Headers) -> Identity:
-        identity = await self._tenants.identify(presented_key(headers))
-        if identity is None:
-            raise _unauthenticated()
-        return identity
 
 
 def presented_key(headers: Headers) -> str:
@@ -222,10 +220,3 @@ def presented_key(headers: Headers) -> str:
     if bearer and key and bearer != key:
         raise MalformedRequest("Authorization and X-API-Key carry different keys.")
     return bearer or key
-
-
-def _unauthenticated() -> Unauthenticated:
-    return Unauthenticated(
-        "A valid API key is needed, as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
-        headers={"WWW-Authenticate": 'Bearer realm="umail-gateway"'},
-    )

@@ -97,7 +97,9 @@ def problem_response(error: GatewayError, *, path: str, request_id: str) -> Resp
 
 async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request with an error before it reaches any endpoint."""
-    response = problem_response(error, path=scope["path"], request_id=scope["state"]["context"].request_id)
+    context = scope["state"]["context"]
+    context.problem_code = error.code
+    response = problem_response(error, path=scope["path"], request_id=context.request_id)
     await response(scope, receive, send)
 
 

@@ -9,6 +9,7 @@ import structlog
 import typer
 import uvicorn
 
+from app.audit.trail import AuditFileError
 from app.cli.starting import fail, load_settings
 from app.database.errors import DatabaseError
 from app.journal.memory import MemoryJournal
@@ -45,13 +46,15 @@ def serve(
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        # Which proxies to believe is the gateway's own setting.
+        "proxy_headers": False,
         "timeout_graceful_shutdown": settings.shutdown_timeout,
     }
     try:
         # What is wrong with the tenants or the database is told here, once, and not by each worker.
         application = create_app(settings)
         asyncio.run(prepare(settings))
-    except (TenantsFileError, DatabaseError) as error:
+    except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
     if workers > 1:
         uvicorn.run("app.worker:application", factory=True, workers=workers, **options)

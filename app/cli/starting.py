@@ -34,7 +34,9 @@ def load_settings(overrides: dict[str, Any]) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        lines = [f"UMAIL_GATEWAY_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+        lines = [
+            f"UMAIL_GATEWAY_{'_'.join(map(str, each['loc'][:1])).upper()}: {each['msg']}" for each in error.errors()
+        ]
         fail("\n".join(lines))
 
 

@@ -20,6 +20,10 @@ class PlatformClock:
         """Return the current time in the platform's zone."""
         return self._now().astimezone(self._zone)
 
+    def utc(self) -> datetime:
+        """Return the current time in UTC."""
+        return self._now().astimezone(UTC)
+
     def local(self, moment: datetime) -> datetime:
         """Return an aware time in the platform's zone."""
         return moment.astimezone(self._zone)

@@ -42,6 +42,10 @@ class RequestContext:
         before_sending: awaited before any change leaves the gateway; remembers under the request's idempotency key
             that from now on it may have been carried out. Raises StateUnavailable where that cannot be remembered.
         idempotency_key: the key, if the request carries one.
+        client_address: where the request comes from, as far as that is known.
+        is_operator: whether the operators' token came with it.
+        problem_code: the code of the problem it is answered with, if it is.
+        audit_targets: what it concerns, beside what its path says.
     """
 
     request_id: str
@@ -51,6 +55,10 @@ class RequestContext:
     deadline: float | None = None
     before_sending: Callable[[], Awaitable[None]] = _nothing_to_remember
     idempotency_key: str | None = None
+    client_address: str | None = None
+    is_operator: bool = False
+    problem_code: str | None = None
+    audit_targets: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from aiosmtplib.protocol import SMTPProtocol
 from app.messages import failures
 from app.messages.failures import Reply
 from app.messages.models import Rejection
+from app.messages.sockets import connected
 from app.messages.translation import fate_unknown, nothing_sent
+from app.tenants.destinations import Destinations
 from app.tenants.models import SmtpAccount
 from app.upstream.redaction import Redact, redactor
 
@@ -70,8 +72,10 @@ class RelayConnection:
         self._redact = redact
 
     @classmethod
-    async def open(cls, account: SmtpAccount, waits: Waits, tls: ssl.SSLContext | None) -> "RelayConnection":
-        """Connect, secure the connection as the account asks, and log in.
+    async def open(
+        cls, account: SmtpAccount, waits: Waits, tls: ssl.SSLContext | None, destinations: Destinations
+    ) -> "RelayConnection":
+        """Connect where that is allowed, secure the connection as the account asks, and log in.
 
         Raises:
             UpstreamUnavailable: no connection, no TLS, or the relay does not take part.
@@ -80,7 +84,6 @@ class RelayConnection:
         """
         client = aiosmtplib.SMTP(
             hostname=account.host,
-            port=account.port,
             local_hostname=_HELO,
             timeout=waits.reply,
             use_tls=account.security == "tls",
@@ -91,7 +94,8 @@ class RelayConnection:
         connection = cls(client, waits.total, redact)
         try:
             with nothing_sent(redact):
-                await client.connect(timeout=waits.connect)
+                sock = await connected(account.host, account.port, destinations, seconds=waits.connect)
+                await client.connect(sock=sock, timeout=waits.connect)
                 await _greet(client)
                 if account.username:
                     await _log_in(client, account)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from app.errors import UpstreamRejected
 from app.messages.connection import RelayConnection, Waits
+from app.tenants.destinations import Destinations
 from app.tenants.models import SmtpAccount
 
 _Key = tuple[str, SmtpAccount]
@@ -36,13 +37,23 @@ class RelayPool:
     Args:
         waits: how long to wait for a relay.
         tls: returns the context for relays with TLS; called when the first one is used.
+        destinations: where relays may be.
         size: sessions a tenant may have at once; more submissions wait.
         idle_seconds: how long a session without work is kept.
     """
 
-    def __init__(self, waits: Waits, tls: Callable[[], ssl.SSLContext], *, size: int, idle_seconds: float) -> None:
+    def __init__(
+        self,
+        waits: Waits,
+        tls: Callable[[], ssl.SSLContext],
+        destinations: Destinations,
+        *,
+        size: int,
+        idle_seconds: float,
+    ) -> None:
         self._waits = waits
         self._tls = tls
+        self._destinations = destinations
         self._size = size
         self._idle_seconds = idle_seconds
         self._lanes: dict[_Key, _Lane] = {}
@@ -91,7 +102,7 @@ class RelayPool:
 
     async def _opened(self, account: SmtpAccount) -> RelayConnection:
         tls = None if account.security == "none" else self._tls()
-        return await RelayConnection.open(account, self._waits, tls)
+        return await RelayConnection.open(account, self._waits, tls, self._destinations)
 
     def _keep(self, key: _Key, lane: _Lane, connection: RelayConnection) -> None:
         if self._closed:

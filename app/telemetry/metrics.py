@@ -65,6 +65,11 @@ class Metrics:
             ["action"],
             registry=self._registry,
         )
+        self._audit_failures = Counter(
+            "umail_gateway_audit_failures",
+            "Entries of the audit log that could not be written.",
+            registry=self._registry,
+        )
         self._breaker_changes = Counter(
             "umail_gateway_breaker_changes",
             "Changes of circuit breakers, by the state they came into.",
@@ -95,6 +100,10 @@ class Metrics:
         """Count a failed use of the state store."""
         self._state_failures.labels(action).inc()
 
+    def audit_failed(self) -> None:
+        """Count an entry of the audit log that is lost."""
+        self._audit_failures.inc()
+
     def breaker_changed(self, state: str) -> None:
         """Count a circuit breaker's change, and keep count of those that are not closed."""
         self._breaker_changes.labels(state).inc()
@@ -104,7 +113,7 @@ class Metrics:
         self._breakers_open.set(number)
 
     def refused(self, reason: str) -> None:
-        """Count a refusal: `tenant_limit`, `key_limit`, `tenant_slots`, `upstream_slots`, `requests`."""
+        """Count a refusal: `tenant_limit`, `key_limit`, `tenant_slots`, `upstream_slots`, `requests`, `address`."""
         self._refused.labels(reason).inc()
 
     def response_aborted(self, route: str, code: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from app.tenants.destinations import Destinations
 from app.tenants.document import TenantsFileError, load_tenants
 from app.tenants.models import Tenant, is_loopback
 from app.tenants.store import Identity, KeyRing
@@ -24,7 +25,14 @@ Signature = tuple[tuple[int, int, int] | None, ...]
 class FileTenantStore:
     """A `TenantStore` over a tenants file, watched for changes."""
 
-    def __init__(self, path: Path, environment: Mapping[str, str] | None = None, *, interval: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        interval: float = 1.0,
+        destinations: Destinations | None = None,
+    ) -> None:
         """Read `path` once.
 
         Args:
@@ -32,6 +40,7 @@ class FileTenantStore:
             environment: the variables the file may refer to; the process's own by default.
             interval: seconds between looks at the files. They are polled, because change notifications do not reach
                 across network file systems nor follow the links by which orchestrators swap mounted secrets.
+            destinations: where platforms and relays may be; the usual places by default.
 
         Raises:
             TenantsFileError: the file cannot be used; a gateway must not start with it.
@@ -39,6 +48,7 @@ class FileTenantStore:
         self._path = path
         self._environment = os.environ if environment is None else environment
         self._interval = interval
+        self._destinations = destinations or Destinations()
         self._files: tuple[Path, ...] = (path,)
         self._signature: Signature = ()
         self._ring = KeyRing(())
@@ -56,6 +66,9 @@ class FileTenantStore:
         # The signature is taken first: a change while the file is read is then seen as a change the next time.
         self._signature = _signature(self._files)
         loaded = load_tenants(self._path, self._environment)
+        for tenant in loaded.tenants:
+            if refusal := self._destinations.refusal(tenant):
+                raise TenantsFileError(f"{self._path}: tenant {tenant.id}: {refusal}")
         if loaded.files != self._files:
             self._files, self._signature = loaded.files, _signature(loaded.files)
         self._ring = KeyRing(loaded.tenants)

@@ -14,6 +14,7 @@ from app.policies.cache.protocol import Cache
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
+from app.tenants.destinations import Destinations
 from app.upstream.client import UpstreamClient
 from app.wiring.policies import Policies
 
@@ -33,7 +34,9 @@ def build_gateway(
     )
 
 
-def build_submitter(settings: Settings, clock: PlatformClock, metrics: Metrics, sends: Sends) -> Submitter:
+def build_submitter(
+    settings: Settings, clock: PlatformClock, metrics: Metrics, sends: Sends, destinations: Destinations
+) -> Submitter:
     """Build what hands messages to relays."""
 
     @cache
@@ -45,5 +48,5 @@ def build_submitter(settings: Settings, clock: PlatformClock, metrics: Metrics, 
         return context
 
     waits = Waits(settings.smtp_connect_timeout, settings.smtp_reply_timeout, settings.smtp_timeout)
-    pool = RelayPool(waits, tls, size=settings.smtp_connections, idle_seconds=settings.smtp_idle_timeout)
+    pool = RelayPool(waits, tls, destinations, size=settings.smtp_connections, idle_seconds=settings.smtp_idle_timeout)
     return Submitter(pool, sends, deadline=waits.total, now=clock.now, observer=TelemetryObserver(metrics))

@@ -18,6 +18,7 @@ from app.tenant_database.database import DatabaseTenantRepository
 from app.tenant_database.repository import TenantRepository
 from app.tenant_database.store import DatabaseTenantStore
 from app.tenant_database.vault import Vault
+from app.tenants.destinations import Destinations
 from app.tenants.file import FileTenantStore
 from app.tenants.store import TenantStore
 from app.wiring.folders import make_folder
@@ -79,6 +80,7 @@ def build_storage(
     master_keys: MasterKeys,
     clock: PlatformClock,
     *,
+    destinations: Destinations,
     tenants: TenantStore | None = None,
     journal: Journal | None = None,
 ) -> Storage:
@@ -96,7 +98,7 @@ def build_storage(
         tenants = kept = DatabaseTenantStore(database, Vault(master_keys))
         repository = kept.repository
     return Storage(
-        tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:"))),
+        tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:")), destinations=destinations),
         repository,
         journal or DatabaseJournal(database, clock.now),
         timedelta(days=settings.journal_days),

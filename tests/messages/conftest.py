@@ -14,6 +14,7 @@ from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
+from app.tenants.destinations import Destinations
 
 WAITS = Waits(connect=5, reply=5, total=10)
 
@@ -22,7 +23,9 @@ def make_submitter(
     waits: Waits = WAITS, tls: ssl.SSLContext | None = None, *, size: int = 5, idle_seconds: float = 60
 ) -> Submitter:
     """Return a submitter; without a context of its own it trusts what the system trusts."""
-    pool = RelayPool(waits, lambda: tls or ssl.create_default_context(), size=size, idle_seconds=idle_seconds)
+    pool = RelayPool(
+        waits, lambda: tls or ssl.create_default_context(), Destinations(), size=size, idle_seconds=idle_seconds
+    )
     observer = TelemetryObserver(Metrics())
     return Submitter(
         pool, Sends(MemoryJournal()), deadline=waits.total, now=lambda: datetime.now(UTC), observer=observer

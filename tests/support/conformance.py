@@ -50,8 +50,22 @@ def _absolute(node: Any) -> Any:
     return [_absolute(each) for each in node] if isinstance(node, list) else node
 
 
+def check_headers(response: httpx2.Response) -> None:
+    """Assert what every answer carries."""
+    assert response.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert response.headers.get_list("referrer-policy") == ["no-referrer"]
+    assert response.headers.get_list("x-frame-options") == ["DENY"]
+    (policy,) = response.headers.get_list("content-security-policy")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    if response.request.url.path.startswith(("/v1/", "/admin/")) or response.is_error:
+        (cached,) = response.headers.get_list("cache-control")
+        assert cached == "no-store" or cached.startswith("private, no-cache")
+
+
 async def check_response(response: httpx2.Response) -> None:
     """Assert that a documented operation answered with a documented status, and with the body it documents."""
+    check_headers(response)
     path, method = response.request.url.path, response.request.method.lower()
     operation = next((item[method] for pattern, item in _routes() if method in item and pattern.fullmatch(path)), None)
     if operation is None:

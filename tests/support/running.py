@@ -27,6 +27,7 @@ ONCE_AND_FRESH: dict[str, Any] = {
     "login_refusals": 1_000_000,
     "duplicate_window": 0,
     "send_lookup_time": 0,
+    "lockout_failures": 1_000_000,
 }
 """Settings under which every request reaches the platform, once: for tests of anything but the policies."""
 

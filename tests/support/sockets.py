@@ -15,7 +15,7 @@ from tests.support.tenants import KEY
 async def served(app: ASGIApp) -> AsyncIterator[int]:
     """Serve an application on loopback; yields its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, timeout_graceful_shutdown=5))
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield listener.getsockname()[1]

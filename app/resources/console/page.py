@@ -61,7 +61,6 @@ def login_page(form: LoginForm) -> Response:
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": _content_security_policy(form),
-        "Referrer-Policy": "no-referrer",
         "Vary": "Accept",
     }
     return HTMLResponse(_render(form), headers=headers)

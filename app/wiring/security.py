@@ -1,0 +1,97 @@
+"""What decides who comes in and where the gateway may go, and what records it, as the settings say."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.api.security.address import ClientAddresses
+from app.api.security.admin import AdminCredential
+from app.api.security.authentication import Authenticator
+from app.api.security.lockout import Lockout
+from app.audit.entry import Pseudonyms
+from app.audit.trail import AuditFile, StandardOutput, Trail
+from app.gateway.clock import PlatformClock
+from app.master_keys import MasterKey
+from app.settings import Settings
+from app.telemetry.metrics import Metrics
+from app.tenants.destinations import Destinations
+from app.tenants.store import TenantStore
+from app.tokens.fetching import KeysDocument
+from app.tokens.keys import ProviderKeys
+from app.tokens.verifier import TokenRules, TokenVerifier
+from app.upstream.transport import GuardedTransport
+
+
+def build_addresses(settings: Settings) -> ClientAddresses:
+    """Build what tells where requests come from."""
+    return ClientAddresses(settings.trusted_proxies or (), settings.forwarded_header)
+
+
+def build_destinations(settings: Settings) -> Destinations:
+    """Build what tells where platforms and relays may be."""
+    return Destinations(allowed=settings.allowed_upstreams or (), refused=settings.refused_upstreams or ())
+
+
+def build_keys_document(settings: Settings, destinations: Destinations) -> KeysDocument | None:
+    """Build what fetches the keys of those who make tokens, if there are to be tokens."""
+    if settings.jwt_jwks_url is None:
+        return None
+    transport = GuardedTransport(destinations, connections=1)
+    return KeysDocument(settings.jwt_jwks_url, transport, seconds=settings.connect_timeout)
+
+
+def build_authenticator(
+    settings: Settings,
+    tenants: TenantStore,
+    document: KeysDocument | None,
+    metrics: Metrics,
+    master_key: MasterKey,
+    clock: PlatformClock,
+) -> Authenticator:
+    """Build what tells whom a key stands for."""
+    return Authenticator(
+        tenants,
+        tokens=_tokens(settings, tenants, document, master_key) if document else None,
+        lockout=_lockout(settings),
+        on_locked=partial(metrics.refused, "address"),
+        now=clock.now,
+    )
+
+
+def _tokens(settings: Settings, tenants: TenantStore, document: KeysDocument, master_key: MasterKey) -> TokenVerifier:
+    rules = TokenRules(
+        issuer=settings.jwt_issuer or "",
+        audience=settings.jwt_audience or "",
+        algorithms=settings.jwt_algorithms.split(","),
+        tenant_claim=settings.jwt_tenant_claim,
+        scope_claim=settings.jwt_scope_claim,
+    )
+    keys = ProviderKeys(document, lifetime=settings.jwt_jwks_lifetime)
+    return TokenVerifier(rules, keys, tenants, master_key)
+
+
+def build_admin_credential(settings: Settings, metrics: Metrics) -> AdminCredential | None:
+    """Build what checks the operators' token, if there is one."""
+    if settings.admin_token is None:
+        return None
+    token = settings.admin_token.get_secret_value()
+    return AdminCredential(token, lockout=_lockout(settings), on_locked=partial(metrics.refused, "address"))
+
+
+def build_audit(settings: Settings, metrics: Metrics, master_key: MasterKey) -> dict[str, Any] | None:
+    """Build what the audit middleware needs, if there is to be one.
+
+    Raises:
+        app.audit.trail.AuditFileError: the file cannot be used.
+    """
+    if settings.audit_log == "off":
+        return None
+    sink = StandardOutput() if settings.audit_log == "stdout" else AuditFile(Path(settings.audit_log))
+    return {
+        "trail": Trail(sink, on_failure=metrics.audit_failed),
+        "pseudonyms": Pseudonyms(master_key, settings.audit_addresses),
+    }
+
+
+def _lockout(settings: Settings) -> Lockout:
+    return Lockout(failures=settings.lockout_failures, window=settings.lockout_window)

@@ -1,13 +1,5 @@
 """The `umail-gateway` command."""
 
-from app.cli.keys import keys
-from app.cli.service import app
-from app.cli.tenants import tenants
+from app.cli.command import main
 
-app.add_typer(tenants, name="tenants")
-app.add_typer(keys, name="keys")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
+__all__ = ["main"]

@@ -44,6 +44,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks.imports $(BENCH)
 	$(BIN)/python -m tests.benchmarks.caching
 	$(BIN)/python -m tests.benchmarks.overhead
+	$(BIN)/python -m tests.benchmarks.keys
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from app import administration
 from app.api import admin, handlers, service
 from app.api.audit import AuditMiddleware
 from app.api.deps import check_request
@@ -148,6 +149,7 @@ def create_app(
         breakers=policies.breakers,
         tenants=storage.tenants,
         tenant_repository=storage.repository,
+        destinations=destinations,
         admin_credential=build_admin_credential(settings, metrics),
     )
     # The last one added is the outermost.
@@ -176,6 +178,8 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(check_request)])
     app.include_router(admin.router)
+    for router in administration.ROUTERS:
+        app.include_router(router)
     app.include_router(service.router)
     install_openapi(app)
     install_pages(app)

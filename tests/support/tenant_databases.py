@@ -13,7 +13,7 @@ from app.tenant_database.database import DatabaseTenantRepository
 from app.tenant_database.models import NewKey
 from app.tenant_database.store import DatabaseTenantStore
 from app.tenant_database.vault import Vault
-from app.tenants.models import Scope, Tenant
+from app.tenants.models import ApiKey, Scope, Tenant
 from tests.support.tenants import make_tenant
 
 OLD, NEW = MasterKey(bytes([1]) * 32), MasterKey(bytes([2]) * 32)
@@ -23,6 +23,11 @@ READ = NewKey(scopes=frozenset({Scope.READ}))
 def keyless(tenant_id: str = "acme", **fields: Any) -> Tenant:
     """Return a tenant without keys."""
     return make_tenant(tenant_id=tenant_id, **{"keys": (), **fields})
+
+
+def new_key(key: ApiKey) -> NewKey:
+    """Return the wish for a key like another one."""
+    return NewKey.model_validate(key.model_dump(exclude={"sha256"}))
 
 
 def secret(value: str) -> SecretStr:

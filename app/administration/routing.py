@@ -1,0 +1,41 @@
+"""What the routers of `/admin/v1` have in common."""
+
+from fastapi import APIRouter, Depends
+
+from app.api.admin import administrator
+from app.api.problems import problem_responses
+from app.api.routing import StrictRoute
+from app.errors import (
+    Conflict,
+    InternalError,
+    MalformedRequest,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    StateUnavailable,
+    Unauthenticated,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+
+def admin_router(prefix: str) -> APIRouter:
+    """Return a router whose every endpoint needs the operators' token."""
+    return APIRouter(
+        route_class=StrictRoute,
+        prefix=f"/admin/v1{prefix}",
+        tags=["Administration"],
+        dependencies=[Depends(administrator)],
+        responses=problem_responses(
+            MalformedRequest,
+            Unauthenticated,
+            NotFound,
+            Conflict,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            RateLimited,
+            InternalError,
+            StateUnavailable,
+        ),
+    )

@@ -1,0 +1,168 @@
+"""What operators say and see of tenants and keys; only a new key shows a secret, once."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyNetwork
+
+from app.api.types import PublicModel
+from app.tenant_database.models import KeyRecord, Login, Relay, TenantRecord
+from app.tenants.models import Identifier, Lifetimes, Limits, Line, Role, Scope, SmtpAccount, UpstreamAccount
+
+_LOGIN = {"base_url": "http://www.bestedm.org/mm-ms/apinew/", "auth": "basic", "username": "acme"}
+_PROBE: dict[str, Any] = {"outcome": "accepted", "detail": None}
+_TENANT: dict[str, Any] = {
+    "id": "acme",
+    "name": "Acme Ltd",
+    "enabled": True,
+    "role": "customer",
+    "upstream": _LOGIN,
+    "staged": None,
+    "smtp": None,
+    "limits": {"requests_per_minute": 600, "concurrency": 20, "campaigns_per_hour": 100},
+    "cache": {},
+    "revision": 1,
+    "created_at": "2026-11-25T09:00:00Z",
+    "updated_at": "2026-11-25T09:00:00Z",
+}
+_KEY: dict[str, Any] = {
+    "id": "web",
+    "prefix": "umg_3q2-7wAA",
+    "scopes": ["read", "write"],
+    "requests_per_minute": None,
+    "expires_at": None,
+    "networks": ["10.0.0.0/8"],
+    "created_at": "2026-11-25T09:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
+}
+
+
+class _Body(BaseModel):
+    # Times and networks are strings in JSON, so that strictness would refuse them; inputs may be passwords.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Probe(PublicModel):
+    """What the platform said when a login was tried with the `account` call."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PROBE]})
+
+    outcome: Annotated[
+        Literal["accepted", "refused", "unknown", "skipped"],
+        Field(description="`unknown`: the platform could not be asked."),
+    ]
+    detail: Annotated[str | None, Field(description="Why, unless it was accepted.")] = None
+
+
+class TenantView(PublicModel):
+    """A tenant, without its secrets."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_TENANT]})
+
+    id: str
+    name: str
+    enabled: bool
+    role: Role
+    upstream: Login
+    staged: Annotated[Login | None, Field(description="A login that waits to be confirmed.")]
+    smtp: Relay | None
+    limits: Limits
+    cache: Lifetimes
+    revision: Annotated[int, Field(description="Grows with every change of the tenant.")]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, record: TenantRecord) -> "TenantView":
+        """Show a record."""
+        return cls.model_validate(record.model_dump())
+
+
+class ProbedTenant(PublicModel):
+    """A tenant, and what came of trying its new login."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tenant": _TENANT, "probe": _PROBE}]})
+
+    tenant: TenantView
+    probe: Probe
+
+
+class NewTenant(_Body):
+    """A tenant to be added."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"id": "acme", "name": "Acme Ltd", "upstream": {**_LOGIN, "password": "secret"}}]
+        }
+    )
+
+    id: Identifier
+    name: Line
+    enabled: bool = True
+    role: Role = "customer"
+    upstream: UpstreamAccount
+    smtp: SmtpAccount | None = None
+    limits: Limits = Limits()
+    cache: Lifetimes = Field(default_factory=dict)
+
+
+class TenantChanges(_Body):
+    """What is to change; the U-Mail login is changed by `credentials`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
+
+    name: Line = ""
+    enabled: bool = True
+    role: Role = "customer"
+    smtp: Annotated[SmtpAccount | None, Field(description="The whole relay; null removes it.")] = None
+    limits: Limits = Limits()
+    cache: Lifetimes = Field(default_factory=dict)
+    revision: Annotated[
+        int | None, Field(ge=1, description="The revision this was decided on; refused if there is a later one.")
+    ] = None
+
+
+class NewApiKey(_Body):
+    """A key to be made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": "web", "scopes": ["read", "write"], "networks": ["10.0.0.0/8"]}]}
+    )
+
+    id: Annotated[Identifier | None, Field(description="Made if it is not given.")] = None
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    expires_at: AwareDatetime | None = None
+    networks: Annotated[tuple[IPvAnyNetwork, ...], Field(description="Where it may be used; anywhere if empty.")] = ()
+
+
+class KeyView(PublicModel):
+    """A key, without what it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_KEY]})
+
+    id: str
+    prefix: Annotated[str, Field(description="How it begins.")]
+    scopes: list[Scope]
+    requests_per_minute: int | None
+    expires_at: datetime | None
+    networks: list[str]
+    created_at: datetime
+    last_used_at: Annotated[datetime | None, Field(description="Exact to some minutes.")]
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, record: KeyRecord) -> "KeyView":
+        """Show a record."""
+        shown = record.model_dump(exclude={"tenant", "networks", "scopes"})
+        return cls(**shown, scopes=sorted(record.scopes), networks=[str(each) for each in record.networks])
+
+
+class NewKeyView(PublicModel):
+    """A new key; nobody can find it out again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": f"umg_{'x' * 43}", "record": _KEY}]})
+
+    key: Annotated[str, Field(description="The key itself, this once.")]
+    record: KeyView

@@ -36,6 +36,7 @@ from app.resources.campaigns.limits import SendLimits
 from app.resources.imports.limits import ImportLimits
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
 from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
@@ -95,7 +96,8 @@ def create_app(
         transport or GuardedTransport(destinations, connections=settings.upstream_connections),
         max_reply_bytes=settings.max_reply_bytes,
     )
-    gateway = build_gateway(settings, client, policies, state.cache, metrics)
+    observer = TelemetryObserver(metrics)
+    gateway = build_gateway(settings, client, policies, state.cache, observer)
     reading = Reading(
         gateway,
         state.cache,
@@ -147,6 +149,7 @@ def create_app(
         known_reads=known,
         cache=state.cache,
         breakers=policies.breakers,
+        observer=observer,
         tenants=storage.tenants,
         tenant_repository=storage.repository,
         destinations=destinations,
@@ -171,6 +174,12 @@ def create_app(
         app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins.split(","))
     if audit := build_audit(settings, metrics, master_key):
         app.add_middleware(AuditMiddleware, **audit, now=clock.utc)
+    _route(app)
+    return app
+
+
+def _route(app: FastAPI) -> None:
+    """Add what answers requests, errors included."""
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
@@ -183,7 +192,6 @@ def create_app(
     app.include_router(service.router)
     install_openapi(app)
     install_pages(app)
-    return app
 
 
 def _publish(app: FastAPI, **parts: object) -> None:

@@ -15,10 +15,12 @@ import httpx2
 import psycopg
 import pytest
 
+from app.master_keys import generate_master_key
 from app.tenants.keys import generate_key, hash_key
 from tests.support.postgres import Databases
 from tests.support.processes import lines_until, run, running
 from tests.support.servers import unused_port
+from tests.support.valkey import ValkeyServer
 
 OPENAPI = Path(__file__).parents[1] / "openapi" / "openapi.json"
 
@@ -68,6 +70,16 @@ class TestServe:
         for line in output.splitlines():
             json.loads(line)
         assert key not in output
+
+    def test_workers_share_tenants_and_journal(self, tmp_path: Path, valkey: ValkeyServer) -> None:
+        settings = {"UMAIL_GATEWAY_STATE_URL": valkey.url, "UMAIL_GATEWAY_MASTER_KEY": generate_master_key()}
+        arguments = ("serve", "--workers", "3", "--port", str(unused_port()))
+        with running(*arguments, folder=tmp_path, **settings) as process:
+            lines = [line for _ in range(3) for line in lines_until(process, "Application startup complete")]
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=30)
+        logged = [json.loads(line) for line in [*lines, *output.splitlines()]]
+        assert [each for each in logged if each["level"] not in {"info", "warning"}] == []
 
     @pytest.mark.parametrize(
         ("environment", "arguments", "message"),

@@ -1,6 +1,6 @@
 """What the endpoints share: the tenants, the errors of changing them, and trying logins."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import structlog
@@ -17,7 +17,7 @@ from app.tenants.models import Tenant
 log = structlog.get_logger(__name__)
 
 
-def repository_of(request: Request) -> Iterator[TenantRepository]:
+async def repository_of(request: Request) -> AsyncIterator[TenantRepository]:
     """Give the tenants in the database; what goes wrong with them becomes the gateway's own errors.
 
     Raises:
@@ -44,8 +44,13 @@ def prober(request: Request) -> Prober:
     return Prober(request.app.state.gateway, request.state.context)
 
 
-def refuse_forbidden_hosts(request: Request, tenant: Tenant) -> None:
+def refuse_forbidden_hosts(request: Request, tenant: Tenant, *, within: str = "") -> None:
     """Refuse a tenant whose platform or relay lies where the gateway connects to nothing.
+
+    Args:
+        request: the request.
+        tenant: the tenant as it would be.
+        within: the part of the tenant that the request's body is, if it is not the whole.
 
     Raises:
         ValidationFailed: it does.
@@ -54,7 +59,7 @@ def refuse_forbidden_hosts(request: Request, tenant: Tenant) -> None:
     refusal = destinations.refusal(tenant)
     if refusal is not None:
         field, _, message = refusal.partition(": ")
-        pointer = f"/{field.replace('.', '/')}"
+        pointer = f"/{field.replace('.', '/')}".removeprefix(within)
         raise ValidationFailed(refusal, [FieldError("body", pointer, "address_not_allowed", message)])
 
 

@@ -82,7 +82,7 @@ async def rotate_credentials(
 ) -> Response:
     """Keep a new login beside the present one, try it, and put it in its place; refused, it is dropped again."""
     present = await repository.open(tenant_id)
-    refuse_forbidden_hosts(request, present.model_copy(update={"upstream": body}))
+    refuse_forbidden_hosts(request, present.model_copy(update={"upstream": body}), within="/upstream")
     await repository.stage(tenant_id, body)
     try:
         probe = await _probed(prober, await repository.open(tenant_id, staged=True), "", force=force)
@@ -99,7 +99,7 @@ async def stage_credentials(
 ) -> Response:
     """Keep a new login beside the present one, which stays in use, and tell what the platform says to it."""
     present = await repository.open(tenant_id)
-    refuse_forbidden_hosts(request, present.model_copy(update={"upstream": body}))
+    refuse_forbidden_hosts(request, present.model_copy(update={"upstream": body}), within="/upstream")
     record = await repository.stage(tenant_id, body)
     probe = await prober.probe(await repository.open(tenant_id, staged=True))
     return answer(ProbedTenant(tenant=TenantView.of(record), probe=probe))

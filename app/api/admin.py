@@ -26,6 +26,10 @@ from app.errors import (
 )
 from app.policies.breaker import Breakers
 from app.policies.cache.protocol import Cache
+from app.telemetry.observer import TelemetryObserver
+from app.upstream.document import DriftKind
+
+_PATH_LENGTH = 200
 
 admin_token = HTTPBearer(scheme_name="admin_token", description="The operators' token.", auto_error=False)
 
@@ -109,6 +113,23 @@ class BreakerState(PublicModel):
     retry_after: Annotated[float | None, Field(description="Seconds until it is tried again.")]
 
 
+class Deviation(PublicModel):
+    """How replies to an operation depart from their expected form."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"operation": "lists.list", "kind": "unknown_element", "path": "maillist/list/colour", "times": 3}
+            ]
+        }
+    )
+
+    operation: str
+    kind: DriftKind
+    path: Annotated[str, Field(description="Where in the reply; never what stands there.")]
+    times: Annotated[int, Field(description="How often since the process began.")]
+
+
 @router.post("/cache/purge", summary="Forget kept answers", status_code=204)
 async def purge_cache(body: Purge, request: Request) -> Response:
     """Make kept answers invalid, in every process and replica."""
@@ -133,3 +154,14 @@ async def list_breakers(request: Request) -> Response:
         for upstream, each in sorted(breakers.snapshot().items())
     ]
     return answer(Collection[BreakerState](data=states))
+
+
+@router.get("/drift", summary="List deviations of the platform", response_model=Collection[Deviation])
+async def list_drift(request: Request) -> Response:
+    """Return how the platform's replies have departed from what is known of them, as this process sees it."""
+    observer: TelemetryObserver = request.app.state.observer
+    found = [
+        Deviation(operation=operation, kind=drift.kind, path=drift.path[:_PATH_LENGTH], times=times)
+        for (operation, drift), times in observer.seen.items()
+    ]
+    return answer(Collection[Deviation](data=sorted(found, key=lambda each: (each.operation, each.path, each.kind))))

@@ -53,6 +53,7 @@ _ALWAYS: tuple[type[GatewayError], ...] = (
     UpstreamCredentialsRejected,
     UpstreamUnavailable,
     Overloaded,
+    StateUnavailable,
 )
 _READING: tuple[type[GatewayError], ...] = (UpstreamMalformed, UpstreamError, UpstreamTimeout)
 WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKeyReused, StateUnavailable)

@@ -79,6 +79,7 @@ def add(
         relay["password"] = read_password("SMTP password", from_stdin=password_stdin)
     fields = {"id": tenant_id, "name": name or tenant_id, "role": role, "upstream": _given(login)}
     tenant = checked(Tenant, _given({**fields, "smtp": _given(relay) or None, "limits": limits or None}))
+    _warn(tenant.upstream)
     _print(administer(lambda repository: repository.add(tenant)), as_json=as_json)
 
 
@@ -157,6 +158,7 @@ def rotate(
     async def work(repository: TenantRepository) -> TenantRecord:
         record = await repository.get(tenant_id)
         login = checked(UpstreamAccount, {**record.upstream.model_dump(), **changes, "password": password})
+        _warn(login)
         await repository.stage(tenant_id, login)
         return await repository.confirm(tenant_id)
 
@@ -180,6 +182,11 @@ def remove(tenant_id: Id, yes: Annotated[bool, typer.Option("--yes", help="Do no
     """Delete a tenant and its keys for good."""
     confirm("Delete the tenant and all its keys for good?", yes=yes)
     administer(lambda repository: repository.delete(tenant_id))
+
+
+def _warn(login: UpstreamAccount) -> None:
+    if login.sends_password_in_clear:
+        typer.echo("The base URL is plain http: the password crosses the network in clear.", err=True)
 
 
 async def _all(repository: TenantRepository) -> list[TenantRecord]:

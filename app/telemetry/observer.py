@@ -1,5 +1,8 @@
 """Turns what the gateway observes into metrics and log lines."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 import structlog
 
 from app.gateway.context import UpstreamCall
@@ -18,7 +21,12 @@ class TelemetryObserver:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._seen: set[tuple[str, Drift]] = set()
+        self._seen: Counter[tuple[str, Drift]] = Counter()
+
+    @property
+    def seen(self) -> Mapping[tuple[str, Drift], int]:
+        """How often which operation's replies deviated how, for at most a thousand deviations."""
+        return self._seen
 
     def exchanged(self, call: UpstreamCall) -> None:
         """Count an exchange with the platform; the access log carries its details."""
@@ -30,8 +38,10 @@ class TelemetryObserver:
         """Count deviations and log those not seen before."""
         for each in drift:
             self._metrics.drifted(operation, each.kind)
-            if (operation, each) not in self._seen and len(self._seen) < _REMEMBERED:
-                self._seen.add((operation, each))
+            known = (operation, each) in self._seen
+            if known or len(self._seen) < _REMEMBERED:
+                self._seen[operation, each] += 1
+            if not known and len(self._seen) <= _REMEMBERED:
                 log.warning("upstream_drift", operation=operation, kind=each.kind, path=each.path[:_PATH_LENGTH])
 
 

@@ -8,13 +8,12 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
 
 from app.tenants.destinations import Destinations
 from app.tenants.document import TenantsFileError, load_tenants
-from app.tenants.models import Tenant, is_loopback
+from app.tenants.models import Tenant
 from app.tenants.store import Identity, KeyRing
 
 log = structlog.get_logger(__name__)
@@ -74,7 +73,7 @@ class FileTenantStore:
         self._ring = KeyRing(loaded.tenants)
         keys = sum(len(tenant.keys) for tenant in loaded.tenants)
         log.info("tenants_loaded", tenants=len(loaded.tenants), keys=keys)
-        for tenant in filter(sends_password_in_clear, loaded.tenants):
+        for tenant in (each for each in loaded.tenants if each.upstream.sends_password_in_clear):
             log.warning("password_sent_in_clear", tenant=tenant.id, reason="the base URL is plain http")
 
     @asynccontextmanager
@@ -113,9 +112,3 @@ def _stat(file: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def sends_password_in_clear(tenant: Tenant) -> bool:
-    """Tell whether the tenant's password crosses a network unencrypted."""
-    parts = urlsplit(tenant.upstream.base_url)
-    return parts.scheme == "http" and not is_loopback(parts.hostname or "")

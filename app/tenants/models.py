@@ -90,6 +90,12 @@ class UpstreamAccount(_Model):
             raise ValueError("a username for basic authentication has no colon (RFC 7617)")
         return self
 
+    @property
+    def sends_password_in_clear(self) -> bool:
+        """Whether the password crosses a network unencrypted."""
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
 
 class SmtpAccount(_Model):
     """The tenant's SMTP relay (manual, chapter 10); its login is a sender mailbox, not the API user."""

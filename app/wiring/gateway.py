@@ -20,7 +20,7 @@ from app.wiring.policies import Policies
 
 
 def build_gateway(
-    settings: Settings, client: UpstreamClient, policies: Policies, answers: Cache, metrics: Metrics
+    settings: Settings, client: UpstreamClient, policies: Policies, answers: Cache, observer: TelemetryObserver
 ) -> Gateway:
     """Build what calls the platform."""
     return Gateway(
@@ -29,7 +29,7 @@ def build_gateway(
         answers,
         zone=ZoneInfo(settings.upstream_timezone),
         waits=policies.waits,
-        observer=TelemetryObserver(metrics),
+        observer=observer,
         export_limits=ExportLimits(settings.export_idle_timeout, settings.max_record_length),
     )
 

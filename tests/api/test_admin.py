@@ -82,3 +82,17 @@ class TestBreakers:
         assert 0 < breaker["retry_after"] <= 15
         assert 'umail_gateway_breaker_changes_total{state="open"} 1.0' in metrics
         assert "umail_gateway_breakers_open 1.0" in metrics
+
+
+class TestDrift:
+    async def test_is_shown_without_what_stands_there(self) -> None:
+        platform = FakePlatform([xml_reply("<maillist><colour>a secret of theirs</colour></maillist>")] * 2)
+        app = make_app([make_tenant()], platform.transport, admin_token=TOKEN)
+        async with client_of(app) as client:
+            for _ in range(2):
+                await client.get("/v1/lists")
+            response = await client.get("/admin/v1/drift", headers=ADMIN)
+        found = [each for each in response.json()["data"] if each["kind"] == "unknown_element"]
+        assert [(each["operation"], each["times"]) for each in found] == [("lists.list", 2)]
+        assert found[0]["path"].endswith("colour")
+        assert "secret" not in response.text

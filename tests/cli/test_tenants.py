@@ -90,6 +90,12 @@ class TestTenants:
         command("tenants", "remove", "acme", "--yes")
         assert printed(command("tenants", "list", "--json")) == []
 
+    def test_a_password_that_travels_in_clear_is_warned_about(self, command: Command) -> None:
+        for base_url, warned in (("http://platform.example/", True), ("https://platform.example/", False)):
+            arguments = ("--username", "x", "--base-url", base_url, "--password-stdin")
+            done = command("tenants", "add", f"t{warned}", *arguments, input="x\n")
+            assert ("in clear" in done.stderr) is warned
+
     def test_a_password_is_replaced(self, command: Command) -> None:
         added(command)
         result = command(

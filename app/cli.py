@@ -19,6 +19,7 @@ from app.telemetry.logs import configure_logging
 from app.tenants.document import TenantsFileError
 from app.tenants.keys import generate_key, hash_key
 from app.tenants.memory import MemoryTenantStore
+from app.wiring.security import build_protocol
 from app.wiring.state import migrate
 from app.worker import settle_memory
 
@@ -51,6 +52,7 @@ def serve(
         "server_header": False,
         # Which proxies to believe is the gateway's own setting.
         "proxy_headers": False,
+        "http": build_protocol(settings),
         "timeout_graceful_shutdown": settings.shutdown_timeout,
     }
     try:

@@ -15,6 +15,7 @@ from app.telemetry.logs import configure_logging
 from app.tenants.keys import generate_key, hash_key
 from app.tenants.memory import MemoryTenantStore
 from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
+from app.wiring.security import build_protocol
 
 _GREETING = """
 U-Mail gateway demo
@@ -70,6 +71,7 @@ def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=build_protocol(settings),
         timeout_graceful_shutdown=2,
     )
 

@@ -12,10 +12,12 @@ GatewayError
 ├── Conflict                     409 conflict
 ├── IdempotencyInProgress        409 idempotency_in_progress
 ├── PayloadTooLarge              413 payload_too_large
+├── UrlTooLong                   414 url_too_long
 ├── UnsupportedMediaType         415 unsupported_media_type
 ├── ValidationFailed             422 validation_failed
 ├── IdempotencyKeyReused         422 idempotency_key_reused
 ├── RateLimited                  429 rate_limited
+├── HeadersTooLarge              431 headers_too_large
 ├── InternalError                500 internal_error
 ├── Overloaded                   503 overloaded
 ├── StateUnavailable             503 state_unavailable
@@ -139,6 +141,10 @@ class PayloadTooLarge(GatewayError):
     status, code, title = 413, "payload_too_large", "Payload too large"
 
 
+class UrlTooLong(GatewayError):
+    status, code, title = 414, "url_too_long", "URL too long"
+
+
 class UnsupportedMediaType(GatewayError):
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
@@ -163,6 +169,10 @@ class RateLimited(GatewayError):
     """A limit of the tenant or of its key is used up."""
 
     status, code, title = 429, "rate_limited", "Rate limited"
+
+
+class HeadersTooLarge(GatewayError):
+    status, code, title = 431, "headers_too_large", "Headers too large"
 
 
 class InternalError(GatewayError):

@@ -22,6 +22,7 @@ from app.api.middleware import AuthenticationMiddleware, BodyLimitMiddleware, Re
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.api.readiness import Readiness
+from app.api.security.bodies import RequestBodyMiddleware
 from app.api.security.cors import CrossOriginMiddleware
 from app.errors import GatewayError
 from app.gateway.clock import PlatformClock
@@ -158,6 +159,7 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
     app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
+    app.add_middleware(RequestBodyMiddleware, patience=settings.body_timeout)
     app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
     app.add_middleware(
         AuthenticationMiddleware,

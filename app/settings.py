@@ -277,6 +277,16 @@ class Settings(BaseSettings):
     smtp_ca_file: Annotated[FilePath, AfterValidator(_ca_file)] | None = Field(
         None, description="PEM file of authorities to trust for relays with TLS, beside the system's."
     )
+    max_header_bytes: Bytes = Field(
+        32 * 1024, description="Largest head of a request: its URL, at most 8192 bytes, and its headers, at most 100."
+    )
+    header_timeout: Seconds = Field(10.0, description="Seconds for which the head of a request may take to arrive.")
+    body_timeout: Seconds = Field(
+        30.0, description="Seconds for which a body may keep the gateway waiting; each thousand bytes add one."
+    )
+    stall_timeout: Seconds = Field(
+        60.0, description="Seconds for which a client may leave unread what it is sent; then it is cut off."
+    )
     max_body_bytes: Bytes = Field(10 * 1024 * 1024, description="Largest request body, except of an import.")
     max_import_bytes: Bytes = Field(1024 * 1024 * 1024, description="Largest body of an import.")
     max_import_rows: int = Field(2_000_000, ge=1, description="Most rows of an import; each takes 8 bytes of memory.")

@@ -84,7 +84,7 @@ def problem_response(error: GatewayError, *, path: str, request_id: str) -> Resp
         title=error.title,
         status=error.status,
         detail=error.detail,
-        instance=quote(path, safe=_PATH_CHARACTERS),
+        instance=quote(path, safe=_PATH_CHARACTERS, errors="replace"),
         code=error.code,
         request_id=request_id,
         errors=errors,

@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.telemetry.logs import configure_logging
 from app.tenants.document import TenantsFileError
 from app.tenants.memory import MemoryTenantStore
+from app.wiring.security import build_protocol
 from app.wiring.storage import prepare
 from app.worker import settle_memory
 
@@ -48,6 +49,7 @@ def serve(
         "server_header": False,
         # Which proxies to believe is the gateway's own setting.
         "proxy_headers": False,
+        "http": build_protocol(settings),
         "timeout_graceful_shutdown": settings.shutdown_timeout,
     }
     try:

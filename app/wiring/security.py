@@ -1,6 +1,7 @@
 """What decides who comes in and where the gateway may go, and what records it, as the settings say."""
 
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,16 @@ def build_audit(settings: Settings, metrics: Metrics, master_key: MasterKey) -> 
         "trail": Trail(sink, on_failure=metrics.audit_failed),
         "pseudonyms": Pseudonyms(master_key, settings.audit_addresses),
     }
+
+
+def build_protocol(settings: Settings) -> Any:
+    """Return the HTTP protocol for the server: a class, or what stands for one, that can be sent to its workers."""
+    if find_spec("httptools") is None:
+        return "auto"
+    from app.api.security.protocol import BoundedProtocol, Bounds  # noqa: PLC0415 - Windows has no httptools
+
+    bounds = Bounds(settings.max_header_bytes, settings.header_timeout, settings.stall_timeout)
+    return partial(BoundedProtocol, bounds=bounds)
 
 
 def _lockout(settings: Settings) -> Lockout:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,10 +13,13 @@ from tests.support.tenants import KEY
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[int]:
-    """Serve an application on loopback; yields its port."""
+async def served(app: ASGIApp, http: Any = "auto", **options: Any) -> AsyncIterator[int]:
+    """Serve an application on loopback, with a protocol and options of the server's if need be; yields its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, timeout_graceful_shutdown=5))
+    config = uvicorn.Config(
+        app, log_config=None, proxy_headers=False, timeout_graceful_shutdown=5, http=http, **options
+    )
+    server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield listener.getsockname()[1]

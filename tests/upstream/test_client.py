@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -51,6 +52,17 @@ class TestReply:
         body = gzip.compress(b"<a/>")
         head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         assert (await exchange(client, answering(head + body))).body == b"<a/>"
+
+    async def test_a_bomb_is_unpacked_up_to_the_limit_only(self, client: UpstreamClient) -> None:
+        body = gzip.compress(bytes(60_000_000))
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        tracemalloc.start()
+        try:
+            with pytest.raises(ReplyTooLarge):
+                await exchange(client, answering(head + body))
+            assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        finally:
+            tracemalloc.stop()
 
     async def test_redirects_are_not_followed_and_cookies_not_kept(self, client: UpstreamClient) -> None:
         seen: list[bytes] = []

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from app.api.security.address import is_within
 from app.api.security.lockout import Lockout
@@ -12,10 +12,6 @@ from app.tenants.models import ApiKey
 from app.tenants.store import Identity, TenantStore
 from app.tokens.keys import KeysUnavailable
 from app.tokens.verifier import TokenVerifier, looks_like_token
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Authenticator:
@@ -37,8 +33,8 @@ class Authenticator:
         *,
         tokens: TokenVerifier | None = None,
         lockout: Lockout,
-        on_locked: Callable[[], None] = lambda: None,
-        now: Callable[[], datetime] = _now,
+        on_locked: Callable[[], None],
+        now: Callable[[], datetime],
     ) -> None:
         self._tenants = tenants
         self._tokens = tokens

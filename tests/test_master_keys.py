@@ -4,6 +4,8 @@ import pytest
 
 from app.master_keys import MasterKey, MasterKeys, generate_master_key
 
+WHOLE = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+
 
 @pytest.mark.parametrize("between", [",", " , ", "\n", "\r\n\n", ",\n"])
 def test_several_keys_of_which_the_first_is_current(between: str) -> None:
@@ -18,7 +20,7 @@ def test_several_keys_of_which_the_first_is_current(between: str) -> None:
     assert keys.find("0" * 16) is None
 
 
-@pytest.mark.parametrize("text", ["", " \n", ",", "c2hvcnQ=", f"{'A' * 43}=,c2hvcnQ="])
+@pytest.mark.parametrize("text", ["", " \n", ",", "c2hvcnQ=", f"{WHOLE},c2hvcnQ="])
 def test_what_is_no_key(text: str) -> None:
     with pytest.raises(ValueError, match="must"):
         MasterKeys.parse(text)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli.command import app
 from app.cli.output import print_table, shown
-from app.master_keys import generate_master_key
+from app.master_keys import MasterKey, generate_master_key
 from app.sandbox import Sandbox
 from tests.support.gateways import GatewayProcess
 from tests.support.processes import COMMAND
@@ -35,7 +35,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UMAIL_GATEWAY_DATA_DIR", str(tmp_path / "data"))
 
-    def run(*arguments: str, input: str = "", code: int = 0) -> Result:  # noqa: A002 - as the runner calls it
+    def run(*arguments: str, input: str | bytes = "", code: int = 0) -> Result:  # noqa: A002 - as the runner calls it
         result = CliRunner().invoke(app, arguments, input=input)
         assert result.exit_code == code, result.output
         assert PASSWORD not in result.output
@@ -151,6 +151,9 @@ class TestTenants:
         assert "planted" not in result.stderr
         assert printed(command("tenants", "list", "--json")) == []
 
+    def test_a_password_in_another_encoding(self, command: Command) -> None:
+        assert "The U-Mail password is not UTF-8" in command(*ADD, input=b"\xc4\n", code=2).stderr
+
     def test_nothing_is_asked_without_a_terminal(self, command: Command) -> None:
         added(command)
         assert "--password-stdin" in command("tenants", "rotate", "acme", input="x\n", code=2).stderr
@@ -263,6 +266,10 @@ class TestKeys:
 
 
 class TestMasterKeys:
+    def test_new_ones_differ(self, command: Command) -> None:
+        made = [MasterKey.parse(command("keys", "generate-master").stdout).id for _ in range(2)]
+        assert made[0] != made[1]
+
     def test_one_is_made_and_kept(self, command: Command, tmp_path: Path) -> None:
         assert "master_key_made" in command("tenants", "list").stderr
         path = tmp_path / "data" / "master.key"

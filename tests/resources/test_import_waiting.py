@@ -67,7 +67,8 @@ class TestWaiting:
 
         request = Request({"type": "http"}, receive)
         assert (await wait_for(request, read, 0.02, 0.015)).status == "processing"
-        assert reads == 3
+        # The last one comes as the time is up; a busy machine is there already after the one before.
+        assert reads in {2, 3}
 
     async def test_a_client_that_leaves_ends_it(self) -> None:
         platform = FakePlatform([xml_reply(PROCESSING)])

@@ -33,6 +33,7 @@ from app.telemetry.logs import configure_logging
 from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey, Scope, Tenant, UpstreamAccount
 from app.upstream.envelope import address
+from tests.support.canaries import forms
 from tests.support.running import client_of, make_app
 from tests.support.servers import Behaviour, read_request, reset, serving, unused_port
 from tests.support.tenants import TRACE
@@ -50,27 +51,6 @@ CALLS: list[tuple[str, str, dict[str, str] | None]] = [
     ("PUT", f"/v1/mailboxes/{ADDRESS}/password", {"password": MAILBOX_PASSWORD}),
     ("GET", "/v1/domains/news.example.com/mailboxes", None),
 ]
-
-
-def forms(secret: str) -> set[str]:
-    """Return every form in which a secret could stand somewhere."""
-    raw = secret.encode()
-    encodings = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    return {
-        secret,
-        # What is left of a secret whose special characters were treated in some other way.
-        *(part for part in secret.replace("_", ":").replace("-", ":").split(":") if "Canary" in part),
-        secret[: secret.index("Canary") + 10],
-        *encodings,
-        *(encoded.lower() for encoded in encodings),
-        html.escape(secret),
-        json.dumps(secret)[1:-1],
-        repr(secret)[1:-1],
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        base64.b64encode(f"acme:{secret}".encode()).decode().rstrip("="),
-        hashlib.md5(raw).hexdigest(),
-    }
 
 
 CANARIES = {name: forms(name) for name in (MAILBOX_PASSWORD, TENANT_PASSWORD, WORD_PASSWORD, API_KEY, WRONG_KEY)}

@@ -41,6 +41,13 @@ class GatewayProcess:
         """What it has written so far."""
         return (self._folder / "log").read_text(encoding="utf-8")
 
+    @property
+    def arguments(self) -> str:
+        """What any user of the machine sees of it."""
+        if self._process is None:
+            return ""
+        return Path(f"/proc/{self._process.pid}/cmdline").read_text(encoding="utf-8")
+
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("UMAIL_GATEWAY_")}

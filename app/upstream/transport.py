@@ -51,5 +51,7 @@ class _GuardedBackend(httpcore2.AnyIOBackend):
         if reached and self._destinations.allows(str(reached[0])):
             return stream
         await stream.aclose()
+        if not reached:
+            raise httpcore2.ConnectError("the connection broke before anything was sent")
         log.warning("destination_refused", host=host, port=port)
         raise httpcore2.ConnectError("the address is not allowed")

@@ -1,10 +1,9 @@
 """Leases: what has been counted as a whole, ahead of the requests that will use it."""
 
-import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.policies.limits.model import Quota, Standing
 
@@ -21,7 +20,6 @@ class _Lease:
     left: int = 0
     began: float = -math.inf
     standing: Standing | None = None
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Leases:
@@ -54,10 +52,6 @@ class Leases:
             return None
         lease.left -= 1
         return Standing(quota, lease.standing.remaining + lease.left, lease.standing.reset)
-
-    def turn(self, subject: str, quota: Quota) -> asyncio.Lock:
-        """Return what is held while a lease is taken, so that requests at once do not take one each."""
-        return self._of(subject, quota).turn
 
     def wanted(self, subject: str, quota: Quota) -> int:
         """Return how large the next lease should be."""

@@ -16,6 +16,9 @@ from app.settings import Settings
 from app.telemetry.logs import configure_logging
 from app.tenant_database.errors import RepositoryError
 from app.tenant_database.repository import TenantRepository
+from app.tenants.models import Tenant
+from app.wiring.probing import probing
+from app.wiring.security import build_destinations
 from app.wiring.storage import administration
 
 T = TypeVar("T")
@@ -67,3 +70,14 @@ def administer(work: Work[T]) -> T:
         fail(str(refusal), code=1)
     except DatabaseError as error:
         fail(str(error))
+
+
+async def check_login(tenant: Tenant) -> None:
+    """Try a tenant's U-Mail login; a command whose login the platform does not accept ends, and saves nothing."""
+    settings = load_settings({})
+    if refusal := build_destinations(settings).refusal(tenant):
+        fail(refusal)
+    async with probing(settings) as prober:
+        probe = await prober.probe(tenant)
+    if probe.outcome != "accepted":
+        fail(f"{probe.outcome}: {probe.detail}", code=1)

@@ -7,7 +7,7 @@ import typer
 
 from app.cli.inputs import confirm, read_password
 from app.cli.output import print_fields, print_json, print_table
-from app.cli.starting import administer, checked
+from app.cli.starting import administer, check_login, checked
 from app.tenant_database.models import TenantPatch, TenantRecord
 from app.tenant_database.repository import TenantRepository
 from app.tenants.models import SmtpAccount, Tenant, UpstreamAccount
@@ -50,6 +50,7 @@ Username = Annotated[str | None, typer.Option(help="The user at U-Mail.", show_d
 RoleOption = Annotated[Role | None, typer.Option(help="A manager may act for sub-accounts.", show_default=False)]
 AuthOption = Annotated[Auth | None, typer.Option(help="How to log in at U-Mail.", show_default=False)]
 Ceiling = Annotated[int | None, typer.Option(min=1, show_default=False)]
+Unasked = Annotated[bool, typer.Option("--no-probe", help="Save the login without asking the platform.")]
 
 
 @tenants.command("add")
@@ -68,9 +69,10 @@ def add(
     concurrency: Ceiling = None,
     campaigns_per_hour: Ceiling = None,
     password_stdin: FromStdin = False,
+    no_probe: Unasked = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add a tenant; asks for the U-Mail password."""
+    """Add a tenant, if the platform accepts its login; asks for the U-Mail password."""
     login: dict[str, Any] = {"base_url": base_url, "auth": auth, "username": username}
     relay: dict[str, Any] = {"host": smtp_host, "port": smtp_port, "security": smtp_security, "username": smtp_username}
     limits = _limits(requests_per_minute, concurrency, campaigns_per_hour)
@@ -80,7 +82,13 @@ def add(
     fields = {"id": tenant_id, "name": name or tenant_id, "role": role, "upstream": _given(login)}
     tenant = checked(Tenant, _given({**fields, "smtp": _given(relay) or None, "limits": limits or None}))
     _warn(tenant.upstream)
-    _print(administer(lambda repository: repository.add(tenant)), as_json=as_json)
+
+    async def work(repository: TenantRepository) -> TenantRecord:
+        if not no_probe:
+            await check_login(tenant)
+        return await repository.add(tenant)
+
+    _print(administer(work), as_json=as_json)
 
 
 @tenants.command("list")
@@ -149,9 +157,10 @@ def rotate(
     auth: AuthOption = None,
     username: Username = None,
     password_stdin: FromStdin = False,
+    no_probe: Unasked = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a tenant a new U-Mail password, and if need be another user or platform."""
+    """Give a tenant a new U-Mail password, and if need be another user or platform, if these are accepted there."""
     password = read_password("new U-Mail password", from_stdin=password_stdin)
     changes = _given({"base_url": base_url, "auth": auth, "username": username})
 
@@ -160,6 +169,12 @@ def rotate(
         login = checked(UpstreamAccount, {**record.upstream.model_dump(), **changes, "password": password})
         _warn(login)
         await repository.stage(tenant_id, login)
+        try:
+            if not no_probe:
+                await check_login(await repository.open(tenant_id, staged=True))
+        except BaseException:
+            await repository.rollback(tenant_id)
+            raise
         return await repository.confirm(tenant_id)
 
     _print(administer(work), as_json=as_json)
@@ -182,6 +197,17 @@ def remove(tenant_id: Id, yes: Annotated[bool, typer.Option("--yes", help="Do no
     """Delete a tenant and its keys for good."""
     confirm("Delete the tenant and all its keys for good?", yes=yes)
     administer(lambda repository: repository.delete(tenant_id))
+
+
+@tenants.command()
+def probe(tenant_id: Id) -> None:
+    """Ask the platform whether a tenant's U-Mail login is right; ends with 1 if it does not say so."""
+
+    async def work(repository: TenantRepository) -> None:
+        await check_login(await repository.open(tenant_id))
+
+    administer(work)
+    typer.echo("accepted")
 
 
 def _warn(login: UpstreamAccount) -> None:

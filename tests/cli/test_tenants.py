@@ -22,7 +22,7 @@ from tests.support.gateways import GatewayProcess
 from tests.support.processes import COMMAND
 
 PASSWORD = "planted-password"
-ADD = ["tenants", "add", "acme", "--username", "demo", "--password-stdin"]
+ADD = ["tenants", "add", "acme", "--username", "demo", "--password-stdin", "--no-probe"]
 
 Command = Callable[..., Result]
 
@@ -92,14 +92,15 @@ class TestTenants:
 
     def test_a_password_that_travels_in_clear_is_warned_about(self, command: Command) -> None:
         for base_url, warned in (("http://platform.example/", True), ("https://platform.example/", False)):
-            arguments = ("--username", "x", "--base-url", base_url, "--password-stdin")
+            arguments = ("--username", "x", "--base-url", base_url, "--password-stdin", "--no-probe")
             done = command("tenants", "add", f"t{warned}", *arguments, input="x\n")
             assert ("in clear" in done.stderr) is warned
 
     def test_a_password_is_replaced(self, command: Command) -> None:
         added(command)
         result = command(
-            "tenants", "rotate", "acme", "--username", "other", "--password-stdin", "--json", input="new\n"
+            *("tenants", "rotate", "acme", "--username", "other", "--password-stdin", "--no-probe", "--json"),
+            input="new\n",
         )
         assert (printed(result)["upstream"]["username"], printed(result)["staged"]) == ("other", None)
 
@@ -182,7 +183,7 @@ class TestTenants:
         assert "planted" not in result.output
 
     def test_at_a_terminal(self, command: Command, tmp_path: Path) -> None:
-        arguments = ["tenants", "add", "acme", "--username", "demo"]
+        arguments = ["tenants", "add", "acme", "--username", "demo", "--no-probe"]
         assert PASSWORD not in typed(tmp_path, arguments, f"{PASSWORD}\n")
         assert printed(command("tenants", "show", "acme", "--json"))["upstream"]["username"] == "demo"
         assert "Nothing was done" in typed(tmp_path, ["tenants", "remove", "acme"], "n\n", code=1)
@@ -305,6 +306,26 @@ def test_what_could_steer_a_terminal_is_escaped(capsys: pytest.CaptureFixture[st
     assert shown("a\x1b[31m\u202eb\nc") == r"a\x1b[31m\u202eb\nc"
     print_table(("id", "name"), [("a", "新闻"), ("é́", ""), ("c", True)])
     assert capsys.readouterr().out == "ID  NAME\na   新闻\né́   -\nc   yes\n"
+
+
+async def test_a_login_is_tried_before_it_is_saved(command: Command, sandbox: Sandbox) -> None:
+    def work() -> None:
+        add = ["tenants", "add", "acme", "--base-url", sandbox.base_url, "--username", "seeded", "--password-stdin"]
+        assert "refused: " in command(*add, input=f"{PASSWORD}\n", code=1).stderr
+        command("tenants", "show", "acme", code=1)
+        command(*add, input="seeded-password\n")
+        assert command("tenants", "probe", "acme").stdout == "accepted\n"
+        rotate = ["tenants", "rotate", "acme", "--password-stdin"]
+        assert "refused: " in command(*rotate, input=f"{PASSWORD}\n", code=1).stderr
+        assert printed(command("tenants", "show", "acme", "--json"))["staged"] is None
+        assert command("tenants", "probe", "acme").stdout == "accepted\n"
+        elsewhere = [*rotate, "--base-url", "http://169.254.169.254/"]
+        assert "not allowed" in command(*elsewhere, input=f"{PASSWORD}\n", code=2).stderr
+        nowhere = [*rotate, "--base-url", "http://127.0.0.1:9/"]
+        assert "unknown: " in command(*nowhere, input=f"{PASSWORD}\n", code=1).stderr
+
+    # Commands have event loops of their own.
+    await asyncio.to_thread(work)
 
 
 async def test_a_key_made_here_answers_there(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Health:
         self._pause = pause
         self._moment = Moment(0, 0)
         self._retry_at = clock()
+        self._down_since = clock()
         self.reachable = False
         """Whether it is worth telling the store about writes."""
         self.up = False
@@ -49,6 +50,10 @@ class Health:
     def seconds_to_retry(self) -> float:
         """Return for how long the store is to be left alone; not above 0 if it need not be."""
         return self._retry_at - self._clock()
+
+    def seconds_down(self) -> float:
+        """Return for how long the store has not been reached."""
+        return self._clock() - self._down_since
 
     def failed(self) -> None:
         """Note that the store did not do what it was asked to."""
@@ -77,6 +82,8 @@ class Health:
 
     def _down(self, moment: Moment) -> None:
         self._moment = moment
+        if self.reachable:
+            self._down_since = self._clock()
         self.reachable = self.up = False
         # What fails together counts once: a flow of failing requests must not put the next attempt off for ever.
         if self.seconds_to_retry() <= 0:

@@ -18,7 +18,8 @@ from app.state.patience import Patience
 from app.state.valkey import UNAVAILABLE
 
 _BEAT = 0.25
-_TRUST = 0.8
+TRUST = 0.8
+"""Seconds for which a replica trusts its own answers after it last knew that it hears everything."""
 _PATIENCE = 2.0
 
 
@@ -153,7 +154,7 @@ class Link:
     def _heard(self, sent: float) -> None:
         if not self.trusted():
             self._level.clear()
-        self._trusted_until = sent + _TRUST
+        self._trusted_until = sent + TRUST
         self._unanswered_since = None
 
     async def _confirm(self) -> None:

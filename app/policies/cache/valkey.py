@@ -1,5 +1,6 @@
 """A store that workers and replicas share, with a first level in each process."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -15,7 +16,7 @@ from app.policies.cache.flights import Flight, Flights
 from app.policies.cache.health import Health
 from app.policies.cache.invalidations import Invalidation
 from app.policies.cache.level import Level
-from app.policies.cache.link import Link
+from app.policies.cache.link import TRUST, Link
 from app.policies.cache.model import Answer, Place
 from app.policies.cache.scripts import Found, Scripts
 from app.policies.cache.sealing import Sealer, Sealers, Unsealable
@@ -134,7 +135,11 @@ class ValkeyStore:
         self._level.renew(name, change.tags)
 
     async def end(self, change: Change) -> None:
-        """Make what a write touched invalid again, and wait for every replica to confirm that, for 0.5 s at most."""
+        """Make what a write touched invalid again, and wait for every replica to confirm that, for 0.5 s at most.
+
+        Where nobody can be told because the store has just been lost, wait until nobody trusts his own answers any
+        longer, 0.8 s at most.
+        """
         name = self._sealers.of(change.tenant).name
         told = Invalidation(self._link.replica, name, change.tags, confirm=True)
         try:
@@ -192,6 +197,9 @@ class ValkeyStore:
             )
             if count is None:
                 self._health.missed()
+                if told.confirm:
+                    # Others may not have noticed yet that they hear nothing: until then they trust what they hold.
+                    await asyncio.sleep(TRUST - self._health.seconds_down())
             elif told.confirm and not await receipt.complete(count, _CONFIRM_SECONDS):
                 self._failed("acknowledge")
 

@@ -25,13 +25,6 @@ async def back(replica: Replica) -> None:
     await eventually(lambda: health.up)
 
 
-async def gone(replica: Replica) -> None:
-    """Wait until it has been noticed that the store is away; in one process, what stops and starts it blocks that."""
-    assert isinstance(replica.store, ValkeyStore)
-    health = replica.store._health
-    await eventually(lambda: health.distrusted)
-
-
 async def write(replica: Replica, value: str) -> None:
     """Change what the platform answers, as a client of the gateway."""
     async with replica.cache.changing("acme", ["lists"], 5):

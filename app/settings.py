@@ -1,122 +1,30 @@
 """The gateway's settings, from `UMAIL_GATEWAY_…` environment variables and `.env`."""
 
-import re
-import ssl
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from typing import Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    FilePath,
-    IPvAnyNetwork,
-    SecretStr,
-    StringConstraints,
-    model_validator,
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.setting_types import (
+    IN_DATABASE,
+    IN_MEMORY,
+    Algorithms,
+    AuditLog,
+    Bytes,
+    CertificatesFile,
+    DatabaseUrl,
+    JwksUrl,
+    MasterKeyFile,
+    MasterKeyText,
+    Networks,
+    Origins,
+    Seconds,
+    StateUrl,
+    TenantsUrl,
+    TimeZone,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-
-from app.master_keys import MasterKeys
-from app.tenants.models import is_loopback
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("is not a time zone of the IANA database") from None
-    return value
-
-
-def _tenants_url(value: str) -> str:
-    if value != IN_DATABASE and not value.startswith("file:"):
-        raise ValueError("must be database, or file:/path/to/tenants.yaml")
-    return value
-
-
-def _state_url(value: SecretStr) -> SecretStr:
-    if value.get_secret_value() != IN_MEMORY and not value.get_secret_value().startswith(_SHARED):
-        raise ValueError("must be memory://, redis://…, rediss://… or unix://…")
-    return value
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(_DATABASES):
-        raise ValueError("must be sqlite:///path or postgresql://…")
-    return value
-
-
-def _master_key(value: SecretStr) -> SecretStr:
-    MasterKeys.parse(value.get_secret_value())
-    return value
-
-
-def _master_key_file(value: Path) -> Path:
-    try:
-        MasterKeys.parse(value.read_text(encoding="ascii"))
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError("must hold keys in base64") from None
-    return value
-
-
-def _ca_file(value: Path) -> Path:
-    try:
-        ssl.create_default_context(cafile=value)
-    except ssl.SSLError:
-        raise ValueError("is not a PEM file of certificates") from None
-    return value
-
-
-def _origins(value: str) -> str:
-    if value != "*" and not all(_ORIGIN.fullmatch(origin) for origin in value.split(",")):
-        raise ValueError("must be exact origins like https://app.example.com, with commas between, or * alone")
-    return value
-
-
-def _listed(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _audit_log(value: str) -> str:
-    if value not in {"stdout", "off"} and not Path(value).is_absolute():
-        raise ValueError("must be stdout, off or the absolute path of a file")
-    return value
-
-
-def _jwks_url(value: str) -> str:
-    parts = urlsplit(value)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
-        raise ValueError("must be an https URL, or an http one of this machine: the keys decide who comes in")
-    return value
-
-
-def _algorithms(value: str) -> str:
-    if not value or any(name not in _ASYMMETRIC for name in value.split(",")):
-        raise ValueError(f"must be some of {', '.join(_ASYMMETRIC)}, with commas between")
-    return value
-
-
-IN_MEMORY = "memory://"
-IN_DATABASE = "database"
-_ORIGIN = re.compile(
-    r"(?:http(?!.*:80$)|https(?!.*:443$))://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
-)
-_ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-_SHARED = ("redis://", "rediss://", "unix://")
-_DATABASES = ("sqlite:///", "postgresql://")
-
-Lifetimes = dict[
-    Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
-    Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
-]
-Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-Bytes = Annotated[int, Field(ge=1024)]
+from app.tenants.models import Lifetimes
 
 
 class Settings(BaseSettings):
@@ -131,12 +39,12 @@ class Settings(BaseSettings):
         validate_default=False,
     )
 
-    tenants_url: Annotated[str, AfterValidator(_tenants_url)] = Field(
+    tenants_url: TenantsUrl = Field(
         IN_DATABASE,
         description="Where tenants and keys come from: the `database`, where `umail-gateway tenants` and `keys` change"
         " them, or `file:/path/to/tenants.yaml`, read again whenever it changes.",
     )
-    state_url: Annotated[SecretStr, AfterValidator(_state_url)] = Field(
+    state_url: StateUrl = Field(
         SecretStr(IN_MEMORY),
         description="Where cache, limits, locks and idempotency keys are kept: `memory://` for one process only, or"
         " `redis://…` (Valkey or Redis) for several workers and replicas.",
@@ -144,7 +52,7 @@ class Settings(BaseSettings):
     state_timeout: Seconds = Field(
         0.2, description="Seconds to wait for the state's store; then a request goes on without it, or is refused."
     )
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+    database_url: DatabaseUrl | None = Field(
         None,
         description="Where tenants and the journal of sends are kept: `sqlite:///path/gateway.db` or `postgresql://…`;"
         " by default a SQLite file under `DATA_DIR`.",
@@ -154,14 +62,14 @@ class Settings(BaseSettings):
         description="Folder of the SQLite file and of a master key made at the first start; made if it is not there.",
     )
     journal_days: int = Field(90, ge=2, description="Days for which the journal of sends remembers attempts.")
-    master_key: Annotated[SecretStr, AfterValidator(_master_key)] | None = Field(
+    master_key: MasterKeyText | None = Field(
         None,
         description="32 bytes in base64, as `umail-gateway keys generate-master` prints them; tenants' secrets and what"
         " is kept in a shared store are encrypted with keys derived from it. Several, separated by commas, while they"
         " are rotated: the first encrypts, the others only decrypt. Needed with `redis://` and with a `DATABASE_URL`"
         " that holds tenants; without that one is made at the first start.",
     )
-    master_key_file: Annotated[Path, AfterValidator(_master_key_file)] | None = Field(
+    master_key_file: MasterKeyFile | None = Field(
         None, description="File that holds what `MASTER_KEY` would, one key a line; only one of the two may be set."
     )
     admin_token: SecretStr | None = Field(
@@ -173,11 +81,9 @@ class Settings(BaseSettings):
         None, description="Whose tokens (JWT) are taken in the place of API keys; with `JWT_AUDIENCE`, `JWT_JWKS_URL`."
     )
     jwt_audience: str | None = Field(None, description="What these tokens must name as their audience.")
-    jwt_jwks_url: Annotated[str, AfterValidator(_jwks_url)] | None = Field(
-        None, description="Where the issuer's public keys are (JWKS)."
-    )
+    jwt_jwks_url: JwksUrl | None = Field(None, description="Where the issuer's public keys are (JWKS).")
     jwt_jwks_lifetime: Seconds = Field(600.0, description="Seconds after which these keys are fetched again.")
-    jwt_algorithms: Annotated[str, AfterValidator(_algorithms)] = Field(
+    jwt_algorithms: Algorithms = Field(
         "RS256,ES256", description="How tokens may be signed, with commas between; never with a shared secret."
     )
     jwt_tenant_claim: str = Field("tenant", min_length=1, description="Claim of a token that names the tenant's id.")
@@ -198,12 +104,12 @@ class Settings(BaseSettings):
         20, ge=1, description="Wrong keys from one address, IPv6 by /64, after which no others are looked at."
     )
     lockout_window: Seconds = Field(60.0, description="Seconds over which they are counted, and until that is over.")
-    cors_origins: Annotated[str, AfterValidator(_origins)] | None = Field(
+    cors_origins: Origins | None = Field(
         None,
         description="Origins whose web pages may use the API, with commas between, or `*` alone for all; by default"
         " none.",
     )
-    audit_log: Annotated[str, AfterValidator(_audit_log)] = Field(
+    audit_log: AuditLog = Field(
         "stdout", description="Where changes and what operators do are recorded: `stdout`, an absolute path, or `off`."
     )
     audit_addresses: Literal["hashed", "plain"] = Field(
@@ -212,9 +118,7 @@ class Settings(BaseSettings):
         " long as the process without one.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level.")
-    upstream_timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        "Asia/Shanghai", description="Zone of the platform's local times."
-    )
+    upstream_timezone: TimeZone = Field("Asia/Shanghai", description="Zone of the platform's local times.")
     allowed_upstreams: Networks | None = Field(
         None,
         description="Networks in which platforms and relays may be although they are link-local, multicast or a cloud's"
@@ -274,7 +178,7 @@ class Settings(BaseSettings):
     smtp_timeout: Seconds = Field(120.0, description="Seconds the submission of a message may take in all.")
     smtp_idle_timeout: Seconds = Field(15.0, description="Seconds a relay connection is kept for the next message.")
     smtp_connections: int = Field(5, ge=1, description="Relay connections of one tenant at once; more messages wait.")
-    smtp_ca_file: Annotated[FilePath, AfterValidator(_ca_file)] | None = Field(
+    smtp_ca_file: CertificatesFile | None = Field(
         None, description="PEM file of authorities to trust for relays with TLS, beside the system's."
     )
     max_header_bytes: Bytes = Field(

@@ -10,7 +10,6 @@ from app.administration.routing import admin_router
 from app.administration.schemas import KeyView, NewApiKey, NewKeyView
 from app.api.pagination import Page, PageRequestDep, pagination
 from app.api.responses import answer, created, page
-from app.tenant_database.models import NewKey
 
 router = admin_router("/tenants/{tenant_id}/keys")
 
@@ -39,7 +38,7 @@ async def list_keys(
 @router.post("", summary="Make a key", response_model=NewKeyView, status_code=201)
 async def create_key(tenant_id: TenantId, body: NewApiKey, request: Request, repository: RepositoryDep) -> Response:
     """Make a key and return it, this once. To replace one, make another, move clients over, and revoke the first."""
-    made = await repository.create_key(tenant_id, NewKey(**dict(body)))
+    made = await repository.create_key(tenant_id, body)
     request.state.context.audit_targets = {"key_id": made.record.id}
     view = NewKeyView(key=made.key.get_secret_value(), record=KeyView.of(made.record))
     return created(view, f"/admin/v1/tenants/{tenant_id}/keys/{made.record.id}")

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyNetwork
+from pydantic import ConfigDict, Field
 
 from app.api.types import PublicModel
-from app.tenant_database.models import KeyRecord, Login, Relay, TenantRecord
-from app.tenants.models import Identifier, Lifetimes, Limits, Line, Role, Scope, SmtpAccount, UpstreamAccount
+from app.tenant_database.models import KeyRecord, Login, NewKey, Relay, TenantPatch, TenantRecord
+from app.tenants.models import Lifetimes, Limits, Role, Scope, TenantProfile
 
 _LOGIN = {"base_url": "http://www.bestedm.org/mm-ms/apinew/", "auth": "basic", "username": "acme"}
 _PROBE: dict[str, Any] = {"outcome": "accepted", "detail": None}
@@ -36,11 +36,6 @@ _KEY: dict[str, Any] = {
     "last_used_at": None,
     "revoked_at": None,
 }
-
-
-class _Body(BaseModel):
-    # Times and networks are strings in JSON, so that strictness would refuse them; inputs may be passwords.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Probe(PublicModel):
@@ -88,7 +83,7 @@ class ProbedTenant(PublicModel):
     probe: Probe
 
 
-class NewTenant(_Body):
+class NewTenant(TenantProfile):
     """A tenant to be added."""
 
     model_config = ConfigDict(
@@ -97,44 +92,23 @@ class NewTenant(_Body):
         }
     )
 
-    id: Identifier
-    name: Line
-    enabled: bool = True
-    role: Role = "customer"
-    upstream: UpstreamAccount
-    smtp: SmtpAccount | None = None
-    limits: Limits = Limits()
-    cache: Lifetimes = Field(default_factory=dict)
 
-
-class TenantChanges(_Body):
-    """What is to change; the U-Mail login is changed by `credentials`."""
+class TenantChanges(TenantPatch):
+    """What is to change: `smtp` is the whole relay, null removes it; the U-Mail login is changed by `credentials`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
 
-    name: Line = ""
-    enabled: bool = True
-    role: Role = "customer"
-    smtp: Annotated[SmtpAccount | None, Field(description="The whole relay; null removes it.")] = None
-    limits: Limits = Limits()
-    cache: Lifetimes = Field(default_factory=dict)
     revision: Annotated[
         int | None, Field(ge=1, description="The revision this was decided on; refused if there is a later one.")
     ] = None
 
 
-class NewApiKey(_Body):
-    """A key to be made."""
+class NewApiKey(NewKey):
+    """A key to be made; without an id it gets one, and without networks it may be used anywhere."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"id": "web", "scopes": ["read", "write"], "networks": ["10.0.0.0/8"]}]}
     )
-
-    id: Annotated[Identifier | None, Field(description="Made if it is not given.")] = None
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
-    expires_at: AwareDatetime | None = None
-    networks: Annotated[tuple[IPvAnyNetwork, ...], Field(description="Where it may be used; anywhere if empty.")] = ()
 
 
 class KeyView(PublicModel):

@@ -142,8 +142,8 @@ class ApiKey(_Model):
     """Where the key may be used from; anywhere if there are none."""
 
 
-class Tenant(_Model):
-    """One customer of the gateway with one U-Mail account."""
+class TenantProfile(_Model):
+    """All there is to know of a tenant but its keys."""
 
     id: Identifier
     name: Line
@@ -153,6 +153,11 @@ class Tenant(_Model):
     smtp: SmtpAccount | None = None
     limits: Limits = Limits()
     cache: Lifetimes = Field(default_factory=dict)
+
+
+class Tenant(TenantProfile):
+    """One customer of the gateway with one U-Mail account."""
+
     keys: tuple[ApiKey, ...] = ()
 
     @model_validator(mode="after")

@@ -13,24 +13,19 @@ from starlette.exceptions import HTTPException
 
 from app import administration
 from app.api import admin, handlers, service
-from app.api.audit import AuditMiddleware
 from app.api.deps import check_request
+from app.api.entrance.application import GatewayApplication
+from app.api.entrance.shortcut import KnownReads, Shortcut
 from app.api.idempotency.middleware import IdempotencyMiddleware
-from app.api.known import KnownReads, KnownReadsMiddleware
-from app.api.limits import LoadSheddingMiddleware, RateLimitMiddleware
-from app.api.middleware import AuthenticationMiddleware, BodyLimitMiddleware, RequestContextMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.api.readiness import Readiness
-from app.api.security.bodies import RequestBodyMiddleware
-from app.api.security.cors import CrossOriginMiddleware
 from app.errors import GatewayError
 from app.gateway.clock import PlatformClock
 from app.gateway.places import Places
 from app.gateway.reading import Reading
 from app.gateway.sends import Sends
 from app.journal.models import Journal
-from app.policies.bulkhead import Shedder
 from app.policies.locks import LockUnavailable
 from app.resources import ROUTERS
 from app.resources.campaigns.limits import SendLimits
@@ -42,13 +37,12 @@ from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
+from app.wiring.entrance import build_entrance
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.keys import build_master_keys
 from app.wiring.policies import build_policies
 from app.wiring.security import (
-    build_addresses,
     build_admin_credential,
-    build_audit,
     build_authenticator,
     build_destinations,
     build_keys_document,
@@ -122,7 +116,18 @@ def create_app(
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
-    app = FastAPI(
+    known = KnownReads()
+    entrance = build_entrance(
+        settings,
+        authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
+        limiter=state.limiter,
+        shortcut=Shortcut(known, reading),
+        metrics=metrics,
+        master_key=master_key,
+        clock=clock,
+    )
+    app = GatewayApplication(
+        entrance,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -131,8 +136,9 @@ def create_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # The framework's own, which reads the environment and knows nothing of what must stay secret.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    known = KnownReads()
     _publish(
         app,
         readiness=readiness,
@@ -156,26 +162,7 @@ def create_app(
         destinations=destinations,
         admin_credential=build_admin_credential(settings, metrics),
     )
-    # The last one added is the outermost.
     app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
-    app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
-    app.add_middleware(RequestBodyMiddleware, patience=settings.body_timeout)
-    app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
-    app.add_middleware(
-        AuthenticationMiddleware,
-        authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
-    )
-    app.add_middleware(
-        BodyLimitMiddleware,
-        max_bytes=settings.max_body_bytes,
-        exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
-    )
-    app.add_middleware(LoadSheddingMiddleware, shedder=Shedder(settings.max_requests))
-    app.add_middleware(RequestContextMiddleware, metrics=metrics, addresses=build_addresses(settings))
-    if settings.cors_origins:
-        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins.split(","))
-    if audit := build_audit(settings, metrics, master_key):
-        app.add_middleware(AuditMiddleware, **audit, now=clock.utc)
     _route(app)
     return app
 
@@ -186,6 +173,7 @@ def _route(app: FastAPI) -> None:
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
+    app.add_exception_handler(Exception, handlers.on_unhandled_error)
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(check_request)])
     app.include_router(admin.router)

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.caching import RawHeaders, cached_message, directives_of
 from app.api.deps import Manager, Reader
-from app.api.known import KnownReads
+from app.api.entrance.shortcut import KnownReads
 from app.api.pagination import Page, link_header
 from app.gateway.context import Caller
 from app.gateway.operation import In, Operation

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.tenants.models import Scope, Tenant
 
@@ -61,8 +62,7 @@ class RequestContext:
     audit_targets: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """An authenticated caller: the tenant, and what the key it used may do.
 
     Args:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 _RETRY_AFTER = 1.0
@@ -205,8 +205,7 @@ class Shedder:
         self._limit = limit
         self._under_way = 0
 
-    @contextmanager
-    def enter(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Count one request.
 
         Raises:
@@ -215,7 +214,6 @@ class Shedder:
         if self._under_way >= self._limit:
             raise Full("requests")
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+
+    def __exit__(self, *_failure: object) -> None:
+        self._under_way -= 1

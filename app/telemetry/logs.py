@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
 
+import orjson
 import structlog
 
 
@@ -65,4 +66,8 @@ class _Lines:
 
 
 def _serialize(event: Any, *, default: Callable[[Any], Any]) -> str:
-    return json.dumps(event, ensure_ascii=False, default=default)
+    try:
+        return orjson.dumps(event, default=default).decode()
+    except TypeError:
+        # Half a surrogate pair, a number beyond 64 bits, or a key that is no text.
+        return json.dumps(event, ensure_ascii=False, default=default)

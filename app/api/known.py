@@ -93,6 +93,7 @@ class KnownReadsMiddleware:
         if served is None or not served.answer.found:
             return False
         scope["route"] = known.route
+        context.cache_outcome = served.outcome
         status, headers, body = cached_message(served, if_none_match)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

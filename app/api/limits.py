@@ -8,6 +8,7 @@ from app.gateway.context import Caller, RequestContext
 from app.gateway.gates import retry_in
 from app.policies.bulkhead import Full, Shedder
 from app.policies.limits.model import Decision, Quota, RateLimiter, ratelimit_headers
+from app.telemetry.observer import TelemetryObserver
 
 _MINUTE = 60
 
@@ -20,11 +21,13 @@ class LoadSheddingMiddleware:
     Args:
         app: the application.
         shedder: counts requests under way.
+        observer: told of refusals.
     """
 
-    def __init__(self, app: ASGIApp, *, shedder: Shedder) -> None:
+    def __init__(self, app: ASGIApp, *, shedder: Shedder, observer: TelemetryObserver) -> None:
         self._app = app
         self._shedder = shedder
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -35,6 +38,7 @@ class LoadSheddingMiddleware:
             with self._shedder.enter():
                 await self._app(scope, receive, send)
         except Full as full:
+            self._observer.refused(scope["state"]["context"], full.which)
             error = Overloaded(
                 "More requests are under way than the gateway takes on at once.", headers=retry_in(full.retry_after)
             )
@@ -47,11 +51,13 @@ class RateLimitMiddleware:
     Args:
         app: the application.
         limiter: counts.
+        observer: told of refusals.
     """
 
-    def __init__(self, app: ASGIApp, *, limiter: RateLimiter) -> None:
+    def __init__(self, app: ASGIApp, *, limiter: RateLimiter, observer: TelemetryObserver) -> None:
         self._app = app
         self._limiter = limiter
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope; requests without a caller are not counted."""
@@ -72,7 +78,9 @@ class RateLimitMiddleware:
         if decision.allowed:
             await self._app(scope, receive, send_with_headers)
         else:
-            await refuse(_limited(decision), scope, receive, send_with_headers)
+            spent = _spent(decision)
+            self._observer.refused(context, f"{spent.name if spent else 'tenant'}_limit")
+            await refuse(_limited(decision, spent), scope, receive, send_with_headers)
 
 
 def _quotas(caller: Caller) -> list[tuple[str, Quota]]:
@@ -83,8 +91,11 @@ def _quotas(caller: Caller) -> list[tuple[str, Quota]]:
     return quotas
 
 
-def _limited(decision: Decision) -> RateLimited:
-    spent = next((each.quota for each in decision.standings if each.remaining <= 0), None)
+def _spent(decision: Decision) -> Quota | None:
+    return next((each.quota for each in decision.standings if each.remaining <= 0), None)
+
+
+def _limited(decision: Decision, spent: Quota | None) -> RateLimited:
     whose = "This key" if spent is not None and spent.name == "key" else "This tenant"
     amount = f" of {spent.amount} requests a minute" if spent is not None else ""
     return RateLimited(f"{whose} has used up its limit{amount}.", headers=retry_in(decision.retry_after))

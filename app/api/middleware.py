@@ -24,7 +24,7 @@ from app.errors import (
     TenantDisabled,
 )
 from app.gateway.context import Caller, RequestContext
-from app.telemetry.metrics import Metrics
+from app.telemetry.requests import RequestTelemetry
 
 log = structlog.get_logger("app.access")
 
@@ -35,9 +35,9 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 class RequestContextMiddleware:
     """Gives every request its context, its id in the answer, one log line, and a problem document if all else fails."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, addresses: ClientAddresses) -> None:
+    def __init__(self, app: ASGIApp, *, telemetry: RequestTelemetry, addresses: ClientAddresses) -> None:
         self._app = app
-        self._metrics = metrics
+        self._telemetry = telemetry
         self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,6 +49,7 @@ class RequestContextMiddleware:
         context = request_context(headers)
         context.client_address = self._addresses.of(scope)
         scope.setdefault("state", {})["context"] = context
+        self._telemetry.begin(context, scope["method"], headers.get("traceparent"))
         started = time.perf_counter()
         answer = _Answer(send, context, started)
         try:
@@ -70,9 +71,6 @@ class RequestContextMiddleware:
 
     def _finish(self, scope: Scope, context: RequestContext, answer: "_Answer", seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.request_finished(scope["method"], route, answer.status, seconds)
-        if answer.aborted:
-            self._metrics.response_aborted(route, answer.aborted)
         caller = context.caller
         log.info(
             "request",
@@ -96,6 +94,7 @@ class RequestContextMiddleware:
                 for call in context.upstream_calls
             ],
         )
+        self._telemetry.finish(context, scope["method"], route, answer.status, answer.aborted, seconds)
 
 
 class _Answer:

@@ -25,7 +25,7 @@ from app.gateway.context import RequestContext, UpstreamCall
 from app.telemetry import correlation
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_FLUSH_SECONDS = 5
+_FLUSH_SECONDS = 3
 _QUEUE = 4096
 _BATCH = 512
 _DELAY_SECONDS = 1.0
@@ -52,7 +52,7 @@ class Tracing:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Trace while the context is open; leaving it sends what is left, for five seconds and one export at most."""
+        """Trace while the context is open; leaving it sends what is left, for three seconds and one export at most."""
         provider = TracerProvider(sampler=self._sampler, resource=self._resource, shutdown_on_exit=False)
         processor = BatchSpanProcessor(
             self._exporter,

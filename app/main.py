@@ -26,6 +26,7 @@ from app.gateway.places import Places
 from app.gateway.reading import Reading
 from app.gateway.sends import Sends
 from app.journal.models import Journal
+from app.policies.bulkhead import Shedder
 from app.policies.locks import LockUnavailable
 from app.resources import ROUTERS
 from app.resources.campaigns.limits import SendLimits
@@ -33,6 +34,9 @@ from app.resources.imports.limits import ImportLimits
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
+from app.telemetry.requests import RequestTelemetry
+from app.telemetry.sampling import Pulse
+from app.telemetry.workers import Workers
 from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
@@ -49,6 +53,7 @@ from app.wiring.security import (
 )
 from app.wiring.state import build_state
 from app.wiring.storage import build_storage
+from app.wiring.telemetry import build_tracing, watch
 
 _RESUMABLE = frozenset({("POST", "/v1/campaigns")})
 """Endpoints that find out from the journal of sends what became of an earlier request with the same key."""
@@ -61,6 +66,7 @@ def create_app(
     transport: httpx2.AsyncBaseTransport | None = None,
     journal: Journal | None = None,
     now: Callable[[], datetime] | None = None,
+    workers: Workers | None = None,
 ) -> FastAPI:
     """Build the gateway.
 
@@ -70,6 +76,7 @@ def create_app(
         transport: the upstream transport, instead of a connection pool.
         journal: the journal of sends, instead of the one in the settings' database.
         now: returns the current time as an aware datetime, instead of the system's clock.
+        workers: the processes that serve together with this one.
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
@@ -77,7 +84,8 @@ def create_app(
         app.database.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
     """
     destinations = build_destinations(settings)
-    metrics = Metrics()
+    metrics = Metrics(tenants=settings.metrics_tenants, workers=workers)
+    tracing = build_tracing(settings)
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
     master_keys = build_master_keys(settings)
     storage = build_storage(settings, master_keys, clock, destinations=destinations, tenants=tenants, journal=journal)
@@ -101,6 +109,8 @@ def create_app(
         lifetimes=settings.cache_lifetimes,
         now=clock.now,
     )
+    shedder = Shedder(settings.max_requests)
+    watch(metrics, shedder, policies.bulkheads, state)
     token_keys = build_keys_document(settings, destinations)
     readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
@@ -111,8 +121,11 @@ def create_app(
             stack.push_async_callback(submitter.aclose)
             if token_keys is not None:
                 stack.push_async_callback(token_keys.aclose)
+            if tracing is not None:
+                await stack.enter_async_context(tracing.running())
             for part in (storage, state):
                 await stack.enter_async_context(part.running())
+            await stack.enter_async_context(Pulse(metrics).running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
@@ -122,6 +135,9 @@ def create_app(
         authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
         limiter=state.limiter,
         shortcut=Shortcut(known, reading),
+        shedder=shedder,
+        telemetry=RequestTelemetry(metrics, tracing),
+        observer=observer,
         metrics=metrics,
         master_key=master_key,
         clock=clock,
@@ -162,7 +178,7 @@ def create_app(
         destinations=destinations,
         admin_credential=build_admin_credential(settings, metrics),
     )
-    app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
+    app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE, observer=observer)
     _route(app)
     return app
 

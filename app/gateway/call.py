@@ -154,7 +154,9 @@ class Gateway:
     ) -> AsyncIterator[RowStream]:
         document = Document("", None, self._zone, redact=_redact(export, parameters, caller))
         try:
-            async with self._client.stream(_wire(export, parameters, caller), self._timeouts(deadline.at)) as reply:
+            async with self._client.stream(
+                _wire(export, parameters, caller, tried), self._timeouts(deadline.at)
+            ) as reply:
                 tried.status = reply.status
                 check_status(export, reply.status, reply.headers)
                 reader = self._reader(export, reply.headers, document)
@@ -181,7 +183,7 @@ class Gateway:
         self, operation: Operation[In, Out], parameters: Parameters, caller: Caller, tried: Try
     ) -> WireReply:
         try:
-            return await self._client.send(_wire(operation, parameters, caller), self._timeouts(tried.deadline))
+            return await self._client.send(_wire(operation, parameters, caller, tried), self._timeouts(tried.deadline))
         except TransportFailure as failure:
             raise transport_error(operation, failure) from failure
         except ReplyTooLarge:
@@ -192,10 +194,14 @@ class Gateway:
             self._observer.drifted(operation, frozenset(document.drift))
 
 
-def _wire(operation: Called, parameters: Parameters, caller: Caller) -> WireRequest:
+def _wire(operation: Called, parameters: Parameters, caller: Caller, tried: Try) -> WireRequest:
     wire = address(operation.script, operation.do, parameters, caller.tenant.upstream)
     context = caller.context
-    return wire.with_headers({"X-Request-ID": context.request_id, "traceparent": context.traceparent})
+    traceparent = context.traceparent
+    if tried.trace is not None:
+        tried.trace.sent(wire.method, wire.url)
+        traceparent = tried.trace.traceparent
+    return wire.with_headers({"X-Request-ID": context.request_id, "traceparent": traceparent})
 
 
 def _redact(operation: Called, parameters: Parameters, caller: Caller) -> Redact:

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
+from app.telemetry.correlation import correlate
+
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
     """Send all logs as JSON lines to `stream` (standard output by default).
@@ -21,6 +23,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        correlate,
     ]
     rendering: list[Any] = [
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
@@ -42,7 +45,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in ("httpx2", "httpcore2", "aiosqlite"):
+    for name in ("httpx2", "httpcore2", "aiosqlite", "urllib3"):
         # These write URLs, which may hold credentials, and what goes to the database at their lower levels.
         logging.getLogger(name).setLevel(logging.WARNING)
 

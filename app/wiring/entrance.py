@@ -17,6 +17,8 @@ from app.policies.limits.model import RateLimiter
 from app.settings import Settings
 from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
+from app.telemetry.requests import RequestTelemetry
 from app.wiring.security import build_addresses, build_audit
 
 
@@ -26,6 +28,9 @@ def build_entrance(
     authenticator: Authenticator,
     limiter: RateLimiter,
     shortcut: Shortcut,
+    shedder: Shedder,
+    telemetry: RequestTelemetry,
+    observer: TelemetryObserver,
     metrics: Metrics,
     master_key: MasterKey,
     clock: PlatformClock,
@@ -41,7 +46,7 @@ def build_entrance(
         wrapped: ASGIApp = Entrance(
             app,
             addresses=build_addresses(settings),
-            shedder=Shedder(settings.max_requests),
+            shedder=shedder,
             bodies=BodyBounds(
                 max_bytes=settings.max_body_bytes,
                 exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
@@ -50,7 +55,9 @@ def build_entrance(
             authenticator=authenticator,
             limiter=limiter,
             shortcut=shortcut,
-            access=AccessLog(metrics),
+            telemetry=telemetry,
+            observer=observer,
+            access=AccessLog(),
         )
         if settings.cors_origins:
             wrapped = CrossOriginMiddleware(wrapped, origins=settings.cors_origins.split(","))

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.entrance.answer import Answer
 from app.api.entrance.bodies import BodyBounds
 from app.api.entrance.head import RequestHead, presented_key, request_context
-from app.api.entrance.limits import limited, overloaded, quotas_of, ratelimit_headers
+from app.api.entrance.limits import limited, overloaded, quotas_of, ratelimit_headers, spent_quota
 from app.api.entrance.shortcut import Shortcut
 from app.api.problems import internal_error, refuse
 from app.api.responses import ResponseAborted
@@ -18,6 +18,8 @@ from app.gateway.context import Caller, RequestContext
 from app.policies.bulkhead import Full, Shedder
 from app.policies.limits.model import RateLimiter
 from app.telemetry.access import AccessLog
+from app.telemetry.observer import TelemetryObserver
+from app.telemetry.requests import Finished, RequestTelemetry
 
 log = structlog.get_logger("app.access")
 
@@ -45,6 +47,8 @@ class Entrance:
         authenticator: Authenticator,
         limiter: RateLimiter,
         shortcut: Shortcut,
+        telemetry: RequestTelemetry,
+        observer: TelemetryObserver,
         access: AccessLog,
     ) -> None:
         """Connect the parts.
@@ -57,7 +61,9 @@ class Entrance:
             authenticator: decides who calls. An unknown key and a wrong one get the same answer in the same time.
             limiter: counts requests against the limits of tenants and keys.
             shortcut: answers reads whose answers are at hand.
-            access: told of every request once it is over.
+            telemetry: told of every request, when it comes and when it is over.
+            observer: told of refusals.
+            access: writes a line for every request.
         """
         self._app = app
         self._addresses = addresses
@@ -66,6 +72,8 @@ class Entrance:
         self._authenticator = authenticator
         self._limiter = limiter
         self._shortcut = shortcut
+        self._telemetry = telemetry
+        self._observer = observer
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,6 +85,7 @@ class Entrance:
         context = request_context(head)
         context.client_address = self._addresses.of(scope)
         scope.setdefault("state", {})["context"] = context
+        self._telemetry.begin(context, scope["method"], head.get(b"traceparent"))
         answer = Answer(send, context)
         try:
             await self._handle(scope, receive, answer, head, context)
@@ -92,7 +101,18 @@ class Entrance:
             if not answer.status:
                 await refuse(refusal, scope, receive, answer.send)
         finally:
-            self._access.finished(scope, context, answer.status, answer.aborted, answer.seconds())
+            self._finish(scope, context, answer)
+
+    def _finish(self, scope: Scope, context: RequestContext, answer: Answer) -> None:
+        over = Finished(
+            scope["method"],
+            getattr(scope.get("route"), "path", "unmatched"),
+            answer.status,
+            answer.aborted,
+            answer.seconds(),
+        )
+        self._access.write(context, over)
+        self._telemetry.finish(context, over)
 
     async def _handle(
         self, scope: Scope, receive: Receive, answer: Answer, head: RequestHead, context: RequestContext
@@ -105,6 +125,7 @@ class Entrance:
             with self._shedder:
                 await self._admit(scope, receive, answer, head, context)
         except Full as full:
+            self._observer.refused(context, full.which)
             raise overloaded(full) from None
 
     async def _admit(
@@ -119,6 +140,8 @@ class Entrance:
         decision = await self._limiter.hit(quotas)
         answer.headers = ratelimit_headers(decision.standings)
         if not decision.allowed:
-            raise limited(decision)
+            spent = spent_quota(decision)
+            self._observer.refused(context, f"{spent.name}_limit")
+            raise limited(spent, decision.retry_after)
         if scope["method"] != "GET" or not await self._shortcut.answer(scope, head, caller, answer.send):
             await self._app(scope, self._bodies.bounded(scope, head, receive), answer.send)

@@ -47,12 +47,16 @@ def _policy(quotas: tuple[Quota, ...]) -> bytes:
     return ", ".join(f'"{each.name}";q={each.amount};w={each.seconds}' for each in quotas).encode()
 
 
-def limited(decision: Decision) -> RateLimited:
-    """Return the error for a request that a quota has no place for."""
-    spent = next((each.quota for each in decision.standings if each.remaining <= 0), None)
-    whose = "This key" if spent is not None and spent.name == "key" else "This tenant"
-    amount = f" of {spent.amount} requests a minute" if spent is not None else ""
-    return RateLimited(f"{whose} has used up its limit{amount}.", headers=retry_in(decision.retry_after))
+def spent_quota(decision: Decision) -> Quota:
+    """Return the quota that refuses a request."""
+    return next(each.quota for each in decision.standings if each.remaining <= 0)
+
+
+def limited(spent: Quota, retry_after: float) -> RateLimited:
+    """Return the error for a request that a quota has no place for, now and for so many seconds."""
+    whose = "This key" if spent.name == "key" else "This tenant"
+    detail = f"{whose} has used up its limit of {spent.amount} requests a minute."
+    return RateLimited(detail, headers=retry_in(retry_after))
 
 
 def overloaded(full: Full) -> Overloaded:

@@ -85,6 +85,7 @@ class Shortcut:
         if served is None or not served.answer.found:
             return False
         scope["route"] = known.route
+        caller.context.cache_outcome = served.outcome
         status, headers, body = cached_message(served, _if_none_match(head))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -80,12 +80,12 @@ class RawResponse(Response):
         await send({"type": "http.response.body", "body": self.body})
 
 
-def reads(request: Request, caller: Reader) -> Reads:
+async def reads(request: Request, caller: Reader) -> Reads:
     """Return what answers the reads of a caller who may read."""
     return Reads(request, caller)
 
 
-def manager_reads(request: Request, caller: Manager) -> Reads:
+async def manager_reads(request: Request, caller: Manager) -> Reads:
     """Return what answers the reads of a caller who may act for sub-accounts."""
     return Reads(request, caller)
 

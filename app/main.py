@@ -189,7 +189,6 @@ def _route(app: FastAPI) -> None:
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
-    app.add_exception_handler(Exception, handlers.on_unhandled_error)
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(check_request)])
     app.include_router(admin.router)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from app.api.problems import internal_error, problem_response
+from app.api.problems import problem_response
 from app.errors import (
     FieldError,
     GatewayError,
@@ -119,11 +119,6 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 async def on_validation_error(request: Request, error: Exception) -> Response:
     """Answer a request whose fields were refused."""
     return _respond(request, from_validation_error(cast("RequestValidationError", error)))
-
-
-async def on_unhandled_error(request: Request, _error: Exception) -> Response:
-    """Answer a request that failed in a way nobody foresaw; the error goes on to the entrance, which logs it."""
-    return _respond(request, internal_error())
 
 
 def _allowed_methods(request: Request) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 
@@ -21,4 +22,6 @@ class GatewayApplication(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Build the chain; the framework calls this once."""
-        return self._entrance(super().build_middleware_stack())
+        stack = super().build_middleware_stack()
+        # What nobody foresaw is answered by the entrance, which knows whether anything has been answered yet.
+        return self._entrance(stack.app if isinstance(stack, ServerErrorMiddleware) else stack)

@@ -30,7 +30,7 @@ class Recorder:
     What it writes decodes to the same structure, with the same drift, as what came from the platform.
 
     Args:
-        folder: where to; made if it is not there.
+        folder: where to; made if it is not there, in a folder that is.
         zone: the platform's time zone.
         records: how many records of an export are kept.
         force: whether files that are there may be replaced.
@@ -96,8 +96,10 @@ class Recorder:
         return date.fromisoformat(text) if isinstance(value, date) else type(value)(text)
 
     def _write(self, check: AnyCheck, case: dict[str, Any], reply: bytes) -> Path:
-        folder = self._folder.joinpath(*check.operation.name.split("."))
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        noun, verb = check.operation.name.split(".")
+        folder = self._folder / noun / verb
+        for each in (self._folder, folder.parent, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
         suffix = "xml" if reply.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "txt"
         described = folder / f"{_CASE}.json"
         if not self._force and any(folder.glob(f"{_CASE}.*")):

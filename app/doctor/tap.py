@@ -36,7 +36,10 @@ class TappedReply:
             ValueError: it is not what its encoding says.
         """
         decompressor = Decompressor(self.encoding)
-        return b"".join(part for chunk in self.chunks for part in decompressor.parts(chunk))
+        body = b"".join(part for chunk in self.chunks for part in decompressor.parts(chunk))
+        if self.complete:
+            decompressor.end()
+        return body
 
 
 class NotARead(Exception):

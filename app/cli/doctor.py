@@ -56,10 +56,8 @@ def doctor(
         findings = asyncio.run(_examine(settings, tenant_id, plan, pause=pause, folder=record, force=force))
     except UnknownTenant as error:
         fail(str(error), code=1)
-    except (DestinationRefused, TenantsFileError, DatabaseError) as error:
+    except (DestinationRefused, TenantsFileError, DatabaseError, StateUnavailable) as error:
         fail(str(error))
-    except StateUnavailable as error:
-        fail(error.detail)
     except OSError as error:
         fail(f"--record: {error.strerror}")
     _print(tenant_id, findings, as_json=as_json)

@@ -17,7 +17,7 @@ from app.doctor.errors import NotRecordable
 from app.doctor.plan import PLAN
 from app.doctor.recording import Recorder
 from app.doctor.tap import TappedReply
-from app.gateway.checks import AnyCheck
+from app.gateway.checks import BATCH, DAY, DOMAIN, NOTHING, AnyCheck
 from tests.support.platform import FakePlatform, describe, xml_reply
 from tests.support.running import client_of, make_app
 from tests.support.tenants import make_tenant
@@ -76,12 +76,13 @@ def value_of(check: AnyCheck, path: str) -> Any:
     template = re.escape(check.path or "").replace(r"\{\}", "([^/?&]+)")
     match = re.match(template, path) or re.match(template.partition(r"\?")[0], path)
     given = match[1] if match and match.re.groups else None
-    return {
-        "nothing": lambda: None,
-        "day of sending": lambda: date.fromisoformat(given or "2026-03-02"),
-        "batch number": lambda: given or "20260302093000-2369-46",
-        "domain": lambda: given or "news.example.com",
-    }.get(check.by.name, lambda: int(given or 5500001))()
+    if check.by is NOTHING:
+        return None
+    if check.by is DAY:
+        return date.fromisoformat(given or "2026-03-02")
+    if check.by in {BATCH, DOMAIN}:
+        return given or "20260302093000-2369-46"
+    return int(given or 5500001)
 
 
 def kept(folder: Path, name: str) -> bytes:

@@ -14,10 +14,10 @@ from app.database.errors import DatabaseError
 from app.doctor.errors import DestinationRefused, UnknownOperation, UnknownTenant
 from app.doctor.findings import Finding, Outcome
 from app.doctor.plan import choose
-from app.errors import StateUnavailable
 from app.gateway.checks import AnyCheck
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
+from app.tenant_database.errors import RepositoryError
 from app.tenants.document import TenantsFileError
 from app.wiring.examining import examining
 
@@ -54,9 +54,9 @@ def doctor(
             # Before anything is called, which would be in vain.
             record.mkdir(mode=0o700, parents=True, exist_ok=True)
         findings = asyncio.run(_examine(settings, tenant_id, plan, pause=pause, folder=record, force=force))
-    except UnknownTenant as error:
+    except (UnknownTenant, RepositoryError) as error:
         fail(str(error), code=1)
-    except (DestinationRefused, TenantsFileError, DatabaseError, StateUnavailable) as error:
+    except (DestinationRefused, TenantsFileError, DatabaseError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"--record: {error.strerror}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_NO_WORDS = r"\x00-\x7f\s\x80-\xbf\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\udc80-\udcff\ufeff"
+_NO_WORDS = r"\x00-\x7f\s\x80-\xbf\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\udc80-\udcff\ufeff\ufff0-\uffff"
 WORD = rf"(?:[0-9A-Za-z]|[^{_NO_WORDS}])+"
 """Letters, digits and whatever else belongs to words in any script, down to marks and pictures."""
 

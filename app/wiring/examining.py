@@ -12,7 +12,7 @@ from app.doctor.plan import PLAN
 from app.doctor.recording import Recorder
 from app.doctor.tap import ReadsOnly
 from app.gateway.clock import PlatformClock
-from app.journal.memory import MemoryJournal
+from app.master_keys import MasterKey
 from app.policies.cache.null import NullCache
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.memory import MemoryWindow
@@ -24,10 +24,9 @@ from app.tenants.models import Tenant
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import build_gateway
-from app.wiring.keys import build_master_keys
 from app.wiring.policies import build_policies
 from app.wiring.security import build_destinations
-from app.wiring.storage import build_storage
+from app.wiring.storage import administration, file_tenants
 
 
 @asynccontextmanager
@@ -44,17 +43,15 @@ async def examining(
         force: whether replies kept there may be replaced.
 
     Raises:
-        UnknownTenant: there is no such tenant.
+        UnknownTenant, RepositoryError: there is no such tenant, or its secrets cannot be read.
         DestinationRefused: its platform is where the gateway must not connect to.
         TenantsFileError, DatabaseError: tenants cannot be read.
     """
     destinations = build_destinations(settings)
     zone = ZoneInfo(settings.upstream_timezone)
-    clock = PlatformClock(zone)
-    tenant = await _find(settings, tenant_id, clock, destinations)
+    tenant = await _find(settings, tenant_id, destinations)
     once = settings.model_copy(update={"retry_attempts": 1})
-    fingerprints = Fingerprints(build_master_keys(settings).current)
-    policies = build_policies(once, Metrics(), fingerprints, CampaignQuota(MemoryWindow()))
+    policies = build_policies(once, Metrics(), Fingerprints(MasterKey.random()), CampaignQuota(MemoryWindow()))
     tap = ReadsOnly(GuardedTransport(destinations, connections=1), [check.operation for check in PLAN])
     client = UpstreamClient(tap, max_reply_bytes=settings.max_reply_bytes)
     notes = DriftNotes()
@@ -67,21 +64,21 @@ async def examining(
             tap=tap,
             context=lambda: request_context({}),
             pause=pause,
-            today=clock.now().date(),
+            today=PlatformClock(zone).now().date(),
             recorder=Recorder(folder, zone, records=RECORDS, force=force) if folder else None,
         )
     finally:
         await client.aclose()
 
 
-async def _find(settings: Settings, tenant_id: str, clock: PlatformClock, destinations: Destinations) -> Tenant:
-    storage = build_storage(
-        settings, build_master_keys(settings), clock, destinations=destinations, journal=MemoryJournal()
-    )
-    async with storage.running():
-        tenant = await storage.tenants.find(tenant_id)
-    if tenant is None:
+async def _find(settings: Settings, tenant_id: str, destinations: Destinations) -> Tenant:
+    if settings.tenants_in_database:
+        async with administration(settings) as repository:
+            tenant = await repository.open(tenant_id)
+        if refusal := destinations.refusal(tenant):
+            raise DestinationRefused(refusal)
+        return tenant
+    found = await file_tenants(settings, destinations).find(tenant_id)
+    if found is None:
         raise UnknownTenant(f"There is no tenant {tenant_id}.")
-    if refusal := destinations.refusal(tenant):
-        raise DestinationRefused(refusal)
-    return tenant
+    return found

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +25,34 @@ from tests.support.tenants import make_tenant
 
 PASSWORD = "planted-password"
 
+Command = Callable[..., Result]
 Doctor = Callable[..., Awaitable[Result]]
 Answer = Callable[[str], bytes]
 
 
 @pytest.fixture
-def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Doctor:
-    """Runs `umail-gateway doctor` without a pause; tenants are whatever the platform's accounts are."""
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs `umail-gateway doctor`; tenants are whatever the accounts of a platform are."""
     for name in [name for name in os.environ if name.startswith("UMAIL_GATEWAY_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UMAIL_GATEWAY_DATA_DIR", str(tmp_path / "data"))
 
-    def invoke(arguments: tuple[str, ...], code: int) -> Result:
-        result = CliRunner().invoke(app, ["doctor", *arguments])
+    def run(base_url: str, *arguments: str, code: int = 0, pause: str = "0") -> Result:
+        accounts = [("seeded", "seeded-password"), ("acme", "密码:acme"), ("wrong", PASSWORD)]
+        monkeypatch.setenv("UMAIL_GATEWAY_TENANTS_URL", tenants_file(tmp_path, base_url, accounts))
+        result = CliRunner().invoke(app, ["doctor", *arguments, "--pause", pause])
         assert result.exit_code == code, result.output
         assert PASSWORD not in result.output
         return result
 
-    async def run(base_url: str, *arguments: str, code: int = 0, pause: str = "0", password: str = PASSWORD) -> Result:
-        accounts = [("seeded", "seeded-password"), ("acme", "密码:acme"), ("wrong", password)]
-        monkeypatch.setenv("UMAIL_GATEWAY_TENANTS_URL", tenants_file(tmp_path, base_url, accounts))
-        # Commands have event loops of their own.
-        return await asyncio.to_thread(invoke, (*arguments, "--pause", pause), code)
-
     return run
+
+
+@pytest.fixture
+def doctor(command: Command) -> Doctor:
+    """Runs the same beside the test's event loop: commands have event loops of their own."""
+    return partial(asyncio.to_thread, command)
 
 
 @asynccontextmanager
@@ -101,6 +105,16 @@ class TestAccounts:
         assert {script.removesuffix(".php") for script, _ in called} <= {each.removesuffix(".php") for each, _ in reads}
         assert {do for _, do in called} <= {do for _, do in reads}
         assert {call.method for call in sandbox.calls} == {"GET"}
+
+    async def test_finished_campaigns_are_asked_about_first(self, doctor: Doctor, sandbox: Sandbox) -> None:
+        await doctor(sandbox.base_url, "seeded", "--only", "tracking.recipients", "--only", "statistics.daily")
+        campaigns = sandbox.state("seeded").campaigns.values()
+        newest = max(
+            (each for each in campaigns if each.track_status == 2 and each.status == 3), key=lambda each: each.id
+        )
+        overview, recipients = [call.query for call in sandbox.calls if call.operation in {"overview", "trackexport"}]
+        assert overview["id"] == str(newest.id)
+        assert recipients["track_id"] == str(newest.track_id)
 
     async def test_without_data(self, doctor: Doctor, sandbox: Sandbox) -> None:
         result = await doctor(sandbox.base_url, "acme", "--json")
@@ -169,8 +183,8 @@ class TestTrouble:
             result = await doctor(base_url, "seeded", "--only", "account.get", "--json", code=1)
         assert found(result)["account.get"]["refusal"]["code"] == "not_found"
 
-    async def test_a_platform_that_does_not_answer(self, doctor: Doctor) -> None:
-        result = await doctor("http://127.0.0.1:9/", "seeded", "--only", "account.get", code=1)
+    def test_a_platform_that_does_not_answer(self, command: Command) -> None:
+        result = command("http://127.0.0.1:9/", "seeded", "--only", "account.get", code=1)
         assert "upstream_unavailable: cannot connect" in result.stdout
 
     async def test_an_export_is_cut_off(self, doctor: Doctor, tmp_path: Path) -> None:
@@ -184,6 +198,10 @@ class TestTrouble:
                 await writer.drain()
                 return
             try:
+                # The first one comes long before the others.
+                writer.write(b"li.na@shop.example\tname\n")
+                await writer.drain()
+                await asyncio.sleep(0.1)
                 while True:
                     writer.write(b"li.na@shop.example\tname\n" * 100)
                     await writer.drain()
@@ -236,36 +254,41 @@ class TestRecording:
         forced = await doctor(sandbox.base_url, *arguments, "--force", "--json")
         assert found(forced)["account.get"]["recorded"].endswith("kept/account/get/recorded.json")
 
-    async def test_where_nothing_can_be_kept(self, doctor: Doctor, sandbox: Sandbox, tmp_path: Path) -> None:
-        (tmp_path / "file").touch()
-        result = await doctor(sandbox.base_url, "seeded", "--record", str(tmp_path / "file"), code=2)
-        assert "--record: File exists" in result.stderr
-        assert sandbox.calls == []
-
 
 class TestUsage:
-    async def test_unknown_names(self, doctor: Doctor, sandbox: Sandbox) -> None:
-        assert "no tenant nobody" in (await doctor(sandbox.base_url, "nobody", code=1)).stderr
-        unknown = await doctor(sandbox.base_url, "seeded", "--only", "lists.delete", code=2)
-        assert "--only: There is no read lists.delete" in unknown.stderr
-        await doctor(sandbox.base_url, "seeded", pause="-1", code=2)
-        assert sandbox.calls == []
+    @pytest.mark.parametrize(
+        ("arguments", "code", "message"),
+        [
+            (("nobody",), 1, "There is no tenant nobody."),
+            (("seeded", "--only", "lists.delete"), 2, "--only: There is no read lists.delete; there are account.get, "),
+            (("seeded", "--record", "tenants.yaml"), 2, "--record: File exists"),
+            (("seeded", "--colour"), 2, "No such option"),
+            ((), 2, "TENANT"),
+        ],
+    )
+    def test_what_makes_no_sense(self, command: Command, arguments: tuple[str, ...], code: int, message: str) -> None:
+        assert message in command("http://127.0.0.1:9/", *arguments, code=code).stderr
 
-    async def test_settings_that_cannot_be_used(
-        self, doctor: Doctor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.parametrize("pause", ["-1", "nan", "x", "4000"])
+    def test_pauses_that_are_none(self, command: Command, pause: str) -> None:
+        assert "--pause" in command("http://127.0.0.1:9/", "seeded", code=2, pause=pause).stderr
+
+    def test_where_a_platform_may_not_be(self, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("UMAIL_GATEWAY_REFUSED_UPSTREAMS", "127.0.0.0/8")
-        assert "not allowed" in (await doctor(sandbox.base_url, "seeded", code=2)).stderr
+        assert "not allowed" in command("http://127.0.0.1:9/", "seeded", code=2).stderr
 
     async def test_tenants_in_the_database(
-        self, doctor: Doctor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+        self, command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def work() -> None:
-            monkeypatch.delenv("UMAIL_GATEWAY_TENANTS_URL", raising=False)
+            command(sandbox.base_url, "nobody", code=1)
+            monkeypatch.delenv("UMAIL_GATEWAY_TENANTS_URL")
             add = ["tenants", "add", "acme", "--base-url", sandbox.base_url, "--username", "seeded"]
             run = CliRunner()
             assert run.invoke(app, [*add, "--password-stdin", "--no-probe"], input="seeded-password\n").exit_code == 0
             only = ["doctor", "acme", "--only", "account.get"]
+            nobody = run.invoke(app, ["doctor", "nobody"])
+            assert (nobody.exit_code, "no tenant nobody" in nobody.stderr) == (1, True)
             assert "1 decoded" in run.invoke(app, only).stdout
             monkeypatch.setenv("UMAIL_GATEWAY_REFUSED_UPSTREAMS", "127.0.0.0/8")
             refused = run.invoke(app, only)

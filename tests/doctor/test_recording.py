@@ -80,7 +80,9 @@ def value_of(check: AnyCheck, path: str) -> Any:
         return None
     if check.by is DAY:
         return date.fromisoformat(given or "2026-03-02")
-    if check.by in {BATCH, DOMAIN}:
+    if check.by is DOMAIN:
+        return given or "news.example.com"
+    if check.by is BATCH:
         return given or "20260302093000-2369-46"
     return int(given or 5500001)
 
@@ -131,9 +133,6 @@ async def test_golden_replies(check: AnyCheck, case: Path, tmp_path: Path) -> No
     if not options:
         left = values_in(body.decode(errors="replace")) & values_in(given.body().decode(errors="replace"))
         assert left <= STAY, left
-    again = recorder(tmp_path / "again")
-    again.record(check, value_of(check, recorded["input"]["path"]), tapped(body, given.content_type))
-    assert kept(tmp_path / "again", check.operation.name) == body
     gateway = _gateway()
     gateway.platform = FakePlatform([xml_reply(body, **recorded.get("reply", {}))])
     async with client_of(gateway.app) as client:

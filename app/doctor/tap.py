@@ -58,7 +58,7 @@ class ReadsOnly(httpx2.AsyncBaseTransport):
         self, transport: httpx2.AsyncBaseTransport, reads: Iterable[Operation[Any, Any] | Export[Any]]
     ) -> None:
         self._transport = transport
-        self._reads = frozenset((each.script, each.do) for each in reads if each.effect is Effect.READ)
+        self._reads = [(each.script, [each.do] if each.do else []) for each in reads if each.effect is Effect.READ]
         self.last: TappedReply | None = None
         """The last reply, once its head is there."""
 
@@ -69,7 +69,7 @@ class ReadsOnly(httpx2.AsyncBaseTransport):
             NotARead: the request is none of the reads.
         """
         self.last = None
-        script, do = request.url.path.rpartition("/")[2], request.url.params.get("do")
+        script, do = request.url.path.rpartition("/")[2], request.url.params.get_list("do")
         if request.method != "GET" or (script, do) not in self._reads:
             raise NotARead(f"{request.method} {script}")
         response = await self._transport.handle_async_request(request)

@@ -60,7 +60,7 @@ def structure(node: Any) -> Any:
     return node is None
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(ELEMENTS)
 def test_made_up_documents(content: str) -> None:
     body = f'<?xml version="1.0" encoding="UTF-8"?>\r\n<data>{content}</data>'.encode()

@@ -30,6 +30,7 @@ def tap(**reply: object) -> tuple[ReadsOnly, list[httpx2.Request]]:
         ("POST", f"{URL}?do=maillist-list"),
         ("GET", "http://127.0.0.1:9/mm-ms/apinew/task.php?do=maillist-list"),
         ("GET", f"{URL}?do=maillist-del&do=maillist-list"),
+        ("GET", f"{URL}?do=maillist-list&do=maillist-del"),
     ],
 )
 async def test_nothing_but_reads_gets_through(method: str, url: str) -> None:

@@ -15,7 +15,7 @@ from app.doctor.tap import ReadsOnly
 from app.errors import GatewayError, NotFound, UpstreamCredentialsRejected, UpstreamFailure
 from app.gateway.call import Gateway
 from app.gateway.checks import DAY, NOTHING, AnyCheck, ExportCheck
-from app.gateway.context import Caller, RequestContext, UpstreamCall
+from app.gateway.context import Caller, RequestContext
 from app.tenants.models import Scope, Tenant
 from app.upstream.document import Drift
 
@@ -28,13 +28,10 @@ _MOST_CALLS = 3
 
 
 class DriftNotes:
-    """An `app.gateway.attempts.Observer` that remembers the last reply's drift."""
+    """An `app.gateway.call.DriftObserver` that remembers the last reply's drift."""
 
     def __init__(self) -> None:
         self._drift: frozenset[Drift] = frozenset()
-
-    def exchanged(self, call: UpstreamCall) -> None:
-        """Pass over what the findings tell anyway."""
 
     def drifted(self, _operation: str, drift: frozenset[Drift]) -> None:
         """Remember a reply's drift."""

@@ -25,7 +25,6 @@ from app.policies.credentials import CredentialGuard, CredentialsPaused
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.retry import Retrier
 from app.tenants.fingerprints import Fingerprints
-from app.upstream.document import Drift
 
 Result = TypeVar("Result")
 
@@ -48,9 +47,6 @@ class Observer(Protocol):
 
     def retrying(self, context: RequestContext, operation: str, outcome: str, seconds: float) -> None:
         """Called when a try has ended in an error and there will be another one, after so many seconds."""
-
-    def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
-        """Called when a reply departed from the form that was expected."""
 
 
 @dataclass(frozen=True, slots=True)

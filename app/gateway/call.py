@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Protocol
 
-from app.gateway.attempts import Attempts, Deadline, Observer, Try
+from app.gateway.attempts import Attempts, Deadline, Try
 from app.gateway.context import Caller, RequestContext
 from app.gateway.failures import Called, check_status, transport_error, unusable
 from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, Out
@@ -14,10 +15,17 @@ from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
 from app.policies.cache.protocol import Cache
 from app.upstream.client import ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
-from app.upstream.document import Document
+from app.upstream.document import Document, Drift
 from app.upstream.envelope import Parameters, WireReply, WireRequest, address, secrets_of
 from app.upstream.exports import ExportReader
 from app.upstream.redaction import Redact, redactor
+
+
+class DriftObserver(Protocol):
+    """Told of replies that are not what they should be."""
+
+    def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
+        """Called when a reply departed from the form that was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Gateway:
         *,
         zone: tzinfo,
         waits: Waits,
-        observer: Observer,
+        observer: DriftObserver,
         export_limits: ExportLimits,
     ) -> None:
         self._client = client

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from app.api.middleware import request_context
+from app.api.entrance.head import RequestHead, request_context
 from app.doctor.errors import DestinationRefused, UnknownTenant
 from app.doctor.examination import RECORDS, DriftNotes, Examination
 from app.doctor.plan import PLAN
@@ -62,7 +62,7 @@ async def examining(
             tenant,
             notes=notes,
             tap=tap,
-            context=lambda: request_context({}),
+            context=lambda: request_context(RequestHead()),
             pause=pause,
             today=PlatformClock(zone).now().date(),
             recorder=Recorder(folder, zone, records=RECORDS, force=force) if folder else None,

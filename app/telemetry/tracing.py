@@ -25,7 +25,6 @@ from app.gateway.context import RequestContext, UpstreamCall
 from app.telemetry import correlation
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_FLUSH_SECONDS = 3
 _QUEUE = 4096
 _BATCH = 512
 _DELAY_SECONDS = 1.0
@@ -42,17 +41,21 @@ class Tracing:
         exporter: sends spans.
         resource: what they are spans of.
         share: of the requests without a trace context, how many are traced, from 0 to 1; others bring the decision.
+        flush_seconds: how long what is left at the end is sent for.
     """
 
-    def __init__(self, exporter: SpanExporter, resource: Mapping[str, str], *, share: float) -> None:
+    def __init__(
+        self, exporter: SpanExporter, resource: Mapping[str, str], *, share: float, flush_seconds: float = 3
+    ) -> None:
         self._exporter = _Patience(exporter)
         self._resource = Resource.create(dict(resource))
         self._sampler = ParentBased(TraceIdRatioBased(share))
+        self._flush_seconds = flush_seconds
         self._tracer: api.Tracer | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Trace while the context is open; leaving it sends what is left, for three seconds and one export at most."""
+        """Trace while the context is open; leaving it sends what is left, as long as that may take."""
         provider = TracerProvider(sampler=self._sampler, resource=self._resource, shutdown_on_exit=False)
         processor = BatchSpanProcessor(
             self._exporter,
@@ -66,7 +69,7 @@ class Tracing:
             yield
         finally:
             self._tracer = None
-            self._exporter.end_in(_FLUSH_SECONDS)
+            self._exporter.end_in(self._flush_seconds)
             # It waits for the thread, which may be waiting for the collector.
             await asyncio.to_thread(processor.shutdown)
 

@@ -52,8 +52,9 @@ class Workers(Collector):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         pid = os.getpid()
-        self._lock = (folder / _LOCK.format(pid)).open("a")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # Never closed: the process holds it as long as it lives.
+        lock = os.open(folder / _LOCK.format(pid), os.O_RDWR | os.O_CREAT)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         # Left by a worker that had the same number.
         self._forget_gauges(pid)
 

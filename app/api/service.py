@@ -54,6 +54,6 @@ async def get_readiness(request: Request) -> Response:
     "/metrics", summary="Prometheus metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
 )
 async def get_metrics(request: Request) -> Response:
-    """Return the process's metrics in Prometheus' text format."""
+    """Return the metrics of all workers in Prometheus' text format."""
     metrics: Metrics = request.app.state.metrics
     return Response(metrics.render(), media_type=metrics.content_type)

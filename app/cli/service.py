@@ -21,6 +21,7 @@ from app.tenants.document import TenantsFileError
 from app.tenants.memory import MemoryTenantStore
 from app.wiring.security import build_protocol
 from app.wiring.storage import prepare
+from app.wiring.telemetry import build_log_export
 from app.worker import settle_memory
 
 app = typer.Typer(
@@ -41,7 +42,8 @@ def serve(
     settings = load_settings({"host": host, "port": port})
     if workers > 1 and not settings.shares_state:
         fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
-    configure_logging(settings.log_level)
+    logs = build_log_export(settings)
+    configure_logging(settings.log_level, mirror=logs)
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
@@ -55,7 +57,7 @@ def serve(
     }
     try:
         # What is wrong with the tenants or the database is told here, once, and not by each worker.
-        application = create_app(settings)
+        application = create_app(settings, around=logs.running() if logs else None)
         asyncio.run(prepare(settings))
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))

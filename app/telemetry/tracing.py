@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Token
-from math import inf
 from urllib.parse import urlsplit
 
 from opentelemetry import trace as api
@@ -23,6 +22,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TraceFlags
 
 from app.gateway.context import RequestContext, UpstreamCall
 from app.telemetry import correlation
+from app.telemetry.ending import Ending
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _QUEUE = 4096
@@ -47,7 +47,8 @@ class Tracing:
     def __init__(
         self, exporter: SpanExporter, resource: Mapping[str, str], *, share: float, flush_seconds: float = 3
     ) -> None:
-        self._exporter = _Patience(exporter)
+        self._ending = Ending()
+        self._exporter = _UntilTheEnd(exporter, self._ending)
         self._resource = Resource.create(dict(resource))
         self._sampler = ParentBased(TraceIdRatioBased(share))
         self._flush_seconds = flush_seconds
@@ -69,7 +70,7 @@ class Tracing:
             yield
         finally:
             self._tracer = None
-            self._exporter.end_in(self._flush_seconds)
+            self._ending.begin(self._flush_seconds)
             # It waits for the thread, which may be waiting for the collector.
             await asyncio.to_thread(processor.shutdown)
 
@@ -86,24 +87,13 @@ class Tracing:
         context.trace = _RequestTrace(self._tracer, span, context.request_id)
 
 
-class _Patience(SpanExporter):
-    """Hands spans on, until its time is over: a collector that hangs must not hold a process that is to end.
-
-    Args:
-        exporter: sends them.
-    """
-
-    def __init__(self, exporter: SpanExporter) -> None:
+class _UntilTheEnd(SpanExporter):
+    def __init__(self, exporter: SpanExporter, ending: Ending) -> None:
         self._exporter = exporter
-        self._until = inf
-
-    def end_in(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+        self._ending = ending
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        if time.monotonic() > self._until:
-            return SpanExportResult.FAILURE
-        return self._exporter.export(spans)
+        return SpanExportResult.FAILURE if self._ending.over else self._exporter.export(spans)
 
     def shutdown(self) -> None:
         self._exporter.shutdown()

@@ -76,6 +76,7 @@ async def service(tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Service
                 "JWT_JWKS_URL": provider.url,
                 "RETRY_ATTEMPTS": 1,
                 "OTLP_ENDPOINT": collector.url,
+                "OTLP_LOGS": True,
                 "OTLP_HEADERS": f"x-token={COLLECTOR}",
             },
         ) as gateway,
@@ -178,6 +179,7 @@ async def test_none_of_them_shows(service: Service) -> None:
     assert {"log", "audit.jsonl", "gateway.db"} <= texts.keys()
     assert any(where.startswith("Valkey") for where in texts)
     assert {"POST /v1/mailboxes", "domains.add", "messages.submit"} <= {span.name for span in service.collector.spans}
+    assert {"request"} <= {line.text for line in service.collector.lines}
     assert_clean(texts, [*secrets, COLLECTOR])
     # What a template says goes back to its owner.
     assert_clean({where: text for where, text in texts.items() if not where.startswith("answer")}, [CONTENT])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
@@ -35,6 +36,17 @@ class Span:
         return self.end - self.start
 
 
+@dataclass(frozen=True)
+class Line:
+    """A log line: its text, severity, fields and trace, as far as it has one."""
+
+    text: str
+    severity: int
+    attributes: dict[str, Any]
+    trace_id: str
+    span_id: str
+
+
 @dataclass
 class Collector:
     """What has come so far.
@@ -49,6 +61,7 @@ class Collector:
     status: int = 200
     open: asyncio.Event = field(default_factory=asyncio.Event)
     spans: list[Span] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -78,6 +91,8 @@ class Collector:
         self.bodies.append(body)
         if head.startswith("POST /v1/traces "):
             self.spans += _spans(body)
+        else:
+            self.lines += _lines(body)
 
 
 @asynccontextmanager
@@ -107,6 +122,13 @@ def _spans(body: bytes) -> Iterable[Span]:
                 span.status.message if span.status.code == 2 else None,
                 resource,
             )
+
+
+def _lines(body: bytes) -> Iterable[Line]:
+    for group in ExportLogsServiceRequest.FromString(body).resource_logs:
+        for record in (each for scope in group.scope_logs for each in scope.log_records):
+            text, attributes = record.body.string_value, _plain(record.attributes)
+            yield Line(text, record.severity_number, attributes, record.trace_id.hex(), record.span_id.hex())
 
 
 def _plain(attributes: Iterable[KeyValue]) -> dict[str, Any]:

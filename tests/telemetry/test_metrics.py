@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,7 +14,8 @@ from app.telemetry.processes import Processes
 from app.telemetry.sampling import Pulse
 from app.telemetry.tenants import TenantLabels
 from app.telemetry.workers import Workers
-from app.tenants.models import Limits
+from app.tenants.keys import hash_key
+from app.tenants.models import ApiKey, Limits, Scope
 from tests.support.exposition import samples, total
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import client_of, make_app
@@ -25,6 +27,19 @@ TENANT_COUNT = "umail_gateway_tenant_request_duration_seconds_count"
 
 async def scrape(client: httpx2.AsyncClient) -> str:
     return (await client.get("/metrics")).text
+
+
+class Slow(httpx2.AsyncBaseTransport):
+    """A platform that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.begun.set()
+        await self.go_on.wait()
+        return LISTS
 
 
 class TestTenants:
@@ -63,6 +78,40 @@ class TestRefusals:
             text = await scrape(client)
         assert total(text, "umail_gateway_refused_total", reason="tenant_limit") == 2
 
+    async def test_of_a_keys_limit(self) -> None:
+        key = ApiKey(id="small", sha256=hash_key("umg_small"), scopes=frozenset(Scope), requests_per_minute=1)
+        async with client_of(
+            make_app([make_tenant(keys=(key,))], FakePlatform([LISTS]).transport), "umg_small"
+        ) as client:
+            for _ in range(2):
+                await client.get("/v1/lists")
+            text = await scrape(client)
+        assert total(text, "umail_gateway_refused_total", reason="key_limit") == 1
+
+    @pytest.mark.parametrize(
+        ("settings", "reason"),
+        [
+            ({"queue_length": 0}, "tenant_slots"),
+            ({"queue_length": 0, "upstream_connections": 1}, "upstream_slots"),
+            ({"queue_length": 10, "queue_wait": 0.01}, "tenant_slots"),
+            ({"max_requests": 1}, "requests"),
+        ],
+    )
+    async def test_of_what_is_under_way(self, settings: dict[str, Any], reason: str) -> None:
+        slow = Slow()
+        concurrency = 2 if reason == "upstream_slots" else 1
+        tenant = make_tenant(limits=Limits(concurrency=concurrency))
+        async with client_of(make_app([tenant], slow, **settings)) as client:
+            first = asyncio.create_task(client.get("/v1/lists"))
+            await slow.begun.wait()
+            assert (await client.get("/v1/domains")).status_code in {429, 503}
+            slow.go_on.set()
+            await first
+            text = await scrape(client)
+        assert {each["reason"]: value for each, value in samples(text)["umail_gateway_refused_total"]} == {reason: 1}
+        waited = total(text, "umail_gateway_slot_wait_seconds_count", which="tenant")
+        assert waited == (1 if "queue_wait" in settings else 0)
+
     async def test_of_breakers_and_logins(self) -> None:
         tenants = [make_tenant(), make_tenant(tenant_id="rival", suffix="rival")]
         platform = FakePlatform([xml_reply("", status=401), xml_reply("", status=500)])
@@ -93,19 +142,12 @@ class TestTries:
 
 class TestGauges:
     async def test_show_what_is_under_way(self) -> None:
-        begun, go_on = asyncio.Event(), asyncio.Event()
-
-        class Slow(httpx2.AsyncBaseTransport):
-            async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-                begun.set()
-                await go_on.wait()
-                return LISTS
-
-        async with client_of(make_app([make_tenant()], Slow())) as client:
+        slow = Slow()
+        async with client_of(make_app([make_tenant()], slow)) as client:
             request = asyncio.create_task(client.get("/v1/lists"))
-            await begun.wait()
+            await slow.begun.wait()
             during = await scrape(client)
-            go_on.set()
+            slow.go_on.set()
             await request
             after = await scrape(client)
         for name in ("requests_in_progress", "slots_in_use"):

@@ -54,8 +54,6 @@ def serve(
         "proxy_headers": False,
         "http": build_protocol(settings),
         "timeout_graceful_shutdown": settings.shutdown_timeout,
-        # A worker that loads its code on a busy machine is slow to answer, and would be killed before it has begun.
-        "timeout_worker_healthcheck": 30,
     }
     try:
         # What is wrong with the tenants or the database is told here, once, and not by each worker.

@@ -60,6 +60,7 @@ lock: $(VENV)/.python
 
 openapi: $(VENV)/.installed
 	$(BIN)/umail-gateway openapi > openapi/openapi.json
+	$(BIN)/umail-gateway openapi --format yaml > openapi/openapi.yaml
 
 chart: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.support.chart_settings

@@ -41,6 +41,15 @@ def validate(schema: dict[str, Any], instance: Any) -> None:
     )
 
 
+def resolved(part: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a part of the document, or what it refers to; nothing where there is none."""
+    found: dict[str, Any] = part or {}
+    if "$ref" in found:
+        _, kind, name = found["$ref"].removeprefix("#/").split("/")
+        return resolved(document()["components"][kind][name])
+    return found
+
+
 def _absolute(node: Any) -> Any:
     if isinstance(node, dict):
         return {
@@ -70,8 +79,8 @@ async def check_response(response: httpx2.Response) -> None:
     operation = next((item[method] for pattern, item in _routes() if method in item and pattern.fullmatch(path)), None)
     if operation is None:
         return
-    documented = operation["responses"].get(str(response.status_code))
-    assert documented is not None, f"{method} {path} answered {response.status_code}, which is not documented"
+    documented = resolved(operation["responses"].get(str(response.status_code)))
+    assert documented, f"{method} {path} answered {response.status_code}, which is not documented"
     await response.aread()
     media_type = response.headers.get("content-type", "").partition(";")[0]
     if not response.content and media_type != "application/x-ndjson":

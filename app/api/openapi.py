@@ -87,8 +87,6 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         tags=TAGS,
     )
     schemas = document["components"]["schemas"]
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
@@ -133,10 +131,6 @@ def _restore_examples(schema: dict[str, Any], model: type[BaseModel]) -> None:
 
 def _tidy(operation: dict[str, Any]) -> None:
     operation["security"] = _security(operation)
-    for response in operation["responses"].values():
-        content = response.get("content", {})
-        if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("HTTPValidationError"):
-            del content["application/json"]
     ordered = {name: operation[name] for name in _ORDER if name in operation} | operation
     operation.clear()
     operation.update(ordered)

@@ -41,6 +41,8 @@ def _complete(answer: Answer, status: str, *, path: str, method: str, schemas: d
         names.append("Cache-Control")
     if path.startswith("/v1/"):
         names += _of_resources(status, method)
+    if path.startswith("/admin/"):
+        names.append("Server-Timing")
     if status == "401":
         names.append("WWW-Authenticate")
     if status == "415":

@@ -92,6 +92,16 @@ function Schemas() {
   };
 }
 
+function Parameters() {
+  return {
+    Parameter(parameter, { report, location }) {
+      const needed = parameter.required || parameter.in === "header";
+      if (needed && parameter.example === undefined) report({ message: `${parameter.name} has no example`, location });
+      if (!SENTENCE.test(parameter.description ?? "")) report({ message: `${parameter.name} is not described`, location });
+    },
+  };
+}
+
 function JsonExamples() {
   const check = (content, { report, location, resolve }) => {
     const json = content?.["application/json"];
@@ -198,6 +208,7 @@ export default function gateway() {
         tags: Tags,
         names: Names,
         schemas: Schemas,
+        parameters: Parameters,
         "json-examples": JsonExamples,
         answers: Answers,
         problems: Problems,

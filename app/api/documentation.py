@@ -1,14 +1,14 @@
 """How an endpoint appears in the OpenAPI document."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
-from app.api.headers import CACHED, headers
+from app.api.headers import CACHED, HEADERS, headers
 from app.api.pagination import Collection
 from app.api.problems import problem_responses
-from app.api.tables import CSV, NDJSON, csv_columns
+from app.api.tables import CSV, NDJSON, CsvTable, NdjsonTable, Rows, csv_columns
 from app.errors import (
     Conflict,
     GatewayError,
@@ -84,6 +84,7 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "Makes a repetition of the request safe: it is carried out once, and every later request with the"
     " same key gets the first one's answer, with `Idempotency-Replayed: true`. Kept for 24 hours.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "example": "3f0c4f6e-52a1-4d0e-9f57-6d0c1f6f8a11",
 }
 IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
@@ -91,6 +92,7 @@ IF_NONE_MATCH: dict[str, Any] = {
     "required": False,
     "description": "The `ETag` of an answer that the client has; if it is still right, the answer is 304.",
     "schema": {"type": "string"},
+    "example": HEADERS["ETag"]["example"],
 }
 
 
@@ -186,6 +188,8 @@ def export_documents(export: Export[Any], **route: Any) -> dict[str, Any]:
     """
     model = export.source.model
     documented = documents(export, response_model=Collection[model], **route)  # type: ignore[valid-type]
+    lines, table = NdjsonTable(), CsvTable(model)
+    examples: Rows = cast("Rows", cast("dict[str, Any]", model.model_config["json_schema_extra"])["examples"])
     documented["responses"][200] = {
         "description": _EXPORT,
         "headers": headers("Vary", "Content-Encoding", "Content-Disposition"),
@@ -196,14 +200,16 @@ def export_documents(export: Export[Any], **route: Any) -> dict[str, Any]:
                     "description": "A JSON object a line.",
                     "contentMediaType": "application/json",
                     "contentSchema": {"$ref": f"#/components/schemas/{model.__name__}"},
-                }
+                },
+                "example": lines.rows(examples).decode(),
             },
             CSV: {
                 "schema": {
                     "type": "string",
                     "description": "RFC 4180 in UTF-8, with the heading "
                     f"`{','.join(name for name, _ in csv_columns(model))}`. An empty cell is null.",
-                }
+                },
+                "example": (table.head() + table.rows(examples)).decode(),
             },
         },
     }

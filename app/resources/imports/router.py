@@ -90,11 +90,10 @@ async def get_import(
     prefer: Annotated[
         list[str] | None,
         # Several lines are one list (RFC 9110, section 5.3), and clients write one.
-        WithJsonSchema({"type": "string"}),
+        WithJsonSchema({"type": "string", "examples": ["wait=30"]}),
         Header(
             description="`wait=N` (RFC 7240): the answer may take up to N seconds, if the import is completed by then. "
             "`Preference-Applied` says how long at most it was waited.",
-            examples=["wait=30"],
         ),
     ] = None,
 ) -> Response:

@@ -35,7 +35,7 @@ _PATH_LENGTH = 200
 admin_token = HTTPBearer(scheme_name="admin_token", description="The operators' token.", auto_error=False)
 
 
-def administrator(request: Request, _token: Annotated[object, Security(admin_token)]) -> None:
+async def administrator(request: Request, _token: Annotated[object, Security(admin_token)]) -> None:
     """Check the operators' token.
 
     Raises:

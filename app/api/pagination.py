@@ -63,7 +63,7 @@ class PageRequest(BaseModel):
     page_size: int = 50
 
 
-def page_request(
+async def page_request(
     page: Annotated[Integer, Query(ge=1, le=1_000_000_000, description="Page number, from 1.")] = 1,
     page_size: Annotated[Integer, Query(ge=1, le=500, description="Items a page.")] = 50,
 ) -> PageRequest:

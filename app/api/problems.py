@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from app.errors import (
     FieldError,
     GatewayError,
+    InternalError,
     UpstreamAnswer,
     ValidationFailed,
 )
@@ -107,6 +108,11 @@ def problem_response(error: GatewayError, *, path: str, request_id: str) -> Resp
     headers = {"Cache-Control": "no-store", **error.headers}
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def internal_error() -> InternalError:
+    """Return the error for what should not have happened."""
+    return InternalError("The gateway failed; the request id finds the cause in its log.")
 
 
 async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -23,6 +23,7 @@ from app.tenants.document import TenantsFileError
 from app.tenants.memory import MemoryTenantStore
 from app.wiring.security import build_protocol
 from app.wiring.storage import prepare
+from app.wiring.telemetry import build_log_export
 from app.worker import settle_memory
 
 
@@ -51,7 +52,8 @@ def serve(
     settings = load_settings({"host": host, "port": port})
     if workers > 1 and not settings.shares_state:
         fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
-    configure_logging(settings.log_level)
+    logs = build_log_export(settings)
+    configure_logging(settings.log_level, mirror=logs)
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
@@ -65,7 +67,7 @@ def serve(
     }
     try:
         # What is wrong with the tenants or the database is told here, once, and not by each worker.
-        application = create_app(settings)
+        application = create_app(settings, around=logs.running() if logs else None)
         asyncio.run(prepare(settings))
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
@@ -94,11 +96,12 @@ def migrate_database() -> None:
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes a free one.")] = 8000,
     sandbox_port: Annotated[int, typer.Option(min=0, max=65535, help="The sandbox's port; 0 takes a free one.")] = 9000,
+    otlp_endpoint: Annotated[str | None, typer.Option(help="A collector's URL, for traces.")] = None,
 ) -> None:
     """Run gateway and sandbox together with two demo tenants; print their keys and the documentation's URL."""
     from app.demo import run_demo  # noqa: PLC0415 - only this command needs the sandbox and its web server
 
-    _run(run_demo(port=port, sandbox_port=sandbox_port))
+    _run(run_demo(port=port, sandbox_port=sandbox_port, collector=otlp_endpoint))
 
 
 @app.command()

@@ -4,26 +4,37 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypeAliasType
 
 from app.api.readiness import Readiness
 from app.telemetry.metrics import Metrics
 
 router = APIRouter(tags=["Service"])
+ReadinessStatus = TypeAliasType(
+    "ReadinessStatus", Annotated[Literal["ready", "not_ready"], Field(description="Whether requests are served.")]
+)
+CheckStatus = TypeAliasType("CheckStatus", Annotated[Literal["ok", "failing"], Field(description="How a part is.")])
 
 
 class Health(BaseModel):
     """The process is alive."""
 
-    status: Literal["ok"]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: Annotated[Literal["ok"], Field(description="Always `ok`.")]
 
 
 class ReadinessReport(BaseModel):
     """Whether the gateway can serve, and which part cannot."""
 
-    status: Literal["ready", "not_ready"]
-    checks: Annotated[dict[str, Literal["ok", "failing"]], Field(description="Each part and how it is.")]
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ready", "checks": {"database": "ok", "state": "ok"}}]}
+    )
+
+    status: Annotated[ReadinessStatus, Field(description="Whether requests are served.")]
+    checks: Annotated[dict[str, CheckStatus], Field(description="Each part and how it is.")]
 
 
 @router.get("/healthz", summary="Is the process alive?", response_model=Health)
@@ -52,7 +63,10 @@ async def get_readiness(request: Request) -> Response:
 
 
 @router.get(
-    "/metrics", summary="Prometheus metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def get_metrics(request: Request) -> Response:
     """Return the metrics of all workers in Prometheus' text format."""

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Coroutine
+from enum import StrEnum
 from typing import Annotated, Any
 
 import structlog
 import typer
 import uvicorn
+import yaml
 
 from app.audit.trail import AuditFileError
 from app.cli.starting import fail, load_settings
@@ -23,6 +25,14 @@ from app.wiring.security import build_protocol
 from app.wiring.storage import prepare
 from app.wiring.telemetry import build_log_export
 from app.worker import settle_memory
+
+
+class DocumentForm(StrEnum):
+    """How the OpenAPI document is written."""
+
+    JSON = "json"
+    YAML = "yaml"
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -107,11 +117,17 @@ def sandbox(
 
 
 @app.command()
-def openapi() -> None:
-    """Print the OpenAPI document as JSON."""
+def openapi(
+    form: Annotated[DocumentForm, typer.Option("--format", help="How to write it.")] = DocumentForm.JSON,
+) -> None:
+    """Print the OpenAPI document."""
     settings = Settings.model_construct(tenants_url="")
     document = create_app(settings, tenants=MemoryTenantStore(()), journal=MemoryJournal()).openapi()
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if form is DocumentForm.YAML:
+        # Read back, so that parts that stand in several places are written out in each.
+        text = yaml.safe_dump(json.loads(text), allow_unicode=True, sort_keys=False, width=120).rstrip("\n")
+    typer.echo(text)
 
 
 def _run(service: Coroutine[Any, Any, None]) -> None:

@@ -9,16 +9,13 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from app.api.pagination import Collection
-from app.api.problems import problem_responses
+from app.api.problems import ANYWHERE, problem_responses
 from app.api.responses import answer, no_content
 from app.api.routing import StrictRoute
 from app.api.security.admin import AdminCredential
 from app.api.types import PublicModel, RequestModel
 from app.errors import (
-    InternalError,
-    MalformedRequest,
     NotFound,
-    PayloadTooLarge,
     RateLimited,
     Unauthenticated,
     UnsupportedMediaType,
@@ -57,14 +54,12 @@ router = APIRouter(
     tags=["Administration"],
     dependencies=[Depends(administrator)],
     responses=problem_responses(
-        MalformedRequest,
+        *ANYWHERE,
         Unauthenticated,
         NotFound,
-        PayloadTooLarge,
         UnsupportedMediaType,
         ValidationFailed,
         RateLimited,
-        InternalError,
     ),
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.api.pagination import Collection
-from app.api.problems import problem_responses
+from app.api.problems import ANYWHERE, problem_responses
 from app.api.tables import CSV, NDJSON, csv_columns
 from app.errors import (
     Conflict,
@@ -14,14 +14,11 @@ from app.errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
     InsufficientScope,
-    InternalError,
-    MalformedRequest,
     NotAcceptable,
     NotCached,
     NotFound,
     OutcomeUnknown,
     Overloaded,
-    PayloadTooLarge,
     RateLimited,
     StateUnavailable,
     TenantDisabled,
@@ -38,21 +35,24 @@ from app.errors import (
 )
 from app.gateway.operation import Effect, Export, Operation
 
-_ALWAYS: tuple[type[GatewayError], ...] = (
-    MalformedRequest,
+WITH_API_KEY: tuple[type[GatewayError], ...] = (
+    *ANYWHERE,
     Unauthenticated,
     InsufficientScope,
     TenantDisabled,
-    NotFound,
     NotAcceptable,
     ValidationFailed,
-    UpstreamRejected,
     RateLimited,
+    Overloaded,
+)
+"""What any request under `/v1` may meet."""
+_ALWAYS: tuple[type[GatewayError], ...] = (
+    *WITH_API_KEY,
+    NotFound,
+    UpstreamRejected,
     UpstreamQuotaExhausted,
-    InternalError,
     UpstreamCredentialsRejected,
     UpstreamUnavailable,
-    Overloaded,
     StateUnavailable,
 )
 _READING: tuple[type[GatewayError], ...] = (UpstreamMalformed, UpstreamError, UpstreamTimeout)
@@ -60,7 +60,6 @@ WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKe
 """What a request with an idempotency key may meet."""
 _WRITING: tuple[type[GatewayError], ...] = (
     Conflict,
-    PayloadTooLarge,
     UnsupportedMediaType,
     UpstreamMalformed,
     UpstreamError,

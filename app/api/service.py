@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
+from app.api.problems import ANYWHERE, problem_responses
 from app.api.readiness import Readiness
 from app.telemetry.metrics import Metrics
 
-router = APIRouter(tags=["Service"])
+router = APIRouter(tags=["Service"], responses=problem_responses(*ANYWHERE))
 
 
 class Health(BaseModel):

@@ -22,6 +22,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from app.api.patterns import described
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -108,7 +110,7 @@ def _parsed_date(value: str) -> date:
 
 
 def _file_name(value: str) -> str:
-    if value.strip() in {"", ".", ".."} or "/" in value or "\\" in value:
+    if not value.replace(".", "").strip() or "/" in value or "\\" in value:
         raise PydanticCustomError("file_name", "must be a file name without a path")
     return value
 
@@ -149,30 +151,44 @@ def _parsed_moment(value: str) -> datetime:
     return moment
 
 
-Line = Annotated[str, AfterValidator(_single_line)]
+Line = Annotated[str, AfterValidator(_single_line), described()]
 """Text without line breaks or control characters."""
 
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), AfterValidator(_single_line)
+    str,
+    StringConstraints(min_length=1, max_length=255, strip_whitespace=True),
+    AfterValidator(_single_line),
+    described(visible=""),
 ]
 """A name that people read: not empty, one line."""
 
 HeaderText = Annotated[
-    str, StringConstraints(min_length=1, max_length=998, strip_whitespace=True), AfterValidator(_single_line)
+    str,
+    StringConstraints(min_length=1, max_length=998, strip_whitespace=True),
+    AfterValidator(_single_line),
+    described(visible=""),
 ]
 """One line that is not empty, as long as a line of e-mail may be (RFC 5322, section 2.1.1)."""
 
-ShortText = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line)]
+ShortText = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line), described()]
 """One line of text, possibly empty."""
 
-LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_multi_line)]
-DocumentText = Annotated[str, StringConstraints(max_length=2 * 1024 * 1024), AfterValidator(_multi_line)]
+LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_multi_line), described(lines=True)]
+DocumentText = Annotated[
+    str, StringConstraints(max_length=2 * 1024 * 1024), AfterValidator(_multi_line), described(lines=True)
+]
 """A whole document, HTML or plain."""
 
-FileName = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line), AfterValidator(_file_name)]
+FileName = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    AfterValidator(_single_line),
+    AfterValidator(_file_name),
+    described(without=r"/\\", visible="."),
+]
 """A file's name in any script, without a path."""
 
-UploadName = Annotated[FileName, AfterValidator(_unquoted)]
+UploadName = Annotated[FileName, AfterValidator(_unquoted), described(without=r'/\\"', visible=".")]
 """A file's name as it goes to the platform."""
 
 Base64 = Annotated[
@@ -199,6 +215,7 @@ DomainName = Annotated[
 Password = Annotated[
     SecretStr,
     AfterValidator(_secret_line),
+    described(),
     Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_PASSWORD}),
 ]
 """A password to pass on: any characters but control characters; nothing shows it."""
@@ -208,13 +225,16 @@ IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A time with an offset (RFC 3339)."""
 
-Integer = Annotated[int, BeforeValidator(_integer)]
-"""An integer, in paths and queries written in digits without leading zeros."""
+DIGITS = BeforeValidator(_integer)
+"""Has an integer of paths and queries written in digits, without leading zeros.
+
+It stands behind the integer's limits: those behind it would be checked, but the document would not know them.
+"""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A boolean, in queries written `true` or `false`."""
 
-Id = Annotated[Integer, Field(ge=1, le=2**53 - 1)]
+Id = Annotated[int, Field(ge=1, le=2**53 - 1), DIGITS]
 """An id the platform gave out, small enough to be exact in every JSON reader."""
 
 Batch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]

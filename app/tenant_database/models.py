@@ -6,7 +6,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
-from app.tenants.models import Identifier, Lifetimes, Limits, Line, Role, Scope, SmtpAccount
+from app.tenants.models import Identifier, Lifetimes, Limits, Line, Network, Role, Scope, SmtpAccount
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class NewKey(_Model):
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     expires_at: AwareDatetime | None = None
-    networks: tuple[IPvAnyNetwork, ...] = ()
+    networks: tuple[Network, ...] = ()
 
 
 class KeyRecord(_Model):

@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
@@ -19,6 +20,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 
 class Scope(StrEnum):
@@ -31,6 +33,7 @@ class Scope(StrEnum):
 
 
 _UNUSABLE = re.compile(r"[\x00-\x20\x7f-\xa0]")
+_BASE_URL = r"^[hH][tT][tT][pP][sS]?://[^\u0000-\u0020\u007f-\u00a0/?#@\\:\[\]]+(:[0-9]{1,5})?(/[^\u0000-\u0020\u007f-\u00a0?#]*)?$"
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
@@ -42,14 +45,24 @@ def _port_of(parts: SplitResult) -> int | None:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise PydanticCustomError("base_url", "must be a URL") from None
     if _UNUSABLE.search(value) or _port_of(parts) == 0:
-        raise ValueError("must be a usable URL: no spaces, and a port between 1 and 65535")
+        raise PydanticCustomError("base_url", "must be a usable URL: no spaces, and a port between 1 and 65535")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an absolute http or https URL")
+        raise PydanticCustomError("base_url", "must be an absolute http or https URL")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must not carry credentials, a query or a fragment")
+        raise PydanticCustomError("base_url", "must not carry credentials, a query or a fragment")
     return value if value.endswith("/") else f"{value}/"
+
+
+def _written(value: object) -> object:
+    # The library would take numbers, and with them true and false, for addresses.
+    if isinstance(value, int):
+        raise PydanticCustomError("ip_any_network", "must be a network, written as text")
+    return value
 
 
 def _not_of_nothing(value: str) -> str:
@@ -69,6 +82,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """Text that neither moves a terminal's cursor nor ends a log's line."""
 Role = Literal["customer", "manager"]
+Network = Annotated[IPvAnyNetwork, BeforeValidator(_written)]
 
 
 class _Model(BaseModel):
@@ -79,7 +93,9 @@ class _Model(BaseModel):
 class UpstreamAccount(_Model):
     """Where the tenant's U-Mail account lives and how to log in (manual, chapter 9)."""
 
-    base_url: Annotated[str, AfterValidator(_base_url)] = "http://www.bestedm.org/mm-ms/apinew/"
+    base_url: Annotated[str, AfterValidator(_base_url), Field(json_schema_extra={"pattern": _BASE_URL})] = (
+        "http://www.bestedm.org/mm-ms/apinew/"
+    )
     auth: Literal["basic", "legacy"] = "basic"
     username: Line
     password: Annotated[SecretStr, Field(min_length=1)]
@@ -87,7 +103,7 @@ class UpstreamAccount(_Model):
     @model_validator(mode="after")
     def _basic_user(self) -> Self:
         if self.auth == "basic" and ":" in self.username:
-            raise ValueError("a username for basic authentication has no colon (RFC 7617)")
+            raise PydanticCustomError("username_colon", "a username for basic authentication has no colon (RFC 7617)")
         return self
 
     @property
@@ -109,7 +125,7 @@ class SmtpAccount(_Model):
     @model_validator(mode="after")
     def _whole_login(self) -> Self:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password go together")
+            raise PydanticCustomError("incomplete_login", "username and password go together")
         return self
 
 
@@ -138,7 +154,7 @@ class ApiKey(_Model):
     scopes: frozenset[Scope]
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     expires_at: AwareDatetime | None = None
-    networks: tuple[IPvAnyNetwork, ...] = ()
+    networks: tuple[Network, ...] = ()
     """Where the key may be used from; anywhere if there are none."""
 
 

@@ -6,19 +6,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.api.deps import Reader
+from app.api.documentation import WITH_API_KEY
 from app.api.negotiation import accept_header, preferred
 from app.api.problems import problem_responses
 from app.api.responses import answer
 from app.api.routing import StrictRoute
-from app.errors import (
-    InsufficientScope,
-    InternalError,
-    MalformedRequest,
-    NotAcceptable,
-    TenantDisabled,
-    Unauthenticated,
-    ValidationFailed,
-)
 from app.resources.console.form import login_form
 from app.resources.console.page import login_page
 from app.resources.console.schemas import LoginForm, UserType, WebAddress
@@ -26,15 +18,6 @@ from app.resources.console.schemas import LoginForm, UserType, WebAddress
 router = APIRouter(route_class=StrictRoute, prefix="/v1/console", tags=["Console login"])
 
 _JSON, _HTML = "application/json", "text/html"
-_ERRORS = (
-    MalformedRequest,
-    Unauthenticated,
-    InsufficientScope,
-    TenantDisabled,
-    NotAcceptable,
-    ValidationFailed,
-    InternalError,
-)
 
 
 @router.get(
@@ -43,7 +26,7 @@ _ERRORS = (
     response_model=LoginForm,
     responses={
         200: {"content": {_HTML: {"schema": {"type": "string"}}}, "description": "The form, as data or as a page"},
-        **problem_responses(*_ERRORS),
+        **problem_responses(*WITH_API_KEY),
     },
 )
 async def get_console_login(

@@ -4,25 +4,18 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.deps import Sender, SubmitterDep
+from app.api.documentation import IDEMPOTENCY_KEY, WITH_API_KEY, WITH_KEY
 from app.api.problems import problem_responses
 from app.api.responses import answer
 from app.api.routing import StrictRoute
 from app.errors import (
     Conflict,
-    InsufficientScope,
-    InternalError,
-    MalformedRequest,
-    NotAcceptable,
     OutcomeUnknown,
-    PayloadTooLarge,
-    TenantDisabled,
-    Unauthenticated,
     UnsupportedMediaType,
     UpstreamCredentialsRejected,
     UpstreamMalformed,
     UpstreamRejected,
     UpstreamUnavailable,
-    ValidationFailed,
 )
 from app.gateway.operation import Effect
 from app.resources.messages.conversion import outgoing, submitted
@@ -37,23 +30,17 @@ router = APIRouter(route_class=StrictRoute, prefix="/v1/messages", tags=["Messag
     response_model=SubmittedMessage,
     status_code=202,
     responses=problem_responses(
-        MalformedRequest,
-        Unauthenticated,
-        InsufficientScope,
-        TenantDisabled,
-        NotAcceptable,
+        *WITH_API_KEY,
+        *WITH_KEY,
         Conflict,
-        PayloadTooLarge,
         UnsupportedMediaType,
-        ValidationFailed,
         UpstreamRejected,
-        InternalError,
         UpstreamCredentialsRejected,
         UpstreamMalformed,
         UpstreamUnavailable,
         OutcomeUnknown,
     ),
-    openapi_extra={"x-effect": Effect.SEND.value},
+    openapi_extra={"x-effect": Effect.SEND.value, "parameters": [IDEMPOTENCY_KEY]},
 )
 async def submit_message(body: NewMessage, submitter: SubmitterDep, caller: Sender) -> Response:
     """Hand a message to the tenant's SMTP relay, once.

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from app.api.patterns import described
 from app.api.types import Base64, Changes, DocumentText, Example, Name, PublicModel, RequestModel, UploadName
 
 MAX_FILES = 20
 Encoding = Literal["base64", "quoted-printable"]
 
+_PLAIN = "What is shown where HTML cannot be."
 _HTML = "<h1>春季新品</h1><p>您好，欢迎选购。</p>"
 _EXAMPLE: Example = {
     "name": "Spring 2026",
@@ -33,11 +35,12 @@ def _not_blank(value: str) -> str:
 
 
 Subjects = Annotated[
-    list[Annotated[Name, AfterValidator(_unbarred)]],
+    list[Annotated[Name, AfterValidator(_unbarred), described(without="|", visible="")]],
     Field(min_length=1, max_length=100, description="One subject or several."),
 ]
-Html = Annotated[DocumentText, AfterValidator(_not_blank), Field(description="The message.")]
-PlainText = Annotated[DocumentText, Field(description="What is shown where HTML cannot be.")]
+Visible = Annotated[DocumentText, AfterValidator(_not_blank), described(lines=True, visible="")]
+Html = Annotated[Visible, Field(description="The message.")]
+PlainText = Annotated[DocumentText, Field(description=_PLAIN)]
 
 
 class TemplateAttachment(PublicModel):
@@ -188,7 +191,7 @@ class TemplateChanges(Changes):
     name: Name = ""
     subjects: Subjects = Field(default_factory=list)
     html: Html = ""
-    text: Annotated[PlainText, AfterValidator(_not_blank)] = ""
+    text: Annotated[Visible, Field(description=_PLAIN)] = ""
     encoding: Encoding = "base64"
 
     def model_post_init(self, context: Any) -> None:

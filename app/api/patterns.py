@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-_LINE_BREAKS = r"\u0009\u000a\u000d\u2028\u2029"
-_CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff"
+_LINE_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff"
+_TEXT_CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff"
 
 
 def described(*, lines: bool = False, without: str = "", visible: str | None = None) -> Any:
@@ -19,6 +19,6 @@ def described(*, lines: bool = False, without: str = "", visible: str | None = N
         without: characters it must not hold, as they stand in a character class.
         visible: if it must hold a character besides blanks, further characters beside which it must hold one.
     """
-    refused = f"{_CONTROLS}{'' if lines else _LINE_BREAKS}{without}"
+    refused = f"{_TEXT_CONTROLS if lines else _LINE_CONTROLS}{without}"
     pattern = f"^[^{refused}]*$" if visible is None else rf"^[^{refused}]*[^\s{refused}{visible}][^{refused}]*$"
     return Field(json_schema_extra={"pattern": pattern})

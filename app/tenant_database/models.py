@@ -73,7 +73,7 @@ class NewKey(_Model):
     """A key to be made; without an id it gets one."""
 
     id: Identifier | None = None
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    scopes: Annotated[frozenset[Scope], Field(min_length=1, json_schema_extra={"uniqueItems": False})]
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     expires_at: AwareDatetime | None = None
     networks: tuple[Network, ...] = ()

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
+import httpx2
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -46,8 +47,10 @@ def _port_of(parts: SplitResult) -> int | None:
 
 def _base_url(value: str) -> str:
     try:
+        # The client, too, must take it: it knows which names and addresses cannot be.
+        httpx2.URL(value)
         parts = urlsplit(value)
-    except ValueError:
+    except (httpx2.InvalidURL, ValueError):
         raise PydanticCustomError("base_url", "must be a URL") from None
     if _UNUSABLE.search(value) or _port_of(parts) == 0:
         raise PydanticCustomError("base_url", "must be a usable URL: no spaces, and a port between 1 and 65535")
@@ -137,9 +140,12 @@ class Limits(_Model):
     campaigns_per_hour: Annotated[int, Field(ge=1, le=100)] = 100
 
 
-Lifetimes = dict[
-    Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
-    Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
+Lifetimes = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
+        Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
+    ],
+    Field(json_schema_extra={"additionalProperties": False}),
 ]
 """Seconds for which answers are kept, by operation (`lists.list`); `*` stands for all others, 0 keeps nothing."""
 

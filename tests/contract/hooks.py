@@ -3,17 +3,17 @@
 No module here imports this one: what it registers holds for a whole process.
 """
 
-import json
 import re
 from itertools import count
 from typing import Any
 
 import schemathesis
-from hypothesis import strategies
 from schemathesis.core.failures import Failure
 
 _KEY = re.compile("[!-~]{1,255}")
 _KEYS = count()
+_ROWS = ("application/x-ndjson", "text/csv")
+"""Media types of which a schema says no more than that they are text."""
 _BEYOND_SCHEMAS = frozenset(
     {
         # What one field means for another.
@@ -34,15 +34,19 @@ _BEYOND_SCHEMAS = frozenset(
         "email_address",
         "ip_any_network",
         "time_range",
-        "time_past",
+        # That 5.0 is an integer, too: a strict reader wants it written as 5.
+        "int_type",
         # What is more than a form.
         "confirmation_needed",
+        "content_id_without_html",
         "login_refused",
         "login_unknown",
         "no_contacts",
         "repeated_content_id",
         "repeated_header",
         "reserved_header",
+        "time_in_past",
+        "too_many_recipients",
     }
 )
 """Codes of refused fields for which JSON Schema has no words."""
@@ -70,6 +74,8 @@ def schema_is_what_is_checked(
         or response.status_code not in {400, 413, 415, 422}
     ):
         return
+    if case.media_type in _ROWS:
+        return
     problem = response.json()
     codes = {each["code"] for each in problem.get("errors", ())}
     if problem["code"] in {"upstream_rejected", "idempotency_key_reused"} or (codes and codes <= _BEYOND_SCHEMAS):
@@ -82,20 +88,7 @@ def schema_is_what_is_checked(
     )
 
 
-_CELLS = strategies.text(strategies.characters(codec="utf-8"), max_size=20)
-_ROWS = strategies.dictionaries(strategies.sampled_from(["email", "name", "sex", "birthday", "phone", "area"]), _CELLS)
-
-
-def _lines(rows: list[dict[str, str]]) -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-
-
-schemathesis.openapi.media_type(
-    "application/x-ndjson", strategies.lists(_ROWS, max_size=4).map(_lines) | strategies.binary(max_size=200)
-)
-schemathesis.openapi.media_type(
-    "text/csv",
-    strategies.lists(strategies.lists(_CELLS, max_size=4).map(",".join), max_size=4).map(
-        lambda rows: "\n".join(["email,name,birthday", *rows]).encode()
-    ),
-)
+@schemathesis.serializer("application/x-ndjson", "text/csv")
+def write_rows(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    """Send a text as it is."""
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -142,7 +142,11 @@ Recipient = Annotated[
 """An address with its name, or the address alone."""
 
 Recipients = Annotated[list[Recipient], Field(max_length=MAX_RECIPIENTS)]
-Headers = Annotated[dict[HeaderName, HeaderText], AfterValidator(_distinct_names)]
+Headers = Annotated[
+    dict[HeaderName, HeaderText],
+    AfterValidator(_distinct_names),
+    Field(json_schema_extra={"additionalProperties": False}),
+]
 Attachments = Annotated[list[MessageAttachment], AfterValidator(_distinct_ids)]
 
 

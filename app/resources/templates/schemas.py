@@ -166,8 +166,19 @@ Files = Annotated[
 ]
 
 
+def _without_nulls(schema: dict[str, Any]) -> None:
+    # A form has no null: a field that is null stands not in it.
+    for name, field in schema["properties"].items():
+        if "anyOf" in field:
+            (only,) = (each for each in field["anyOf"] if each != {"type": "null"})
+            rest = {key: value for key, value in field.items() if key != "anyOf"}
+            schema["properties"][name] = {**only, **rest}
+
+
 class NewTemplateForm(TemplateContent):
     """A template to create as a form; `subjects` and `file` may stand several times."""
+
+    model_config = ConfigDict(json_schema_extra=_without_nulls)
 
     file: Annotated[Files, Field(max_length=MAX_FILES)] = Field(default_factory=list)
 

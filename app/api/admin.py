@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPBearer
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
@@ -24,9 +24,12 @@ from app.errors import (
 from app.policies.breaker import Breakers
 from app.policies.cache.protocol import Cache
 from app.telemetry.observer import TelemetryObserver
+from app.tenants.models import Identifier
 from app.upstream.document import DriftKind
 
 _PATH_LENGTH = 200
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 
 admin_token = HTTPBearer(scheme_name="admin_token", description="The operators' token.", auto_error=False)
 
@@ -71,8 +74,8 @@ class Purge(RequestModel):
         json_schema_extra={"examples": [{}, {"tenant": "acme"}, {"tenant": "acme", "tag": "lists"}]}
     )
 
-    tenant: Annotated[str | None, Field(min_length=1, max_length=64)] = None
-    tag: Annotated[str | None, Field(min_length=1, max_length=64, description="Needs a tenant.")] = None
+    tenant: Identifier | None = None
+    tag: Annotated[Tag | None, Field(description="Needs a tenant.")] = None
 
     @model_validator(mode="after")
     def _tag_of_a_tenant(self) -> "Purge":

@@ -34,7 +34,7 @@ class Scope(StrEnum):
 
 
 _UNUSABLE = re.compile(r"[\x00-\x20\x7f-\xa0]")
-_BASE_URL = r"^[hH][tT][tT][pP][sS]?://[^\u0000-\u0020\u007f-\u00a0/?#@\\:\[\]]+(:[0-9]{1,5})?(/[^\u0000-\u0020\u007f-\u00a0?#]*)?$"
+_BASE_URL = r"^[hH][tT][tT][pP][sS]?://([^\u0000-\u0020\u007f-\u00a0/?#@\\:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\u0000-\u0020\u007f-\u00a0?#]*)?$"
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 

@@ -54,7 +54,11 @@ async def test_an_id_is_given_once(admin: httpx2.AsyncClient) -> None:
         ({"scopes": []}, "/scopes"),
         ({"scopes": ["everything"]}, "/scopes/0"),
         ({"expires_at": "2027-01-01T00:00:00"}, "/expires_at"),
+        ({"expires_at": 5}, "/expires_at"),
+        ({"requests_per_minute": "5"}, "/requests_per_minute"),
         ({"networks": ["10.0.0.300/8"]}, "/networks/0"),
+        ({"networks": [False]}, "/networks/0"),
+        ({"networks": [167772160]}, "/networks/0"),
         ({"sha256": "0" * 64}, "/sha256"),
     ],
 )

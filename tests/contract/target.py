@@ -14,6 +14,8 @@ from app.sandbox.seed import MAILBOX_PASSWORD
 from tests.support.gateways import running_gateway
 
 TENANT = "fuzzed"
+SENDER = f"news@{TENANT}.example"
+"""The mailbox that may send by the tenant's relay."""
 _NEVER = 1_000_000_000
 _SETTINGS: Mapping[str, object] = {
     "LOG_LEVEL": "WARNING",
@@ -85,7 +87,7 @@ async def _add_tenant(url: str, token: str, account: Account, sandbox: Sandbox) 
 
 
 def _tenant(account: Account, sandbox: Sandbox) -> dict[str, Any]:
-    relay = {"host": "127.0.0.1", "port": sandbox.smtp_port, "username": f"news@{TENANT}.example"}
+    relay = {"host": "127.0.0.1", "port": sandbox.smtp_port, "username": SENDER}
     return {
         "id": TENANT,
         "name": "Fuzzed",

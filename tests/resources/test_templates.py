@@ -147,6 +147,7 @@ class TestCreateFromJson:
             ({"attachments": [attachment("a\r\nb")]}, "/attachments/0/filename"),
             ({"attachments": [attachment('a"b')]}, "/attachments/0/filename"),
             ({"attachments": [attachment("..")]}, "/attachments/0/filename"),
+            ({"attachments": [attachment(". ..")]}, "/attachments/0/filename"),
             ({"attachments": [{"filename": "a.pdf"}]}, "/attachments/0/content_base64"),
             ({"attachments": [attachment()] * 21}, "/attachments"),
         ],

@@ -1,7 +1,5 @@
 """Field types that public models share, each refusing what would not survive the way to the platform and back."""
 
-import base64
-import binascii
 import re
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -17,7 +15,6 @@ from pydantic import (
     JsonValue,
     SecretStr,
     StringConstraints,
-    WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
@@ -27,13 +24,17 @@ from app.api.patterns import described
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _LONGEST_PASSWORD = 128
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _MOMENT = re.compile(r"[0-9-]{10}[Tt][0-9:]{8}(?:\.[0-9]+)?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})?")
 
 
-def _single_line(value: str) -> str:
+def single_line(value: str) -> str:
+    """Return a text without line breaks or control characters.
+
+    Raises:
+        PydanticCustomError: it has some.
+    """
     if _CONTROL.search(value):
         raise PydanticCustomError("control_character", "must not contain line breaks or control characters")
     return value
@@ -47,7 +48,7 @@ def _multi_line(value: str) -> str:
 
 def _secret_line(value: SecretStr) -> SecretStr:
     # The framework's own length errors tell how long the password is.
-    if not 1 <= len(_single_line(value.get_secret_value())) <= _LONGEST_PASSWORD:
+    if not 1 <= len(single_line(value.get_secret_value())) <= _LONGEST_PASSWORD:
         raise PydanticCustomError("password_length", "must have 1 to 128 characters")
     return value
 
@@ -110,32 +111,6 @@ def _parsed_date(value: str) -> date:
         raise PydanticCustomError("date_value", "is not a day of the calendar") from None
 
 
-def _file_name(value: str) -> str:
-    if not value.replace(".", "").strip() or "/" in value or "\\" in value:
-        raise PydanticCustomError("file_name", "must be a file name without a path")
-    return value
-
-
-def _unquoted(value: str) -> str:
-    # PHP takes the escape that multipart forms have for a quotation mark to be part of the name.
-    if '"' in value:
-        raise PydanticCustomError("file_name", 'must not contain "')
-    return value
-
-
-def _from_base64(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        decoded = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        decoded = None
-    # The library passes over padding that is more than needed.
-    if decoded is None or len(value) % 4:
-        raise PydanticCustomError("base64", "is not base64 (RFC 4648, section 4)")
-    return decoded
-
-
 def _moment(value: Any) -> Any:
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if not match:
@@ -156,13 +131,13 @@ def _parsed_moment(value: str) -> datetime:
     return moment
 
 
-Line = Annotated[str, AfterValidator(_single_line), described()]
+Line = Annotated[str, AfterValidator(single_line), described()]
 """Text without line breaks or control characters."""
 
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=255, strip_whitespace=True),
-    AfterValidator(_single_line),
+    AfterValidator(single_line),
     described(visible=""),
 ]
 """A name that people read: not empty, one line."""
@@ -170,12 +145,12 @@ Name = Annotated[
 HeaderText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=998, strip_whitespace=True),
-    AfterValidator(_single_line),
+    AfterValidator(single_line),
     described(visible=""),
 ]
 """One line that is not empty, as long as a line of e-mail may be (RFC 5322, section 2.1.1)."""
 
-ShortText = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line), described()]
+ShortText = Annotated[str, StringConstraints(max_length=255), AfterValidator(single_line), described()]
 """One line of text, possibly empty."""
 
 LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_multi_line), described(lines=True)]
@@ -183,25 +158,6 @@ DocumentText = Annotated[
     str, StringConstraints(max_length=2 * 1024 * 1024), AfterValidator(_multi_line), described(lines=True)
 ]
 """A whole document, HTML or plain."""
-
-FileName = Annotated[
-    str,
-    StringConstraints(max_length=255),
-    AfterValidator(_single_line),
-    AfterValidator(_file_name),
-    described(without=r"/\\", visible="."),
-]
-"""A file's name in any script, without a path."""
-
-UploadName = Annotated[FileName, AfterValidator(_unquoted), described(without=r'/\\"', visible=".")]
-"""A file's name as it goes to the platform."""
-
-Base64 = Annotated[
-    bytes,
-    BeforeValidator(_from_base64),
-    WithJsonSchema({"type": "string", "contentEncoding": "base64", "pattern": _BASE64}),
-]
-"""Bytes, which JSON carries as base64."""
 
 EmailAddress = Annotated[
     str,

@@ -7,10 +7,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.contact_rows import Cell
+from app.api.files import Base64, FileName, UploadName
 from app.api.types import (
-    Base64,
     DocumentText,
-    FileName,
     HeaderText,
     Id,
     Line,
@@ -18,7 +17,6 @@ from app.api.types import (
     Name,
     Password,
     ShortText,
-    UploadName,
 )
 from app.resources.console.schemas import WebAddress
 from app.resources.templates.schemas import Html, Subjects
@@ -51,7 +49,7 @@ def accepts(adapter: TypeAdapter[Any], value: Any) -> bool:
 
 def documents(schema: dict[str, Any], value: str) -> bool:
     # To Python alone, `$` may stand before a last line break.
-    pattern = schema.get("pattern", "").replace("$", r"\Z")
+    pattern = re.sub(r"\$$", r"\\Z", schema.get("pattern", ""))
     return bool(re.search(pattern, value)) and len(value) >= schema.get("minLength", 0)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.types import UploadName
+from app.api.files import UploadName
 from app.sandbox import Account, Sandbox
 from app.tenants.models import Scope
 from app.upstream.multipart import File, write_multipart

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from app.api.contact_rows import CONTACT_EXAMPLE, ContactRow
-from app.api.types import PublicModel, RequestModel, UploadName
+from app.api.files import UploadName
+from app.api.types import PublicModel, RequestModel
 
 OnInvalid = Literal["reject", "skip"]
 

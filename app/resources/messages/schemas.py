@@ -16,12 +16,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.api.files import Base64, FileName
 from app.api.types import (
-    Base64,
     DocumentText,
     EmailAddress,
     Example,
-    FileName,
     HeaderText,
     Name,
     PublicModel,

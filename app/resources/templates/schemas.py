@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from app.api.files import Base64, UploadName
 from app.api.patterns import described
-from app.api.types import Base64, Changes, DocumentText, Example, Name, PublicModel, RequestModel, UploadName
+from app.api.types import Changes, DocumentText, Example, Name, PublicModel, RequestModel
 
 MAX_FILES = 20
 Encoding = Literal["base64", "quoted-printable"]

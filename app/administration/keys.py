@@ -11,10 +11,11 @@ from app.administration.routing import admin_router
 from app.administration.schemas import KeyView, NewKeyView
 from app.api.pagination import Page, PageRequestDep, pagination
 from app.api.responses import answer, created, page
+from app.tenants.models import Identifier
 
 router = admin_router("/tenants/{tenant_id}/keys")
 
-KeyId = Annotated[str, Path(description="The key's id.", examples=["web"], max_length=64)]
+KeyId = Annotated[Identifier, Path(description="The key's id.", examples=["web"])]
 
 
 @router.get("", summary="List keys", response_model=Page[KeyView])

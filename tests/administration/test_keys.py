@@ -67,6 +67,11 @@ async def test_nonsense_is_refused_by_field(admin: httpx2.AsyncClient, change: d
     assert {field.removesuffix("/0") for field in refused_fields(response)} == {pointer.removesuffix("/0")}
 
 
+async def test_what_can_be_no_id_is_refused(admin: httpx2.AsyncClient) -> None:
+    assert refused_fields(await admin.delete(f"{KEYS}/%00")) == {"key_id"}
+    assert refused_fields(await admin.get("/admin/v1/tenants/%00/keys")) == {"tenant_id"}
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", ""), ("DELETE", "/web")])
 async def test_of_a_tenant_that_is_not_there(admin: httpx2.AsyncClient, method: str, path: str) -> None:
     body = {"scopes": ["read"]} if method == "POST" else None

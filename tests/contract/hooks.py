@@ -3,6 +3,7 @@
 No module here imports this one: what it registers holds for a whole process.
 """
 
+import os
 import re
 from itertools import count
 from typing import Any
@@ -13,7 +14,7 @@ from schemathesis.core.failures import Failure
 from tests.contract.target import SENDER
 
 _KEY = re.compile("[!-~]{1,255}")
-_KEYS = count()
+_NUMBERS = count()
 _ROWS = ("application/x-ndjson", "text/csv")
 """Media types of which a schema says no more than that they are text."""
 _BEYOND_SCHEMAS = frozenset(
@@ -60,12 +61,32 @@ class RefusedAlthoughValid(Failure):
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
-    """Give valid requests an idempotency key of their own and a sender whom the relay knows, to get further."""
+    """Have valid requests name what is there, so that they get further than to a refusal."""
+    number = next(_NUMBERS)
     if _KEY.fullmatch(str(case.headers.get("Idempotency-Key", ""))):
-        case.headers["Idempotency-Key"] = f"key-{next(_KEYS)}"
-    if case.path == "/v1/messages" and case.meta is not None and case.meta.generation.mode.is_positive:
-        message: Any = case.body
-        message["from"]["email"] = SENDER
+        # A repeated key says nothing new.
+        case.headers["Idempotency-Key"] = f"key-{number}"
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    body: Any = case.body
+    if case.path == "/v1/messages":
+        body["from"]["email"] = SENDER
+    if case.path == "/v1/campaigns" and case.method == "POST" and number % 2:
+        body |= {"template_ids": [_known("template_id")], "list_id": _known("list_id")}
+        body |= {"sender": {"type": "any"}, "schedule": {"mode": "hold"}}
+
+
+@schemathesis.hook
+def map_path_parameters(context: schemathesis.HookContext, path_parameters: dict[str, Any]) -> dict[str, Any]:
+    """Put the customer who is there in the place of those who might be."""
+    given = path_parameters.get("customer_id")
+    if isinstance(given, int) and 0 < given < 2**53:
+        path_parameters["customer_id"] = _known("customer_id")
+    return path_parameters
+
+
+def _known(name: str) -> int:
+    return int(os.environ[f"FUZZED_{name.upper()}"])
 
 
 @schemathesis.check

@@ -71,4 +71,5 @@ def _environment(target: Target) -> dict[str, str]:
     # What measures coverage would slow it down for nothing: only the gateway runs code of ours.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     credentials = {"FUZZED_KEY": target.key, "FUZZED_ADMIN_TOKEN": target.admin_token}
-    return {**kept, **credentials, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    known = {f"FUZZED_{name.upper()}": str(number) for name, number in target.known.items()}
+    return {**kept, **credentials, **known, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}

@@ -14,6 +14,7 @@ from app.sandbox.seed import MAILBOX_PASSWORD
 from tests.support.gateways import running_gateway
 
 TENANT = "fuzzed"
+CUSTOMER = "customer"
 SENDER = f"news@{TENANT}.example"
 """The mailbox that may send by the tenant's relay."""
 _NEVER = 1_000_000_000
@@ -42,39 +43,52 @@ class Target:
         admin_token: the operators' token.
         key: the tenant's API key, with every scope.
         log: the file in which the gateway's log is.
+        known: ids of what is there from the beginning, by the names of the parameters that take them.
     """
 
     url: str
     admin_token: str = field(repr=False)
     key: str = field(repr=False)
     log: Path
+    known: Mapping[str, int]
 
 
 @asynccontextmanager
-async def fuzzed_gateway(folder: Path) -> AsyncIterator[Target]:
+async def fuzzed_gateway(folder: Path, **settings: object) -> AsyncIterator[Target]:
     """Run a gateway whose state is all its own.
 
     Args:
-        folder: an empty folder, where it keeps its database and its log.
+        folder: an empty folder, where it keeps its log and, if no other is set, its database.
+        settings: further settings, by the names of their environment variables without the prefix.
     """
     # A manager, so that the endpoints of sub-accounts answer; like every account it has lists and campaigns of its own.
     account = Account(TENANT, secrets.token_hex(8), role="manager", seeded=True)
-    customer = Account("customer", secrets.token_hex(8), seeded=True)
+    customer = Account(CUSTOMER, secrets.token_hex(8), seeded=True)
     sandbox = Sandbox([account, customer], smtp=True)
     await sandbox.start()
     try:
         token = secrets.token_hex(32)
         settings = {
             **_SETTINGS,
+            **settings,
             "ADMIN_TOKEN": token,
             "DATA_DIR": folder,
             "AUDIT_LOG": folder / "audit.log",
         }
         async with running_gateway(folder, settings) as gateway:
             key = await _add_tenant(gateway.url, token, account, sandbox)
-            yield Target(gateway.url, token, key, folder / "log")
+            yield Target(gateway.url, token, key, folder / "log", _known(sandbox))
     finally:
         await sandbox.stop()
+
+
+def _known(sandbox: Sandbox) -> Mapping[str, int]:
+    own = sandbox.state(TENANT)
+    return {
+        "customer_id": sandbox.state(CUSTOMER).customer_id,
+        "list_id": min(own.lists),
+        "template_id": min(own.templates),
+    }
 
 
 async def _add_tenant(url: str, token: str, account: Account, sandbox: Sandbox) -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from app.api.deps import (
@@ -37,6 +37,7 @@ from app.resources.campaigns.timing import plan
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Campaigns"])
 
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 StatusCode = Annotated[int, Field(ge=-5, le=4), DIGITS]
 
 _EDIT_WAIT = 30.0
@@ -94,7 +95,9 @@ async def create_campaign(
     **documents(operations.FIND, summary="Find out whether a campaign was sent", response_model=SendAttempt),
 )
 async def get_send_attempt(
-    idempotency_key: Annotated[str, Path(description="The key of the request that sent it.", examples=["3f0c4f6e"])],
+    idempotency_key: Annotated[
+        IdempotencyKey, Path(description="The key of the request that sent it.", examples=["3f0c4f6e"])
+    ],
     creator: CreatorDep,
     sends: SendsDep,
     caller: Reader,

@@ -238,6 +238,15 @@ class TestCreateFromForm:
         names = [f"{number}.pdf" for number in range(21)]
         problem(await offline.post(PATH, data=SPRING, files=upload(*names)), 400, MALFORMED)
 
+    async def test_takes_as_many_subjects_as_json_does(
+        self, client: httpx2.AsyncClient, offline: httpx2.AsyncClient
+    ) -> None:
+        form = {**SPRING, "encoding": "base64", "subjects": [f"subject {number}" for number in range(100)]}
+        response = await client.post(PATH, data=form, files=upload("a.pdf"))
+        assert response.json()["subjects"] == form["subjects"]
+        form["subjects"] = [*form["subjects"], "one too many"]
+        assert refused_fields(await offline.post(PATH, data=form, files=upload("a.pdf"))) == {"/subjects"}
+
 
 class TestMediaTypes:
     @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from app.api.patterns import described
 from app.api.types import Changes, DocumentText, Example, Name, PublicModel, RequestModel
 
 MAX_FILES = 20
+MAX_SUBJECTS = 100
 Encoding = Literal["base64", "quoted-printable"]
 
 _PLAIN = "What is shown where HTML cannot be."
@@ -37,7 +38,7 @@ def _not_blank(value: str) -> str:
 
 Subjects = Annotated[
     list[Annotated[Name, AfterValidator(_unbarred), described(without="|", visible="")]],
-    Field(min_length=1, max_length=100, description="One subject or several."),
+    Field(min_length=1, max_length=MAX_SUBJECTS, description="One subject or several."),
 ]
 Visible = Annotated[DocumentText, AfterValidator(_not_blank), described(lines=True, visible="")]
 Html = Annotated[Visible, Field(description="The message.")]

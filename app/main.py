@@ -13,17 +13,13 @@ from starlette.exceptions import HTTPException
 
 from app import administration
 from app.api import admin, handlers, service
-from app.api.audit import AuditMiddleware
 from app.api.deps import check_request
+from app.api.entrance.application import GatewayApplication
+from app.api.entrance.shortcut import KnownReads, Shortcut
 from app.api.idempotency.middleware import IdempotencyMiddleware
-from app.api.known import KnownReads, KnownReadsMiddleware
-from app.api.limits import LoadSheddingMiddleware, RateLimitMiddleware
-from app.api.middleware import AuthenticationMiddleware, BodyLimitMiddleware, RequestContextMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.api.readiness import Readiness
-from app.api.security.bodies import RequestBodyMiddleware
-from app.api.security.cors import CrossOriginMiddleware
 from app.errors import GatewayError
 from app.gateway.clock import PlatformClock
 from app.gateway.places import Places
@@ -38,23 +34,26 @@ from app.resources.imports.limits import ImportLimits
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
+from app.telemetry.requests import RequestTelemetry
+from app.telemetry.sampling import Pulse
+from app.telemetry.workers import Workers
 from app.tenants.fingerprints import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
+from app.wiring.entrance import build_entrance
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.keys import build_master_keys
 from app.wiring.policies import build_policies
 from app.wiring.security import (
-    build_addresses,
     build_admin_credential,
-    build_audit,
     build_authenticator,
     build_destinations,
     build_keys_document,
 )
 from app.wiring.state import build_state
 from app.wiring.storage import build_storage
+from app.wiring.telemetry import build_tracing, watch
 
 _RESUMABLE = frozenset({("POST", "/v1/campaigns")})
 """Endpoints that find out from the journal of sends what became of an earlier request with the same key."""
@@ -67,6 +66,7 @@ def create_app(
     transport: httpx2.AsyncBaseTransport | None = None,
     journal: Journal | None = None,
     now: Callable[[], datetime] | None = None,
+    workers: Workers | None = None,
 ) -> FastAPI:
     """Build the gateway.
 
@@ -76,6 +76,7 @@ def create_app(
         transport: the upstream transport, instead of a connection pool.
         journal: the journal of sends, instead of the one in the settings' database.
         now: returns the current time as an aware datetime, instead of the system's clock.
+        workers: the processes that serve together with this one.
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
@@ -83,7 +84,8 @@ def create_app(
         app.database.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
     """
     destinations = build_destinations(settings)
-    metrics = Metrics()
+    metrics = Metrics(tenants=settings.metrics_tenants, workers=workers)
+    tracing = build_tracing(settings)
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
     master_keys = build_master_keys(settings)
     storage = build_storage(settings, master_keys, clock, destinations=destinations, tenants=tenants, journal=journal)
@@ -107,6 +109,8 @@ def create_app(
         lifetimes=settings.cache_lifetimes,
         now=clock.now,
     )
+    shedder = Shedder(settings.max_requests)
+    watch(metrics, shedder, policies.bulkheads, state)
     token_keys = build_keys_document(settings, destinations)
     readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
@@ -117,12 +121,29 @@ def create_app(
             stack.push_async_callback(submitter.aclose)
             if token_keys is not None:
                 stack.push_async_callback(token_keys.aclose)
+            if tracing is not None:
+                await stack.enter_async_context(tracing.running())
             for part in (storage, state):
                 await stack.enter_async_context(part.running())
+            await stack.enter_async_context(Pulse(metrics).running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
-    app = FastAPI(
+    known = KnownReads()
+    entrance = build_entrance(
+        settings,
+        authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
+        limiter=state.limiter,
+        shortcut=Shortcut(known, reading),
+        shedder=shedder,
+        telemetry=RequestTelemetry(metrics, tracing),
+        observer=observer,
+        metrics=metrics,
+        master_key=master_key,
+        clock=clock,
+    )
+    app = GatewayApplication(
+        entrance,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -131,8 +152,9 @@ def create_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # The framework's own, which reads the environment and knows nothing of what must stay secret.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    known = KnownReads()
     _publish(
         app,
         readiness=readiness,
@@ -156,26 +178,7 @@ def create_app(
         destinations=destinations,
         admin_credential=build_admin_credential(settings, metrics),
     )
-    # The last one added is the outermost.
-    app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE)
-    app.add_middleware(KnownReadsMiddleware, known=known, reading=reading)
-    app.add_middleware(RequestBodyMiddleware, patience=settings.body_timeout)
-    app.add_middleware(RateLimitMiddleware, limiter=state.limiter)
-    app.add_middleware(
-        AuthenticationMiddleware,
-        authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
-    )
-    app.add_middleware(
-        BodyLimitMiddleware,
-        max_bytes=settings.max_body_bytes,
-        exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
-    )
-    app.add_middleware(LoadSheddingMiddleware, shedder=Shedder(settings.max_requests))
-    app.add_middleware(RequestContextMiddleware, metrics=metrics, addresses=build_addresses(settings))
-    if settings.cors_origins:
-        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins.split(","))
-    if audit := build_audit(settings, metrics, master_key):
-        app.add_middleware(AuditMiddleware, **audit, now=clock.utc)
+    app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE, observer=observer)
     _route(app)
     return app
 

@@ -4,7 +4,7 @@ import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, IPvAnyNetwork, SecretStr
@@ -20,6 +20,8 @@ _DATABASES = ("sqlite:///", "postgresql://")
 _ORIGIN = re.compile(
     r"(?:http(?!.*:80$)|https(?!.*:443$))://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[1-9][0-9]{0,4})?"
 )
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_VISIBLE = re.compile(r"[\x20-\x7e]+")
 _ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 
@@ -101,6 +103,28 @@ def _algorithms(value: str) -> str:
     return value
 
 
+def _otlp_endpoint(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an absolute http or https URL")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must not carry credentials, a query or a fragment; OTLP_HEADERS is for credentials")
+    return value
+
+
+def _otlp_headers(value: SecretStr) -> SecretStr:
+    fields = header_fields(value.get_secret_value())
+    if not all(_TOKEN.fullmatch(name) and _VISIBLE.fullmatch(text) for name, text in fields.items()):
+        raise ValueError("must be headers like name=value, with commas between and values encoded as in URLs")
+    return value
+
+
+def header_fields(text: str) -> dict[str, str]:
+    """Read headers written as OpenTelemetry does: `name=value`, with commas between and values encoded as in URLs."""
+    pairs = (part.partition("=") for part in text.split(",") if part.strip())
+    return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+
+
 TimeZone = Annotated[str, AfterValidator(_zone)]
 TenantsUrl = Annotated[str, AfterValidator(_tenants_url)]
 StateUrl = Annotated[SecretStr, AfterValidator(_state_url)]
@@ -110,6 +134,8 @@ MasterKeyFile = Annotated[Path, AfterValidator(_master_key_file)]
 CertificatesFile = Annotated[FilePath, AfterValidator(_ca_file)]
 Origins = Annotated[str, AfterValidator(_origins)]
 AuditLog = Annotated[str, AfterValidator(_audit_log)]
+OtlpEndpoint = Annotated[str, AfterValidator(_otlp_endpoint)]
+OtlpHeaders = Annotated[SecretStr, AfterValidator(_otlp_headers)]
 JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
 Algorithms = Annotated[str, AfterValidator(_algorithms)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)]

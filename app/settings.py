@@ -19,10 +19,13 @@ from app.setting_types import (
     MasterKeyText,
     Networks,
     Origins,
+    OtlpEndpoint,
+    OtlpHeaders,
     Seconds,
     StateUrl,
     TenantsUrl,
     TimeZone,
+    header_fields,
 )
 from app.tenants.models import Lifetimes
 
@@ -118,6 +121,20 @@ class Settings(BaseSettings):
         " long as the process without one.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level.")
+    metrics_tenants: int = Field(
+        50, ge=0, le=1000, description="Tenants that have metrics of their own, the first ones seen; others share some."
+    )
+    otlp_endpoint: OtlpEndpoint | None = Field(
+        None,
+        description="Where traces go by OTLP (http/protobuf): a collector's URL without `/v1/traces`; by default"
+        " nowhere.",
+    )
+    otlp_headers: OtlpHeaders | None = Field(
+        None, description="Headers that it wants, like `authorization=Bearer%20…`, with commas between."
+    )
+    trace_sampling: float = Field(
+        1.0, ge=0, le=1, description="Share of the requests that are traced, of those whose `traceparent` does not say."
+    )
     upstream_timezone: TimeZone = Field("Asia/Shanghai", description="Zone of the platform's local times.")
     allowed_upstreams: Networks | None = Field(
         None,
@@ -230,6 +247,10 @@ class Settings(BaseSettings):
         if any(given) and not all(given):
             raise ValueError("JWT_ISSUER, JWT_AUDIENCE and JWT_JWKS_URL are needed together")
         return self
+
+    def otlp_header_fields(self) -> dict[str, str]:
+        """Return the headers of what is sent to the collector; they are secret."""
+        return header_fields(self.otlp_headers.get_secret_value()) if self.otlp_headers else {}
 
     @property
     def shares_state(self) -> bool:

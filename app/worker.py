@@ -7,13 +7,14 @@ from fastapi import FastAPI
 from app.main import create_app
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
+from app.telemetry.workers import join_workers
 
 
 def application() -> FastAPI:
     """Build the gateway as the environment says, in a process of its own."""
     settings = Settings()
     configure_logging(settings.log_level)
-    app = create_app(settings)
+    app = create_app(settings, workers=join_workers())
     settle_memory()
     return app
 

@@ -39,7 +39,7 @@ async def repository_of(request: Request) -> AsyncIterator[TenantRepository]:
         raise StateUnavailable("The database cannot be used; whether the change was made is not known.") from None
 
 
-def prober(request: Request) -> Prober:
+async def prober(request: Request) -> Prober:
     """Give what tries logins."""
     return Prober(request.app.state.gateway, request.state.context)
 

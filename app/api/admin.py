@@ -34,7 +34,7 @@ Tag = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 admin_token = HTTPBearer(scheme_name="admin_token", description="The operators' token.", auto_error=False)
 
 
-def administrator(request: Request, _token: Annotated[object, Security(admin_token)]) -> None:
+async def administrator(request: Request, _token: Annotated[object, Security(admin_token)]) -> None:
     """Check the operators' token.
 
     Raises:

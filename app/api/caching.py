@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -63,16 +64,24 @@ def cached_message(served: Served, if_none_match: str | None) -> tuple[int, RawH
     """
     answer = served.answer
     headers = [
-        (b"etag", answer.etag.encode("ascii")),
-        (b"cache-control", b"private, no-cache, max-age=%d" % answer.windows.fresh),
+        *_lasting_headers(answer.etag, answer.windows.fresh, answer.headers),
         (b"age", b"%d" % served.age),
-        _VARY,
         (b"cache-status", _cache_status(served).encode("ascii")),
-        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers),
     ]
     if if_none_match is not None and matches(if_none_match, answer.etag):
         return 304, headers, b""
     return 200, [*headers, _JSON, (b"content-length", b"%d" % len(answer.body))], answer.body
+
+
+@lru_cache(maxsize=10_000)
+def _lasting_headers(etag: str, fresh: float, headers: tuple[tuple[str, str], ...]) -> RawHeaders:
+    """Write those headers of an answer that stay the same as long as it is kept."""
+    return [
+        (b"etag", etag.encode("ascii")),
+        (b"cache-control", b"private, no-cache, max-age=%d" % fresh),
+        _VARY,
+        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers),
+    ]
 
 
 def _cache_status(served: Served) -> str:

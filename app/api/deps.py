@@ -32,7 +32,7 @@ bearer = HTTPBearer(scheme_name="bearer", description="Your API key.", auto_erro
 api_key = APIKeyHeader(name="X-API-Key", scheme_name="api_key", description="Your API key.", auto_error=False)
 
 
-def authorized(
+async def authorized(
     request: Request,
     scopes: SecurityScopes,
     _bearer: Annotated[object, Depends(bearer)],
@@ -59,7 +59,7 @@ def require(caller: Caller, *scopes: str) -> None:
         raise InsufficientScope(f"This needs a key with the scope `{missing[0]}`.")
 
 
-def writer_or_sender(caller: Annotated[Caller, Security(authorized)]) -> Caller:
+async def writer_or_sender(caller: Annotated[Caller, Security(authorized)]) -> Caller:
     """Return a caller who may change something; what exactly, the endpoint decides by `require`.
 
     Raises:
@@ -76,7 +76,7 @@ Sender = Annotated[Caller, Security(authorized, scopes=["send"])]
 WriterOrSender = Annotated[Caller, Depends(writer_or_sender)]
 
 
-def manager(caller: Annotated[Caller, Security(authorized, scopes=["manage"])]) -> Caller:
+async def manager(caller: Annotated[Caller, Security(authorized, scopes=["manage"])]) -> Caller:
     """Return a caller who may act for sub-accounts.
 
     Raises:
@@ -90,13 +90,13 @@ def manager(caller: Annotated[Caller, Security(authorized, scopes=["manage"])]) 
 Manager = Annotated[Caller, Depends(manager)]
 
 
-def gateway(request: Request) -> Gateway:
+async def gateway(request: Request) -> Gateway:
     """Return the application's gateway."""
     found: Gateway = request.app.state.gateway
     return found
 
 
-def platform_clock(request: Request) -> PlatformClock:
+async def platform_clock(request: Request) -> PlatformClock:
     """Return the platform's clock."""
     found: PlatformClock = request.app.state.platform_clock
     return found
@@ -105,7 +105,7 @@ def platform_clock(request: Request) -> PlatformClock:
 PlatformClockDep = Annotated[PlatformClock, Depends(platform_clock)]
 
 
-def locks(request: Request) -> NamedLocks:
+async def locks(request: Request) -> NamedLocks:
     """Return the application's locks."""
     found: NamedLocks = request.app.state.locks
     return found
@@ -114,7 +114,7 @@ def locks(request: Request) -> NamedLocks:
 LocksDep = Annotated[NamedLocks, Depends(locks)]
 
 
-def sends(request: Request) -> Sends:
+async def sends(request: Request) -> Sends:
     """Return what journals sends."""
     found: Sends = request.app.state.sends
     return found
@@ -124,7 +124,7 @@ SendsDep = Annotated[Sends, Depends(sends)]
 GatewayDep = Annotated[Gateway, Depends(gateway)]
 
 
-def submitter(request: Request) -> Submitter:
+async def submitter(request: Request) -> Submitter:
     """Return what hands messages to the tenants' SMTP relays."""
     found: Submitter = request.app.state.submitter
     return found
@@ -133,7 +133,7 @@ def submitter(request: Request) -> Submitter:
 SubmitterDep = Annotated[Submitter, Depends(submitter)]
 
 
-def check_request(request: Request) -> None:
+async def check_request(request: Request) -> None:
     """Refuse query parameters no endpoint declares, and representations it neither takes nor gives.
 
     Raises:

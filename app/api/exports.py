@@ -74,7 +74,7 @@ class ExportOutput:
         return GzipTable(table) if self.gzip else table
 
 
-def export_output(request: Request, raw_cells: RawCells = False) -> ExportOutput:
+async def export_output(request: Request, raw_cells: RawCells = False) -> ExportOutput:
     """Negotiate (RFC 9110, section 12); that something will do has been checked with the rest of the request."""
     media_type = preferred(accept_header(request.headers), MEDIA_TYPES) or JSON
     gzip = prefers_gzip(",".join(request.headers.getlist("accept-encoding")))

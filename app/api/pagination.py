@@ -59,7 +59,7 @@ class PageRequest(BaseModel):
     page_size: int = 50
 
 
-def page_request(
+async def page_request(
     page: Annotated[int, Query(ge=1, le=1_000_000_000, description="Page number, from 1."), DIGITS] = 1,
     page_size: Annotated[int, Query(ge=1, le=500, description="Items a page."), DIGITS] = 50,
 ) -> PageRequest:

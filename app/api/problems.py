@@ -100,6 +100,11 @@ def problem_response(error: GatewayError, *, path: str, request_id: str) -> Resp
     return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def internal_error() -> InternalError:
+    """Return the error for what should not have happened."""
+    return InternalError("The gateway failed; the request id finds the cause in its log.")
+
+
 async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request with an error before it reaches any endpoint."""
     context = scope["state"]["context"]

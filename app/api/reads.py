@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.caching import RawHeaders, cached_message, directives_of
 from app.api.deps import Manager, Reader
-from app.api.known import KnownReads
+from app.api.entrance.shortcut import KnownReads
 from app.api.pagination import Page, link_header
 from app.gateway.context import Caller
 from app.gateway.operation import In, Operation
@@ -80,12 +80,12 @@ class RawResponse(Response):
         await send({"type": "http.response.body", "body": self.body})
 
 
-def reads(request: Request, caller: Reader) -> Reads:
+async def reads(request: Request, caller: Reader) -> Reads:
     """Return what answers the reads of a caller who may read."""
     return Reads(request, caller)
 
 
-def manager_reads(request: Request, caller: Manager) -> Reads:
+async def manager_reads(request: Request, caller: Manager) -> Reads:
     """Return what answers the reads of a caller who may act for sub-accounts."""
     return Reads(request, caller)
 

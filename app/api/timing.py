@@ -3,22 +3,21 @@
 import asyncio
 import re
 
-from starlette.datastructures import Headers
-
+from app.api.entrance.head import RequestHead
 from app.errors import MalformedRequest
 from app.gateway.context import RequestContext
 
-_SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
+_SECONDS = re.compile(rb"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 _LISTED = 10
 
 
-def set_deadline(context: RequestContext, headers: Headers) -> None:
+def set_deadline(context: RequestContext, head: RequestHead) -> None:
     """Note how long the client is willing to wait, if it says so in `Request-Timeout`, in seconds.
 
     Raises:
         MalformedRequest: the header is no positive number of seconds.
     """
-    given = headers.get("request-timeout")
+    given = head.get(b"request-timeout")
     if given is None:
         return
     seconds = float(given) if _SECONDS.fullmatch(given.strip()) else 0.0

@@ -4,12 +4,14 @@ import os
 import signal
 import sys
 
+from app.cli.doctor import doctor
 from app.cli.keys import keys
 from app.cli.service import app
 from app.cli.tenants import tenants
 
 __all__ = ["app", "main"]
 
+app.command()(doctor)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 

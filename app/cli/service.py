@@ -16,6 +16,7 @@ from app.journal.memory import MemoryJournal
 from app.main import create_app
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
+from app.telemetry.workers import counting_in_files
 from app.tenants.document import TenantsFileError
 from app.tenants.memory import MemoryTenantStore
 from app.wiring.security import build_protocol
@@ -59,7 +60,8 @@ def serve(
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
     if workers > 1:
-        uvicorn.run("app.worker:application", factory=True, workers=workers, **options)
+        with counting_in_files():
+            uvicorn.run("app.worker:application", factory=True, workers=workers, **options)
     else:
         settle_memory()
         uvicorn.run(application, **options)

@@ -10,10 +10,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from app.errors import GatewayError, UpstreamCredentialsRejected, UpstreamUnavailable
-from app.gateway.context import Caller, UpstreamCall
+from app.gateway.context import Caller, CallTrace, RequestContext, UpstreamCall
 from app.gateway.failures import Called
 from app.gateway.gates import breaker_open, campaigns_spent, login_paused, no_slot
 from app.gateway.judgement import is_repeatable, may_repeat, verdict, wait_hint
@@ -24,7 +25,6 @@ from app.policies.credentials import CredentialGuard, CredentialsPaused
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.retry import Retrier
 from app.tenants.fingerprints import Fingerprints
-from app.upstream.document import Drift
 
 Result = TypeVar("Result")
 
@@ -34,13 +34,19 @@ _SHORTEST_TRY = 1.0
 
 
 class Observer(Protocol):
-    """Told of every exchange with the platform."""
+    """Told of every exchange with the platform, and of what comes before it."""
 
     def exchanged(self, call: UpstreamCall) -> None:
         """Called once an exchange has ended, well or badly."""
 
-    def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
-        """Called when a reply departed from the form that was expected."""
+    def waited(self, context: RequestContext, which: str, seconds: float) -> None:
+        """Called when a call has waited for a slot, the `tenant`'s or the `upstream`'s, whether or not it got one."""
+
+    def refused(self, context: RequestContext, reason: str) -> None:
+        """Called when a gate was closed: `login`, `tenant_slots`, `upstream_slots`, `breaker` or `campaigns`."""
+
+    def retrying(self, context: RequestContext, operation: str, outcome: str, seconds: float) -> None:
+        """Called when a try has ended in an error and there will be another one, after so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,7 @@ class Try:
         started: when it began, on the clock that durations are measured by.
         status: the HTTP status, once there is one.
         outcome: `ok`, or the code of the error it ended in.
+        trace: where it is told of, if the request is traced.
     """
 
     operation: str
@@ -103,6 +110,7 @@ class Try:
     started: float = field(default_factory=time.perf_counter)
     status: int | None = None
     outcome: str = "aborted"
+    trace: CallTrace | None = None
 
     def answered(self) -> None:
         """Tell the circuit breaker that the platform works, for a reply that is still to be passed on for long."""
@@ -135,12 +143,18 @@ class Attempts:
         Raises:
             GatewayError: the last try's.
         """
+
+        def waiting(error: Exception, seconds: float) -> None:
+            outcome = error.code if isinstance(error, GatewayError) else "aborted"
+            self._observer.retrying(caller.context, operation.name, outcome, seconds)
+
         return await self._retrier.run(
             once,
             upstream=caller.tenant.upstream.base_url,
             deadline=deadline.at,
             repeatable=lambda error: may_repeat(operation, error),
             wait_hint=wait_hint,
+            waiting=waiting,
         )
 
     @asynccontextmanager
@@ -153,13 +167,15 @@ class Attempts:
         async with AsyncExitStack() as passed:
             admission = await self._pass_gates(passed, operation, caller, deadline)
             tried = Try(operation.name, number, deadline.of_try(is_repeatable(operation), number), admission)
+            if caller.context.trace is not None:
+                tried.trace = caller.context.trace.calling(operation.name, number)
             with self._watching(tried, caller, deadline):
                 yield tried
 
     async def _pass_gates(
         self, passed: AsyncExitStack, operation: Called, caller: Caller, deadline: Deadline
     ) -> Admission:
-        gates, tenant = self._gates, caller.tenant
+        gates, tenant, context = self._gates, caller.tenant, caller.context
         try:
             gates.credentials.check(gates.fingerprints.of(tenant))
             await passed.enter_async_context(
@@ -169,14 +185,18 @@ class Attempts:
                     tenant_limit=tenant.limits.concurrency,
                     bulk=operation.deadline in _BULK,
                     deadline=deadline.at,
+                    waited=partial(self._observer.waited, context),
                 )
             )
             admission = passed.enter_context(gates.breakers.get(tenant.upstream.base_url).admit())
         except CredentialsPaused as paused:
+            self._observer.refused(context, "login")
             raise login_paused(operation, paused.retry_after) from None
         except Full as full:
+            self._observer.refused(context, f"{full.which}_slots")
             raise no_slot(full.which, full.retry_after) from None
         except BreakerOpen as opened:
+            self._observer.refused(context, "breaker")
             raise breaker_open(operation, opened.retry_after) from None
         if operation.counts_as_campaign:
             await self._take_campaign(passed, caller)
@@ -186,6 +206,7 @@ class Attempts:
         limit = caller.tenant.limits.campaigns_per_hour
         decision = await self._gates.campaigns.take(caller.tenant.id, limit)
         if not decision.allowed:
+            self._observer.refused(caller.context, "campaigns")
             raise campaigns_spent(limit, decision.retry_after)
         passed.push(self._giving_back(caller.tenant.id))
 
@@ -219,3 +240,5 @@ class Attempts:
             call = UpstreamCall(tried.operation, tried.outcome, tried.status, tried.seconds(), tried.number)
             caller.context.upstream_calls.append(call)
             self._observer.exchanged(call)
+            if tried.trace is not None:
+                tried.trace.ended(call)

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Protocol
 
-from app.gateway.attempts import Attempts, Deadline, Observer, Try
+from app.gateway.attempts import Attempts, Deadline, Try
 from app.gateway.context import Caller, RequestContext
 from app.gateway.failures import Called, check_status, transport_error, unusable
 from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, Out
@@ -14,10 +15,17 @@ from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
 from app.policies.cache.protocol import Cache
 from app.upstream.client import ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
-from app.upstream.document import Document
+from app.upstream.document import Document, Drift
 from app.upstream.envelope import Parameters, WireReply, WireRequest, address, secrets_of
 from app.upstream.exports import ExportReader
 from app.upstream.redaction import Redact, redactor
+
+
+class DriftObserver(Protocol):
+    """Told of replies that are not what they should be."""
+
+    def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
+        """Called when a reply departed from the form that was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Gateway:
         *,
         zone: tzinfo,
         waits: Waits,
-        observer: Observer,
+        observer: DriftObserver,
         export_limits: ExportLimits,
     ) -> None:
         self._client = client
@@ -154,7 +162,9 @@ class Gateway:
     ) -> AsyncIterator[RowStream]:
         document = Document("", None, self._zone, redact=_redact(export, parameters, caller))
         try:
-            async with self._client.stream(_wire(export, parameters, caller), self._timeouts(deadline.at)) as reply:
+            async with self._client.stream(
+                _wire(export, parameters, caller, tried), self._timeouts(deadline.at)
+            ) as reply:
                 tried.status = reply.status
                 check_status(export, reply.status, reply.headers)
                 reader = self._reader(export, reply.headers, document)
@@ -181,7 +191,7 @@ class Gateway:
         self, operation: Operation[In, Out], parameters: Parameters, caller: Caller, tried: Try
     ) -> WireReply:
         try:
-            return await self._client.send(_wire(operation, parameters, caller), self._timeouts(tried.deadline))
+            return await self._client.send(_wire(operation, parameters, caller, tried), self._timeouts(tried.deadline))
         except TransportFailure as failure:
             raise transport_error(operation, failure) from failure
         except ReplyTooLarge:
@@ -192,10 +202,14 @@ class Gateway:
             self._observer.drifted(operation, frozenset(document.drift))
 
 
-def _wire(operation: Called, parameters: Parameters, caller: Caller) -> WireRequest:
+def _wire(operation: Called, parameters: Parameters, caller: Caller, tried: Try) -> WireRequest:
     wire = address(operation.script, operation.do, parameters, caller.tenant.upstream)
     context = caller.context
-    return wire.with_headers({"X-Request-ID": context.request_id, "traceparent": context.traceparent})
+    traceparent = context.traceparent
+    if tried.trace is not None:
+        tried.trace.sent(wire.method, wire.url)
+        traceparent = tried.trace.traceparent
+    return wire.with_headers({"X-Request-ID": context.request_id, "traceparent": traceparent})
 
 
 def _redact(operation: Called, parameters: Parameters, caller: Caller) -> Redact:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from app.tenants.models import Scope, Tenant
 
@@ -25,6 +26,44 @@ class UpstreamCall:
     attempt: int = 1
 
 
+class CallTrace(Protocol):
+    """One exchange with the platform, as part of a request's trace."""
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context that the platform is sent."""
+
+    def sent(self, method: str, url: str) -> None:
+        """Called with what is sent, and where to; of the URL nothing beyond its path is kept."""
+
+    def ended(self, call: UpstreamCall) -> None:
+        """Called once the exchange has ended, well or badly."""
+
+
+class RequestTrace(Protocol):
+    """The trace of a request; requests that are not traced have none."""
+
+    def noted(self, event: str, **attributes: str | float) -> None:
+        """Called when something was decided."""
+
+    def spent(self, name: str, seconds: float, **attributes: str | float) -> None:
+        """Called when so much time has just been spent on something."""
+
+    def calling(self, operation: str, attempt: int) -> CallTrace:
+        """Called when an exchange with the platform begins."""
+
+    def finished(self, context: "RequestContext", method: str, route: str, status: int, aborted: str | None) -> None:
+        """Called when the request is over.
+
+        Args:
+            context: the request.
+            method: its method.
+            route: the path's template, or `unmatched`.
+            status: what it was answered with; 0 if it was not.
+            aborted: why the answer broke off, if it did.
+        """
+
+
 async def _nothing_to_remember() -> None:
     """Stand in where a request carries no idempotency key."""
 
@@ -46,6 +85,8 @@ class RequestContext:
         is_operator: whether the operators' token came with it.
         problem_code: the code of the problem it is answered with, if it is.
         audit_targets: what it concerns, beside what its path says.
+        cache_outcome: where the answer of a read came from, if it could have been kept.
+        trace: where what becomes of it is told; None where it is not traced.
     """
 
     request_id: str
@@ -59,10 +100,11 @@ class RequestContext:
     is_operator: bool = False
     problem_code: str | None = None
     audit_targets: dict[str, str] | None = None
+    cache_outcome: str | None = None
+    trace: RequestTrace | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """An authenticated caller: the tenant, and what the key it used may do.
 
     Args:

@@ -95,6 +95,7 @@ class Reading:
             raise UpstreamTimeout(
                 "The platform did not answer in the time that the request gives.", upstream=answer
             ) from None
+        caller.context.cache_outcome = served.outcome
         if not served.answer.found:
             raise _not_found(served.answer.body)
         return place, served

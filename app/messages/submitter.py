@@ -61,6 +61,7 @@ class Submitter:
         if account is None:
             raise Conflict("This tenant has no SMTP relay; the gateway's operator can configure one.")
         self._warn_of_clear_password(caller.tenant.id, account)
+        trace = caller.context.trace.calling(failures.OPERATION, 1) if caller.context.trace is not None else None
         started = time.perf_counter()
         outcome, status = "aborted", None
         try:
@@ -73,6 +74,8 @@ class Submitter:
             call = UpstreamCall(failures.OPERATION, outcome, status, time.perf_counter() - started)
             caller.context.upstream_calls.append(call)
             self._observer.exchanged(call)
+            if trace is not None:
+                trace.ended(call)
         return receipt
 
     async def _submit(self, message: Message, caller: Caller, account: SmtpAccount) -> Receipt:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 _RETRY_AFTER = 1.0
 
 Key = tuple[str, str]
+Waited = Callable[[str, float], None]
+"""Told of a wait for a slot: whose it was, `tenant` or `upstream`, and how many seconds it took."""
 
 
 class Full(Exception):
@@ -55,6 +57,16 @@ class Bulkhead:
         self._queued = {False: 0, True: 0}
 
     @property
+    def in_use(self) -> int:
+        """How many slots are held."""
+        return self._taken
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for one."""
+        return sum(self._queued.values())
+
+    @property
     def idle(self) -> bool:
         """Whether nobody holds a slot or waits for one."""
         return self._taken == 0 and not self._waits(bulk=True)
@@ -65,13 +77,16 @@ class Bulkhead:
             self._limit, self._bulk_limit = limit, bulk_limit
             self._serve()
 
-    async def acquire(self, owner: str, *, bulk: bool, until: float) -> None:
+    async def acquire(
+        self, owner: str, *, bulk: bool, until: float, waited: Waited = lambda _which, _seconds: None
+    ) -> None:
         """Take a slot.
 
         Args:
             owner: whose turn it is.
             bulk: whether this is a bulk call.
             until: when waiting is pointless, on the event loop's clock.
+            waited: told of the wait, if there was one, however it ended.
 
         Raises:
             Full: none came free in time.
@@ -82,7 +97,7 @@ class Bulkhead:
         loop = asyncio.get_running_loop()
         if self._queued[bulk] >= self._queue:
             raise Full(self._which)
-        waiting = _Waiting(bulk, loop.create_future())
+        began, waiting = loop.time(), _Waiting(bulk, loop.create_future())
         self._waiting.setdefault(owner, deque()).append(waiting)
         self._queued[bulk] += 1
         try:
@@ -93,6 +108,8 @@ class Bulkhead:
             if isinstance(error, TimeoutError):
                 raise Full(self._which) from None
             raise
+        finally:
+            waited(self._which, loop.time() - began)
 
     def release(self, *, bulk: bool) -> None:
         """Give a slot back."""
@@ -160,13 +177,25 @@ class Bulkheads:
         self._wait = wait
         self._bulkheads: dict[Key, Bulkhead] = {}
 
+    def standing(self, which: str) -> tuple[int, int]:
+        """Return how many slots are held and how many calls wait, of all tenants, or of all platforms (`upstream`)."""
+        found = [bulkhead for key, bulkhead in self._bulkheads.items() if key[0] == which]
+        return sum(each.in_use for each in found), sum(each.waiting for each in found)
+
     @asynccontextmanager
     async def slot(
-        self, *, upstream: str, tenant: str, tenant_limit: int, bulk: bool, deadline: float
+        self,
+        *,
+        upstream: str,
+        tenant: str,
+        tenant_limit: int,
+        bulk: bool,
+        deadline: float,
+        waited: Waited = lambda _which, _seconds: None,
     ) -> AsyncIterator[None]:
         """Hold a slot of the tenant and one of the platform.
 
-        The tenant's comes first: who waits for that holds nothing that others need.
+        The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
 
         Raises:
             Full: one of them was not to be had in time.
@@ -174,17 +203,19 @@ class Bulkheads:
         wanted = ((("tenant", tenant), tenant_limit), (("upstream", upstream), self._upstream_limit))
         async with AsyncExitStack() as held:
             for key, limit in wanted:
-                await held.enter_async_context(self._holding(key, limit, tenant, bulk=bulk, deadline=deadline))
+                await held.enter_async_context(self._holding(key, limit, tenant, bulk, deadline, waited))
             yield
 
     @asynccontextmanager
-    async def _holding(self, key: Key, limit: int, owner: str, *, bulk: bool, deadline: float) -> AsyncIterator[None]:
+    async def _holding(
+        self, key: Key, limit: int, owner: str, bulk: bool, deadline: float, waited: Waited
+    ) -> AsyncIterator[None]:
         bulkhead = self._bulkheads.get(key)
         if bulkhead is None:
             bulkhead = self._bulkheads[key] = Bulkhead(key[0], queue=self._queue, wait=self._wait)
         bulkhead.resize(limit, max(1, int(limit * self._export_share)))
         try:
-            await bulkhead.acquire(owner, bulk=bulk, until=deadline)
+            await bulkhead.acquire(owner, bulk=bulk, until=deadline, waited=waited)
             try:
                 yield
             finally:
@@ -205,8 +236,12 @@ class Shedder:
         self._limit = limit
         self._under_way = 0
 
-    @contextmanager
-    def enter(self) -> Iterator[None]:
+    @property
+    def under_way(self) -> int:
+        """How many there are."""
+        return self._under_way
+
+    def __enter__(self) -> None:
         """Count one request.
 
         Raises:
@@ -215,7 +250,6 @@ class Shedder:
         if self._under_way >= self._limit:
             raise Full("requests")
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+
+    def __exit__(self, *_failure: object) -> None:
+        self._under_way -= 1

@@ -65,6 +65,7 @@ class Retrier:
         deadline: float,
         repeatable: Callable[[Exception], bool],
         wait_hint: Callable[[Exception], float | None],
+        waiting: Callable[[Exception, float], None] = lambda _error, _seconds: None,
     ) -> Result:
         """Return what `attempt` returns; it is called with the number of the try, from 1.
 
@@ -74,6 +75,7 @@ class Retrier:
             deadline: the time, on the event loop's clock, by which another try must have begun.
             repeatable: tells of an error whether the call may be tried again after it.
             wait_hint: the seconds that the other side asked to be left alone, if it did.
+            waiting: told, before each further try, of the error and of the seconds until then.
 
         Raises:
             Exception: what the last try raised, unchanged.
@@ -91,11 +93,17 @@ class Retrier:
             left = deadline - asyncio.get_running_loop().time()
             return state.upcoming_sleep + _SHORTEST_TRY > left or not self._budget.take(upstream)
 
+        def before_sleep(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, Exception):
+                waiting(error, state.upcoming_sleep)
+
         self._budget.called(upstream)
         retrying = AsyncRetrying(
             sleep=self._sleep,
             wait=wait,
             stop=stop,
+            before_sleep=before_sleep,
             retry=retry_if_exception(lambda error: isinstance(error, Exception) and repeatable(error)),
             reraise=True,
         )

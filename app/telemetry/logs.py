@@ -7,7 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
 
+import orjson
 import structlog
+
+from app.telemetry.correlation import correlate
 
 
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
@@ -20,6 +23,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        correlate,
     ]
     rendering: list[Any] = [
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
@@ -41,7 +45,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in ("httpx2", "httpcore2", "aiosqlite"):
+    for name in ("httpx2", "httpcore2", "aiosqlite", "urllib3"):
         # These write URLs, which may hold credentials, and what goes to the database at their lower levels.
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -65,4 +69,8 @@ class _Lines:
 
 
 def _serialize(event: Any, *, default: Callable[[Any], Any]) -> str:
-    return json.dumps(event, ensure_ascii=False, default=default)
+    try:
+        return orjson.dumps(event, default=default).decode()
+    except TypeError:
+        # Half a surrogate pair, a number beyond 64 bits, or a key that is no text.
+        return json.dumps(event, ensure_ascii=False, default=default)

@@ -1,11 +1,11 @@
-"""Turns what the gateway observes into metrics and log lines."""
+"""Turns what the gateway observes into metrics, log lines and what traces tell."""
 
 from collections import Counter
 from collections.abc import Mapping
 
 import structlog
 
-from app.gateway.context import UpstreamCall
+from app.gateway.context import RequestContext, UpstreamCall
 from app.policies.cache.model import Outcome
 from app.telemetry.metrics import Metrics
 from app.upstream.document import Drift
@@ -17,7 +17,7 @@ _PATH_LENGTH = 200
 
 
 class TelemetryObserver:
-    """An `app.gateway.call.Observer`: counts everything, and logs each kind of drift once per process."""
+    """An `app.gateway.attempts.Observer` and an `app.gateway.call.DriftObserver`: counts everything, and logs each kind of drift once per process."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -33,6 +33,30 @@ class TelemetryObserver:
         self._metrics.upstream_finished(call.operation, call.outcome, call.seconds)
         if call.attempt > 1:
             self._metrics.retried(call.operation)
+
+    def waited(self, context: RequestContext, which: str, seconds: float) -> None:
+        """Count a wait for a slot."""
+        self._metrics.waited(which, seconds)
+        if context.trace is not None:
+            context.trace.spent("wait for a slot", seconds, slot=which)
+
+    def refused(self, context: RequestContext, reason: str) -> None:
+        """Count a refusal; `app.telemetry.metrics.Metrics.refused` lists the reasons."""
+        self._metrics.refused(reason)
+        if context.trace is not None:
+            context.trace.noted("refused", reason=reason)
+
+    def retrying(self, context: RequestContext, operation: str, outcome: str, seconds: float) -> None:
+        """Count the time until the next try."""
+        self._metrics.backed_off(operation, seconds)
+        if context.trace is not None:
+            context.trace.noted("retry", operation=operation, outcome=outcome, wait_seconds=seconds)
+
+    def claimed(self, context: RequestContext, outcome: str) -> None:
+        """Count what became of a request's idempotency key."""
+        self._metrics.claimed(outcome)
+        if context.trace is not None:
+            context.trace.noted("idempotency key", outcome=outcome)
 
     def drifted(self, operation: str, drift: frozenset[Drift]) -> None:
         """Count deviations and log those not seen before."""

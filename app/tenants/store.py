@@ -3,8 +3,7 @@
 import hmac
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey, Tenant
@@ -13,8 +12,7 @@ NO_DIGEST = "0" * 64
 """What a presented key is compared with when nobody has it, so that the comparison takes place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who an API key stands for."""
 
     tenant: Tenant

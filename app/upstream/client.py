@@ -184,12 +184,8 @@ class _Progress:
 
 
 def _httpx_request(request: WireRequest, timeouts: Timeouts, progress: _Progress) -> httpx2.Request:
-    waits = {
-        "connect": min(timeouts.connect, timeouts.total),
-        "pool": min(timeouts.connect, timeouts.total),
-        "read": timeouts.total,
-        "write": timeouts.total,
-    }
+    # The waits for bytes are bounded here, for the call as a whole.
+    waits = dict.fromkeys(("connect", "pool"), min(timeouts.connect, timeouts.total))
     return httpx2.Request(
         request.method,
         request.url,

@@ -7,7 +7,7 @@ element is declared per element: nothing is guessed from how a value looks.
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 Convert = Callable[[str, tzinfo], Any]
@@ -70,26 +70,37 @@ def _parse_time(value: str) -> datetime:
     return datetime(*(int(part) for part in match.groups(default="0")))  # type: ignore[arg-type]  # noqa: DTZ001
 
 
-def code(words: Mapping[int, str]) -> Convert:
+class Enumeration:
+    """A converter of texts from a fixed set, which holds nothing but what the manual says.
+
+    Args:
+        find: returns what a text stands for, or None for one that is not documented; raises `ValueError` for one that
+            cannot be read.
+    """
+
+    def __init__(self, find: Callable[[str, tzinfo], str | None]) -> None:
+        self._find = find
+
+    def __call__(self, value: str, zone: tzinfo) -> str:
+        found = self._find(value, zone)
+        if found is None:
+            raise UnknownCode("not a documented code")
+        return found
+
+    def knows(self, value: str) -> bool:
+        """Tell whether a text is one of the set."""
+        try:
+            return self._find(value, UTC) is not None
+        except ValueError:
+            return False
+
+
+def code(words: Mapping[int, str]) -> Enumeration:
     """Return a converter from a documented integer code to its word."""
-
-    def convert(value: str, zone: tzinfo) -> str:
-        return _known(words.get(integer(value, zone)))
-
-    return convert
+    return Enumeration(lambda value, zone: words.get(integer(value, zone)))
 
 
-def word(words: Mapping[str, str] | Collection[str]) -> Convert:
+def word(words: Mapping[str, str] | Collection[str]) -> Enumeration:
     """Return a converter for an enumeration that the platform already writes as words, in any case."""
     table = words if isinstance(words, Mapping) else {each: each for each in words}
-
-    def convert(value: str, _zone: tzinfo) -> str:
-        return _known(table.get(value.lower()))
-
-    return convert
-
-
-def _known(found: str | None) -> str:
-    if found is None:
-        raise UnknownCode("not a documented code")
-    return found
+    return Enumeration(lambda value, _zone: table.get(value.lower()))

@@ -13,6 +13,8 @@ from xml.parsers import expat
 
 import xmltodict
 
+from app.upstream.elements import Special, TooDeep, parse_plain
+
 MAX_DEPTH = 16
 
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
@@ -91,6 +93,12 @@ def parse(text: str, *, first_line: int = 1) -> tuple[str, Any]:
     """
     text = without_declaration(text.strip())
     try:
+        return parse_plain(text, levels=MAX_DEPTH)
+    except Special:
+        pass
+    except TooDeep:
+        raise _too_deep() from None
+    try:
         return _parse(text)
     except expat.ExpatError:
         return _parse_repaired(text, first_line)
@@ -145,7 +153,7 @@ class _GuardedParser:
         def enter(name: str, attributes: Any) -> None:
             state["_depth"] += 1
             if state["_depth"] > MAX_DEPTH:
-                raise NotWellFormed(f"more than {MAX_DEPTH} levels of elements")
+                raise _too_deep()
             handler(name, attributes)
 
         return enter
@@ -158,6 +166,10 @@ class _GuardedParser:
             handler(name)
 
         return leave
+
+
+def _too_deep() -> NotWellFormed:
+    return NotWellFormed(f"more than {MAX_DEPTH} levels of elements")
 
 
 def _refuse_doctype(*_: object) -> None:

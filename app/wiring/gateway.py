@@ -4,7 +4,7 @@ import ssl
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from app.gateway.call import ExportLimits, Gateway
+from app.gateway.call import DriftObserver, ExportLimits, Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
 from app.messages.connection import Waits
@@ -20,7 +20,7 @@ from app.wiring.policies import Policies
 
 
 def build_gateway(
-    settings: Settings, client: UpstreamClient, policies: Policies, answers: Cache, observer: TelemetryObserver
+    settings: Settings, client: UpstreamClient, policies: Policies, answers: Cache, observer: DriftObserver
 ) -> Gateway:
     """Build what calls the platform."""
     return Gateway(

@@ -28,11 +28,13 @@ class Policies:
     Args:
         attempts: carries calls out.
         breakers: one for each platform.
+        bulkheads: calls at once.
         waits: how long calls may take.
     """
 
     attempts: Attempts
     breakers: Breakers
+    bulkheads: Bulkheads
     waits: Waits
 
 
@@ -64,7 +66,8 @@ def build_policies(
     )
     policy = RetryPolicy(attempts=settings.retry_attempts, base=settings.retry_base, cap=settings.retry_cap)
     retrier = Retrier(policy, budget=RetryBudget(ratio=settings.retry_budget))
-    return Policies(Attempts(gates, retrier, TelemetryObserver(metrics)), breakers, build_waits(settings))
+    attempts = Attempts(gates, retrier, TelemetryObserver(metrics))
+    return Policies(attempts, breakers, gates.bulkheads, build_waits(settings))
 
 
 class _BreakerMetrics:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.administration.probing import Prober
-from app.api.middleware import request_context
+from app.api.entrance.head import RequestHead, request_context
 from app.master_keys import MasterKey
 from app.policies.cache.null import NullCache
 from app.policies.limits.campaigns import CampaignQuota
@@ -30,6 +30,6 @@ async def probing(settings: Settings) -> AsyncIterator[Prober]:
     )
     gateway = build_gateway(settings, client, policies, NullCache(), TelemetryObserver(metrics))
     try:
-        yield Prober(gateway, request_context({}))
+        yield Prober(gateway, request_context(RequestHead()))
     finally:
         await client.aclose()

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from app.api.coalescing import Outbox
 from app.api.security.address import ClientAddresses
 from app.api.security.admin import AdminCredential
 from app.api.security.authentication import Authenticator
@@ -101,7 +102,7 @@ def build_protocol(settings: Settings) -> Any:
     from app.api.security.protocol import BoundedProtocol, Bounds  # noqa: PLC0415 - Windows has no httptools
 
     bounds = Bounds(settings.max_header_bytes, settings.header_timeout, settings.stall_timeout)
-    return partial(BoundedProtocol, bounds=bounds)
+    return partial(BoundedProtocol, bounds=bounds, outbox=Outbox())
 
 
 def _lockout(settings: Settings) -> Lockout:

@@ -34,6 +34,7 @@ class State:
 
     Args:
         cache: answers.
+        answers: the store that keeps them.
         limiter: requests of the last minute.
         campaigns: campaigns of the last hour.
         idempotency: idempotency keys of the last day.
@@ -42,6 +43,7 @@ class State:
     """
 
     cache: Cache
+    answers: CacheStore
     limiter: RateLimiter
     campaigns: CampaignQuota
     idempotency: IdempotencyStore
@@ -73,8 +75,10 @@ def build_state(settings: Settings, master_key: MasterKey, metrics: Metrics) -> 
 
 
 def _local(settings: Settings, metrics: Metrics) -> State:
+    answers = MemoryStore(settings.cache_bytes)
     return State(
-        _cache(MemoryStore(settings.cache_bytes), settings, metrics),
+        _cache(answers, settings, metrics),
+        answers,
         MemoryRateLimiter(),
         CampaignQuota(MemoryWindow()),
         MemoryIdempotencyStore(),
@@ -86,8 +90,10 @@ def _shared(settings: Settings, master_key: MasterKey, metrics: Metrics) -> Stat
     url = settings.state_url.get_secret_value()
     client = connect(url, timeout=settings.state_timeout)
     storage = storage_of(url, client)
+    answers = ValkeyStore(client, master_key, local_bytes=settings.cache_bytes)
     return State(
-        _cache(ValkeyStore(client, master_key, local_bytes=settings.cache_bytes), settings, metrics),
+        _cache(answers, settings, metrics),
+        answers,
         SharedRateLimiter(storage, lambda: metrics.state_failed("limits")),
         CampaignQuota(SharedWindow(storage, lambda: metrics.state_failed("campaigns"))),
         ValkeyIdempotencyStore(client, master_key),

@@ -98,12 +98,21 @@ def build_storage(
         tenants = kept = DatabaseTenantStore(database, Vault(master_keys))
         repository = kept.repository
     return Storage(
-        tenants or FileTenantStore(Path(settings.tenants_url.removeprefix("file:")), destinations=destinations),
+        tenants or file_tenants(settings, destinations),
         repository,
         journal or DatabaseJournal(database, clock.now),
         timedelta(days=settings.journal_days),
         database if used else None,
     )
+
+
+def file_tenants(settings: Settings, destinations: Destinations) -> FileTenantStore:
+    """Read the tenants file that the settings name.
+
+    Raises:
+        TenantsFileError: it cannot be used.
+    """
+    return FileTenantStore(Path(settings.tenants_url.removeprefix("file:")), destinations=destinations)
 
 
 async def prepare(settings: Settings) -> None:

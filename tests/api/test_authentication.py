@@ -2,9 +2,8 @@
 
 import httpx2
 import pytest
-from starlette.datastructures import Headers
 
-from app.api.middleware import presented_key
+from app.api.entrance.head import RequestHead, presented_key
 from app.errors import MalformedRequest
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem
@@ -43,10 +42,10 @@ class TestKeys:
 
     def test_a_header_stands_once(self) -> None:
         with pytest.raises(MalformedRequest):
-            presented_key(Headers(raw=[(b"x-api-key", b"a"), (b"x-api-key", b"b")]))
+            presented_key(RequestHead([(b"x-api-key", b"a"), (b"x-api-key", b"b")]))
 
     def test_other_schemes_are_no_key(self) -> None:
-        assert presented_key(Headers({"authorization": f"Basic {KEY}"})) == ""
+        assert presented_key(RequestHead([(b"authorization", f"Basic {KEY}".encode())])) == ""
 
 
 class TestTenants:

@@ -1,6 +1,7 @@
 """The dashboard and the alerts: PromQL that a parser takes, over metrics and labels that there are."""
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from app.telemetry.metrics import Metrics
+from app.telemetry.processes import Processes
 from tests.support.charts import CHART, NAMESPACE, Manifest, example, only, render
 
 DASHBOARD = json.loads((CHART / "files" / "dashboard.json").read_text(encoding="utf-8"))
@@ -38,6 +40,8 @@ def scraped() -> dict[str, frozenset[str]]:
             for suffix in _SAMPLES[family.type]:
                 bounds = {"le"} if suffix == "_bucket" else set()
                 found[family.name + suffix] = ADDED | set(metric._labelnames) | bounds
+    for metric in Processes(lambda: [os.getpid()]).collect():
+        found |= {sample.name: ADDED for sample in metric.samples}
     return found
 
 
@@ -143,7 +147,17 @@ class TestDashboard:
 class TestAlerts:
     def test_there_is_one_for_each_way_to_fail(self) -> None:
         assert {each.removeprefix("UmailGateway") for each in ALERTS} >= {
-            *("NotScraped", "Errors", "PlatformFailing", "BreakerOpen", "Slow", "StateFailing", "Limited"),
+            *(
+                "NotScraped",
+                "Errors",
+                "PlatformFailing",
+                "BreakerOpen",
+                "Slow",
+                "StateFailing",
+                "Limited",
+                "Overloaded",
+                "EventLoopLate",
+            ),
         }
 
     @pytest.mark.parametrize("name", ALERTS)

@@ -20,7 +20,7 @@ class TestNetworkPolicy:
 
     def test_lets_out_to_what_there_is(self) -> None:
         assert self.ports(example("production")) == [
-            *([53, 53], [80, 443, 8080], [25, 465, 587, 2525], [6379], [5432, 6432], [4317])
+            *([53, 53], [80, 443, 8080], [25, 465, 587, 2525], [6379], [5432, 6432], [4318], [8443])
         ]
         assert self.ports({**example("minimal"), "networkPolicy": {"enabled": True}}) == [
             *([53, 53], [80, 443], [25, 465, 587, 2525])

@@ -230,12 +230,12 @@ class TestResize:
 
 def test_requests_beyond_a_number_are_refused() -> None:
     shedder = Shedder(2)
-    with shedder.enter():
-        with shedder.enter():
-            with pytest.raises(Full) as caught, shedder.enter():
+    with shedder:
+        with shedder:
+            with pytest.raises(Full) as caught, shedder:
                 pass
             assert (caught.value.which, caught.value.retry_after) == ("requests", 1.0)
-        with pytest.raises(KeyError), shedder.enter():
+        with pytest.raises(KeyError), shedder:
             raise KeyError
-        with shedder.enter():
+        with shedder:
             pass

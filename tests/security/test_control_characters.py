@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ class Harness:
     def __init__(self, folder: Path) -> None:
         self.platform = FakePlatform([xml_reply("<maillist/>")])
         self.audit = folder / "audit"
+        self.log = StringIO()
         self.app = make_app(
             [make_tenant()], self.platform.transport, audit_log=str(self.audit), trusted_proxies="127.0.0.0/8"
         )
@@ -73,17 +73,11 @@ class Harness:
 
 
 @pytest.fixture
-def harness(tmp_path: Path) -> Harness:
-    return Harness(tmp_path)
-
-
-@asynccontextmanager
-async def logging_to(stream: StringIO) -> AsyncIterator[None]:
-    configure_logging("INFO", stream)
-    try:
-        yield
-    finally:
-        configure_logging("DEBUG", StringIO())
+def harness(tmp_path: Path) -> Iterator[Harness]:
+    harness = Harness(tmp_path)
+    configure_logging("INFO", harness.log)
+    yield harness
+    configure_logging("DEBUG", StringIO())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -96,12 +90,11 @@ async def logging_to(stream: StringIO) -> AsyncIterator[None]:
 async def test_one_request_is_one_line(
     harness: Harness, headers: list[tuple[bytes, bytes]], method: str, tail: str, query: bytes
 ) -> None:
-    log = StringIO()
+    harness.log.truncate(harness.log.seek(0))
     harness.platform.requests.clear()
     before = len(harness.audit.read_bytes().split(b"\n")) if harness.audit.exists() else 1
-    async with logging_to(log):
-        start, *_ = await harness.request(method, f"/v1/lists{tail}", query, headers)
-    lines = log.getvalue().split("\n")
+    start, *_ = await harness.request(method, f"/v1/lists{tail}", query, headers)
+    lines = harness.log.getvalue().split("\n")
     assert lines.pop() == ""
     requests = [line for line in lines if json.loads(line)["event"] == "request"]
     assert len(requests) == 1

@@ -26,10 +26,12 @@ class GatewayProcess:
     Args:
         folder: where its settings, its log and what it keeps are.
         settings: its settings, by the names of their environment variables without the prefix.
+        workers: how many processes serve.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object], workers: int = 1) -> None:
         self._folder = folder
+        self._workers = workers
         self._settings = settings
         self._process: Process | None = None
         self._port = unused_port()
@@ -52,10 +54,19 @@ class GatewayProcess:
         """Start it and wait until it is ready."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("UMAIL_GATEWAY_")}
         given = {f"UMAIL_GATEWAY_{name}": str(value) for name, value in self._settings.items()}
-        environment = {**kept, **given, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
+        temporary = self._folder / "tmp"
+        temporary.mkdir(exist_ok=True)
+        environment = {
+            **kept,
+            **given,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "default",
+            "TMPDIR": str(temporary),
+        }
+        options = ("--port", str(self._port), "--workers", str(self._workers))
         with (self._folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *_COMMAND, "--port", str(self._port), cwd=self._folder, env=environment, stdout=log, stderr=log
+                *_COMMAND, *options, cwd=self._folder, env=environment, stdout=log, stderr=log
             )
         async with httpx2.AsyncClient(base_url=self.url) as client:
             while not await _is_ready(client):
@@ -115,9 +126,11 @@ def key_of(tenant: str) -> str:
 
 
 @asynccontextmanager
-async def running_gateway(folder: Path, settings: Mapping[str, object]) -> AsyncIterator[GatewayProcess]:
+async def running_gateway(
+    folder: Path, settings: Mapping[str, object], workers: int = 1
+) -> AsyncIterator[GatewayProcess]:
     """Run a gateway; however often it was started again, it has ended afterwards."""
-    gateway = GatewayProcess(folder, settings)
+    gateway = GatewayProcess(folder, settings, workers)
     try:
         await gateway.start()
         yield gateway

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from app.tenants.destinations import Destinations
 from app.upstream.client import MaybeSent, NeverSent, ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
 from app.upstream.envelope import WireReply, WireRequest
+from app.upstream.transport import GuardedTransport
 from tests.support.servers import Behaviour, read_request, reset, serving, unused_port
 
 TIMEOUTS = Timeouts(connect=0.5, total=0.5)
@@ -18,7 +20,7 @@ PATIENT = Timeouts(connect=10, total=10)
 
 @pytest.fixture
 async def client() -> AsyncIterator[UpstreamClient]:
-    made = UpstreamClient(httpx2.AsyncHTTPTransport(trust_env=False), max_reply_bytes=1000)
+    made = UpstreamClient(GuardedTransport(Destinations(), connections=100), max_reply_bytes=1000)
     yield made
     await made.aclose()
 
@@ -128,8 +130,7 @@ class TestNeverSent:
                 await client.send(request(base.replace("http:", "https:")), PATIENT)
 
     async def test_no_free_connection(self) -> None:
-        limits = httpx2.Limits(max_connections=1)
-        client = UpstreamClient(httpx2.AsyncHTTPTransport(limits=limits, trust_env=False), max_reply_bytes=1000)
+        client = UpstreamClient(GuardedTransport(Destinations(), connections=1), max_reply_bytes=1000)
         received = asyncio.Event()
 
         async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

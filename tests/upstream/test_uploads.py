@@ -6,16 +6,17 @@ import tempfile
 from collections.abc import AsyncIterator
 from typing import BinaryIO, cast
 
-import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from app.tenants.destinations import Destinations
 from app.tenants.models import UpstreamAccount
 from app.upstream.client import MaybeSent, NeverSent, Timeouts, UpstreamClient
 from app.upstream.envelope import Parameters, WireRequest, address
 from app.upstream.multipart import File, StoredFile, stream_multipart, write_multipart
+from app.upstream.transport import GuardedTransport
 from tests.support.servers import Behaviour, read_request, reset, serving, unused_port
 
 PATIENT = Timeouts(connect=10, total=10)
@@ -45,7 +46,7 @@ class Zeros(io.RawIOBase):
 
 @pytest.fixture
 async def client() -> AsyncIterator[UpstreamClient]:
-    made = UpstreamClient(httpx2.AsyncHTTPTransport(trust_env=False), max_reply_bytes=1000)
+    made = UpstreamClient(GuardedTransport(Destinations(), connections=100), max_reply_bytes=1000)
     yield made
     await made.aclose()
 

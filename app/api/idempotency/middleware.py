@@ -32,6 +32,7 @@ from app.gateway.context import RequestContext
 from app.policies.idempotency.claims import Claim
 from app.policies.idempotency.models import ClaimLost, Phase, Record, StoreUnavailable
 from app.policies.idempotency.store import IdempotencyStore
+from app.telemetry.observer import TelemetryObserver
 
 log = structlog.get_logger(__name__)
 
@@ -71,10 +72,19 @@ class IdempotencyMiddleware:
         store: remembers keys.
         resumable: paths (with method) of endpoints that find out by themselves what became of a request under the same
             key, from the journal of sends; they never repeat it.
+        observer: told what became of each key.
     """
 
-    def __init__(self, app: ASGIApp, *, store: IdempotencyStore, resumable: frozenset[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        store: IdempotencyStore,
+        resumable: frozenset[tuple[str, str]],
+        observer: TelemetryObserver,
+    ) -> None:
         self._app = app
+        self._observer = observer
         self._store = store
         self._resumable = resumable
 
@@ -108,7 +118,9 @@ class IdempotencyMiddleware:
                 tenant, key, head=head, body=None, request_id=context.request_id, lease=_LEASE
             )
         except StoreUnavailable:
+            self._observer.claimed(context, "unavailable")
             raise _unavailable() from None
+        self._observer.claimed(context, _outcome(found, head))
         if isinstance(found, Claim):
             async with found:
                 await self._carry_out(scope, body, send, context, found)
@@ -180,6 +192,16 @@ class IdempotencyMiddleware:
 
     def _is_resumable(self, scope: Scope) -> bool:
         return (scope["method"], scope["path"]) in self._resumable
+
+
+def _outcome(found: Claim | Record, head: str) -> str:
+    if isinstance(found, Claim):
+        return "first"
+    if found.head != head:
+        return "reused"
+    if found.phase is Phase.FINISHED:
+        return "replayed"
+    return "resumed" if found.expired_lease else "in_progress"
 
 
 async def _quietly(writing: Awaitable[object], context: RequestContext) -> None:

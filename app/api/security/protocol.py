@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.api.coalescing import Outbox, coalescing
 from app.api.problems import problem_response
 from app.api.security.headers import security_headers
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
@@ -63,9 +64,10 @@ class BoundedProtocol(HttpToolsProtocol):
     request has been answered without it; and for a client to read what it was sent.
     """
 
-    def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
+    def __init__(self, *arguments: Any, bounds: Bounds, outbox: Outbox, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._bounds = bounds
+        self._outbox = outbox
         self._in_head = self._in_body = self._begun = False
         self._head_bytes = self._chunk_bytes = 0
         self._refusal: GatewayError | None = None
@@ -78,7 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
-        super().connection_made(transport)
+        super().connection_made(coalescing(transport, self._outbox))
         self._for_head.begin()
 
     def connection_lost(self, exc: Exception | None) -> None:

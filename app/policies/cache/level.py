@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.policies.cache.generations import Generations, Writers
 from app.policies.cache.model import Answer
-from app.policies.cache.store import Change, Stamp
+from app.policies.cache.store import Change, Stamp, Usage
 
 _OVERHEAD = 1536
 """Bytes that an entry takes beside its texts, for objects, stamps and tables; generously."""
@@ -49,6 +49,7 @@ class Level:
         self.renew = self._generations.renew
         self.writing = self._writers.writing
         self.bytes_used = 0
+        self._evicted = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -80,7 +81,12 @@ class Level:
         self.bytes_used += size
         while self.bytes_used > self._most_bytes:
             self._remove(next(iter(self._entries)))
+            self._evicted += 1
         return True
+
+    def usage(self) -> Usage:
+        """Return how much is kept, and how much has made room for other answers."""
+        return Usage(len(self._entries), self.bytes_used, self._evicted)
 
     def clear(self) -> None:
         """Make everything invalid and give its memory back."""

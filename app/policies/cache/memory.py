@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from app.policies.cache.level import Level
 from app.policies.cache.model import Answer, Place
-from app.policies.cache.store import Change, Lease, Lookup
+from app.policies.cache.store import Change, Lease, Lookup, Usage
 
 
 class MemoryStore:
@@ -24,6 +24,10 @@ class MemoryStore:
     async def running(self, failed: Callable[[str], None]) -> AsyncIterator[None]:  # noqa: ARG002 - nothing can fail
         """Do nothing: there is nothing to start."""
         yield
+
+    def usage(self) -> Usage:
+        """Return what this process itself holds."""
+        return self._level.usage()
 
     def peek(self, place: Place) -> Answer | None:
         """Return what is valid, however old."""

@@ -53,6 +53,15 @@ class Lease:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process itself holds: answers, the bytes they take, and how many have made room for others so far."""
+
+    entries: int
+    size: int
+    evicted: int
+
+
 class CacheStore(Protocol):
     """Keeps answers together with the tokens they were read under.
 
@@ -65,6 +74,9 @@ class CacheStore(Protocol):
         Args:
             failed: called with the action whenever the store fails.
         """
+
+    def usage(self) -> Usage:
+        """Return what this process itself holds."""
 
     def peek(self, place: Place) -> Answer | None:
         """Return what this process itself holds that is valid, however old."""

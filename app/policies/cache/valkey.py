@@ -20,7 +20,7 @@ from app.policies.cache.link import TRUST, Link
 from app.policies.cache.model import Answer, Place
 from app.policies.cache.scripts import Found, Scripts
 from app.policies.cache.sealing import Sealer, Sealers, Unsealable
-from app.policies.cache.store import Change, Lease, Lookup, Stamp, new_token
+from app.policies.cache.store import Change, Lease, Lookup, Stamp, Usage, new_token
 from app.state.valkey import UNAVAILABLE
 
 T = TypeVar("T")
@@ -74,6 +74,10 @@ class ValkeyStore:
             finally:
                 await self._looks.aclose()
                 await self._scripts.aclose()
+
+    def usage(self) -> Usage:
+        """Return what this process itself holds."""
+        return self._level.usage()
 
     def peek(self, place: Place) -> Answer | None:
         """Return what this process itself holds that is valid, however old."""

@@ -1,13 +1,10 @@
 """What limits are made of, and how they are written in headers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import ceil
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """How often something may be done: `amount` times in `seconds`; `name` goes into headers."""
 
     name: str
@@ -15,8 +12,7 @@ class Quota:
     seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How much of a quota is left, and in how many seconds there is more."""
 
     quota: Quota
@@ -24,8 +20,7 @@ class Standing:
     reset: float
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether it may be done, how each quota stands, and after how many seconds it is worth asking again."""
 
     allowed: bool
@@ -42,12 +37,3 @@ class RateLimiter(Protocol):
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
         """Count one request against each quota of a subject, the last one first; the first that is used up refuses."""
-
-
-def ratelimit_headers(standings: Sequence[Standing]) -> dict[str, str]:
-    """Write how quotas stand (IETF draft httpapi-ratelimit-headers): the policy, and what is left of it."""
-    if not standings:
-        return {}
-    policies = [f'"{each.quota.name}";q={each.quota.amount};w={each.quota.seconds}' for each in standings]
-    left = [f'"{each.quota.name}";r={each.remaining};t={ceil(each.reset)}' for each in standings]
-    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}

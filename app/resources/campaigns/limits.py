@@ -22,7 +22,7 @@ class SendLimits:
     lookup_seconds: float
 
 
-def creator(request: Request) -> CampaignCreator:
+async def creator(request: Request) -> CampaignCreator:
     """Return what creates campaigns."""
     state = request.app.state
     limits: SendLimits = state.send_limits

@@ -45,7 +45,7 @@ StatisticsId = Annotated[
 ]
 
 
-def failure_selection(
+async def failure_selection(
     first_day: FirstDay = None,
     last_day: LastDay = None,
     reason: Why = "all",
@@ -65,7 +65,7 @@ def failure_selection(
     return _checked(chosen, errors)
 
 
-def address_selection(
+async def address_selection(
     first_day: NeededFirstDay,
     last_day: LastDay = None,
     reason: Why = "all",

@@ -23,7 +23,7 @@ class ImportLimits:
     poll: float
 
 
-def import_limits(request: Request) -> ImportLimits:
+async def import_limits(request: Request) -> ImportLimits:
     """Return the application's limits of imports."""
     found: ImportLimits = request.app.state.import_limits
     return found

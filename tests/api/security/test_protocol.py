@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from app.api.coalescing import Outbox
 from app.api.security.protocol import BoundedProtocol, Bounds
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import make_app
@@ -34,7 +35,7 @@ async def connected(port: int) -> AsyncIterator[Connection]:
 async def gateway(bounds: Bounds) -> AsyncIterator[int]:
     platform = FakePlatform([xml_reply("<maillist/>")])
     app = make_app([make_tenant()], platform.transport)
-    async with served(app, partial(BoundedProtocol, bounds=bounds)) as port:
+    async with served(app, partial(BoundedProtocol, bounds=bounds, outbox=Outbox())) as port:
         yield port
 
 
@@ -192,7 +193,7 @@ async def test_a_client_that_reads_is_not() -> None:
 
 @asynccontextmanager
 async def served_raw(app: Endless, bounds: Bounds) -> AsyncIterator[int]:
-    protocol = partial(BoundedProtocol, bounds=bounds)
+    protocol = partial(BoundedProtocol, bounds=bounds, outbox=Outbox())
     async with served(app, protocol, lifespan="off") as port:
         yield port
 
@@ -208,7 +209,7 @@ async def test_an_answer_that_is_left_unread_and_closed() -> None:
 
     size = 8 * 1024 * 1024
     async with (
-        served(Endless(size), partial(Watched, bounds=HASTY), lifespan="off") as port,
+        served(Endless(size), partial(Watched, bounds=HASTY, outbox=Outbox()), lifespan="off") as port,
         connected(port) as (_, writer),
     ):
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads, too

@@ -6,13 +6,13 @@ any more goes the long way.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from app.api.caching import cached_message
-from app.gateway.context import Caller, RequestContext
+from app.api.entrance.head import RequestHead
+from app.gateway.context import Caller
 from app.gateway.reading import Reading
 from app.policies.cache.model import Place
 from app.tenants.models import Tenant
@@ -22,8 +22,9 @@ _DEMANDING = frozenset({b"cache-control", b"pragma", b"prefer", b"range", b"if-m
 """Headers that may ask for more than a plain read."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class Known(NamedTuple):
+    """Where a request line leads: whose place in the cache it is, and which route would have been taken."""
+
     tenant: Tenant
     place: Place
     route: Any
@@ -38,15 +39,15 @@ class KnownReads:
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
-        self._known: OrderedDict[tuple[Any, ...], _Known] = OrderedDict()
+        self._known: OrderedDict[tuple[Any, ...], Known] = OrderedDict()
 
     def remember(self, scope: Scope, caller: Caller, place: Place) -> None:
         """Remember that a request, which has been checked in full, is answered from `place`."""
-        self._known[_line(scope, caller)] = _Known(caller.tenant, place, scope.get("route"))
+        self._known[_line(scope, caller)] = Known(caller.tenant, place, scope.get("route"))
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
-    def recall(self, scope: Scope, caller: Caller) -> _Known | None:
+    def recall(self, scope: Scope, caller: Caller) -> Known | None:
         """Return where a request line has led a caller like this one; None after the tenant has been edited."""
         line = _line(scope, caller)
         known = self._known.get(line)
@@ -63,51 +64,38 @@ def _line(scope: Scope, caller: Caller) -> tuple[Any, ...]:
     return caller.tenant.id, caller.scopes, scope["path"], scope["query_string"]
 
 
-class KnownReadsMiddleware:
-    """Answers reads whose answers are at hand; everything else goes on as it came.
+class Shortcut:
+    """Answers reads whose answers are at hand.
 
     Args:
-        app: the application.
         known: where request lines lead.
         reading: gives what is kept.
     """
 
-    def __init__(self, app: ASGIApp, *, known: KnownReads, reading: Reading) -> None:
-        self._app = app
+    def __init__(self, known: KnownReads, reading: Reading) -> None:
         self._known = known
         self._reading = reading
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI scope."""
-        if scope["type"] != "http" or scope["method"] != "GET" or not await self._answered(scope, send):
-            await self._app(scope, receive, send)
-
-    async def _answered(self, scope: Scope, send: Send) -> bool:
-        context: RequestContext = scope["state"]["context"]
-        if context.caller is None or (known := self._known.recall(scope, context.caller)) is None:
-            return False
-        plain, if_none_match = _wants(scope["headers"])
-        if not plain:
+    async def answer(self, scope: Scope, head: RequestHead, caller: Caller, send: Send) -> bool:
+        """Answer a read, if it is a plain one and its answer is fresh; tell whether it was."""
+        known = self._known.recall(scope, caller)
+        if known is None or not _is_plain(head):
             return False
         served = self._reading.find_local(known.place) or await self._reading.find(known.place)
         if served is None or not served.answer.found:
             return False
         scope["route"] = known.route
-        status, headers, body = cached_message(served, if_none_match)
+        caller.context.cache_outcome = served.outcome
+        status, headers, body = cached_message(served, _if_none_match(head))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         return True
 
 
-def _wants(headers: list[tuple[bytes, bytes]]) -> tuple[bool, str | None]:
-    """Tell whether a plain read of JSON is wanted, and which entity tags the client has."""
-    if_none_match: list[str] = []
-    for name, value in headers:
-        if name == b"accept":
-            if value not in _JSON_MEDIA_TYPES:
-                return False, None
-        elif name == b"if-none-match":
-            if_none_match.append(value.decode("latin-1"))
-        elif name in _DEMANDING:
-            return False, None
-    return True, ", ".join(if_none_match) if if_none_match else None
+def _is_plain(head: RequestHead) -> bool:
+    return not head.names(_DEMANDING) and all(value in _JSON_MEDIA_TYPES for value in head.all(b"accept"))
+
+
+def _if_none_match(head: RequestHead) -> str | None:
+    tags = head.all(b"if-none-match")
+    return b", ".join(tags).decode("latin-1") if tags else None

@@ -1,0 +1,74 @@
+"""What a request's head says, read in one go."""
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from app.errors import MalformedRequest
+from app.gateway.context import RequestContext
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestHead:
+    """The headers of a request.
+
+    Args:
+        headers: as ASGI gives them: names in lower case, in order.
+    """
+
+    __slots__ = ("_fields", "_headers")
+
+    def __init__(self, headers: RawHeaders = ()) -> None:
+        self._headers = headers
+        self._fields = dict(headers)
+        if len(self._fields) < len(headers):
+            # Of a header that stands twice, the first counts.
+            self._fields = dict(reversed(headers))
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return a header's first value."""
+        return self._fields.get(name)
+
+    def all(self, name: bytes) -> list[bytes]:
+        """Return every value of a header, in order."""
+        if name not in self._fields:
+            return []
+        if len(self._fields) == len(self._headers):
+            return [self._fields[name]]
+        return [value for each, value in self._headers if each == name]
+
+    def names(self, among: frozenset[bytes]) -> bool:
+        """Tell whether any of some headers is there."""
+        return not among.isdisjoint(self._fields)
+
+
+def request_context(head: RequestHead) -> RequestContext:
+    """Build a request's context: its id and trace are taken from the caller if they are sane."""
+    given, traceparent = head.get(b"x-request-id"), head.get(b"traceparent")
+    # All of them in one go: each call for randomness enters the kernel.
+    random = secrets.token_hex(40)
+    request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else random[:32]
+    if traceparent and _TRACEPARENT.fullmatch(traceparent):
+        return RequestContext(request_id, traceparent.decode())
+    return RequestContext(request_id, f"00-{random[32:64]}-{random[64:]}-00")
+
+
+def presented_key(head: RequestHead) -> str:
+    """Return the API key of a request, from `Authorization: Bearer` or `X-API-Key`; empty when there is none.
+
+    Raises:
+        MalformedRequest: the two headers carry different keys, or one of them stands twice.
+    """
+    authorizations, keys = head.all(b"authorization"), head.all(b"x-api-key")
+    if len(authorizations) > 1 or len(keys) > 1:
+        raise MalformedRequest("Authorization and X-API-Key may each stand once.")
+    scheme, _, token = (authorizations[0] if authorizations else b"").partition(b" ")
+    bearer = token.strip() if scheme.lower() == b"bearer" else b""
+    key = keys[0].strip() if keys else b""
+    if bearer and key and bearer != key:
+        raise MalformedRequest("Authorization and X-API-Key carry different keys.")
+    return (bearer or key).decode("latin-1")

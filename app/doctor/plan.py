@@ -1,0 +1,59 @@
+"""Which reads there are, in an order in which the earlier ones tell what the later ones are asked with."""
+
+from collections.abc import Collection, Sequence
+
+from app.doctor.errors import UnknownOperation
+from app.gateway.checks import AnyCheck, Check
+from app.identifiers import checks as identifiers
+from app.resources.account import checks as account
+from app.resources.campaigns import checks as campaigns
+from app.resources.contacts import checks as contacts
+from app.resources.domains import checks as domains
+from app.resources.exports import checks as exports
+from app.resources.failures import checks as failures
+from app.resources.imports import checks as imports
+from app.resources.lists import checks as lists
+from app.resources.mailboxes import checks as mailboxes
+from app.resources.statistics import checks as statistics
+from app.resources.templates import checks as templates
+from app.resources.tracking import checks as tracking
+
+PLAN: tuple[AnyCheck, ...] = (
+    *account.CHECKS,
+    *lists.CHECKS,
+    *contacts.CHECKS,
+    *exports.CHECKS,
+    *imports.CHECKS,
+    *templates.CHECKS,
+    *campaigns.CHECKS,
+    *statistics.CHECKS,
+    *failures.CHECKS,
+    *identifiers.CHECKS,
+    *tracking.CHECKS,
+    *domains.CHECKS,
+    *mailboxes.CHECKS,
+)
+
+
+def choose(names: Collection[str]) -> Sequence[AnyCheck]:
+    """Return the checks of some operations, and before them those that tell what these are asked with.
+
+    Args:
+        names: the operations' names; all checks if there are none.
+
+    Raises:
+        UnknownOperation: no check has such a name.
+    """
+    known = {check.operation.name for check in PLAN}
+    for name in names:
+        if name not in known:
+            raise UnknownOperation(f"There is no read {name}; there are {', '.join(sorted(known))}.")
+    if not names:
+        return PLAN
+    wanted = {check.operation.name for check in PLAN if check.operation.name in names}
+    needed = {check.by for check in PLAN if check.operation.name in wanted}
+    for check in reversed(PLAN):
+        if isinstance(check, Check) and needed.intersection(check.tells):
+            wanted.add(check.operation.name)
+            needed.add(check.by)
+    return [check for check in PLAN if check.operation.name in wanted]

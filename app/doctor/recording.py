@@ -1,0 +1,135 @@
+"""Keeping replies as golden files, with stand-ins for whatever they say."""
+
+import json
+import os
+import secrets
+from datetime import date, tzinfo
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from app.doctor.cutting import beginning
+from app.doctor.errors import NotRecordable
+from app.doctor.markup import scrub_reply
+from app.doctor.scrubbing import Scrubber
+from app.doctor.shapes import decode
+from app.doctor.tap import TappedReply
+from app.doctor.words import WIDE
+from app.gateway.checks import AnyCheck, ExportCheck
+from app.upstream.envelope import WireReply
+from app.upstream.sources import TextLines
+
+_CASE = "recorded"
+_USUAL_TYPE = "text/html; charset=utf-8"
+_HTTP_OK = 200
+
+
+class Recorder:
+    """Writes replies to files in the form of the project's own golden files.
+
+    What it writes decodes to the same structure, with the same drift, as what came from the platform.
+
+    Args:
+        folder: where to; made if it is not there, in a folder that is.
+        zone: the platform's time zone.
+        records: how many records of an export are kept.
+        force: whether files that are there may be replaced.
+    """
+
+    def __init__(self, folder: Path, zone: tzinfo, *, records: int, force: bool) -> None:
+        self._folder = folder
+        self._zone = zone
+        self._records = records
+        self._force = force
+        self._scrubber = Scrubber()
+
+    def record(self, check: AnyCheck, value: Any, tapped: TappedReply | None) -> Path:
+        """Keep a reply and return the file that describes it.
+
+        Args:
+            check: what was asked.
+            value: with what.
+            tapped: what came back, if anything did.
+
+        Raises:
+            NotRecordable: it cannot be kept, or there is one already.
+            OSError: a file cannot be written.
+        """
+        if check.path is None:
+            raise NotRecordable("an endpoint takes several calls for it")
+        if tapped is None or tapped.status != _HTTP_OK:
+            raise NotRecordable("there is no reply with HTTP 200")
+        scrubbed = self._scrubbed_value(value)
+        reply = self._scrub(check, value, scrubbed, tapped)
+        case: dict[str, Any] = {"input": {"method": "GET", "path": check.path.format(quote(str(scrubbed), safe=""))}}
+        if tapped.content_type != _USUAL_TYPE:
+            case["reply"] = {"content_type": tapped.content_type}
+        return self._write(check, case, reply)
+
+    def _scrub(self, check: AnyCheck, value: Any, scrubbed: Any, tapped: TappedReply) -> bytes:
+        try:
+            body = tapped.body()
+        except ValueError:
+            raise NotRecordable("its compression is broken") from None
+        if isinstance(check, ExportCheck):
+            body = beginning(
+                check.operation, body, tapped.content_type, complete=tapped.complete, records=self._records
+            )
+        before = decode(check, check.ask(value), _wire(body, tapped), self._zone)
+        heading = _heading(check)
+        reply = scrub_reply(
+            body,
+            tapped.content_type,
+            self._scrubber,
+            known=before.document.knows,
+            keep=[heading] if heading else [],
+        )
+        after = decode(check, check.ask(scrubbed), _wire(reply, tapped), self._zone)
+        if not after.resembles(before):
+            raise NotRecordable("with stand-ins it would decode to something else")
+        return reply
+
+    def _scrubbed_value(self, value: Any) -> Any:
+        if value is None:
+            return None
+        text = self._scrubber.text(str(value), WIDE, is_id=isinstance(value, int))
+        return date.fromisoformat(text) if isinstance(value, date) else type(value)(text)
+
+    def _write(self, check: AnyCheck, case: dict[str, Any], reply: bytes) -> Path:
+        noun, verb = check.operation.name.split(".")
+        folder = self._folder / noun / verb
+        for each in (self._folder, folder.parent, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
+        suffix = "xml" if reply.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "txt"
+        described = folder / f"{_CASE}.json"
+        if not self._force and any(folder.glob(f"{_CASE}.*")):
+            raise NotRecordable("there is one already")
+        # A case is never without its reply, nor with another one's.
+        for former in (described, *folder.glob(f"{_CASE}.reply.*")):
+            former.unlink(missing_ok=True)
+        _put(folder / f"{_CASE}.reply.{suffix}", reply)
+        _put(described, f"{json.dumps(case, indent=2, ensure_ascii=False)}\n".encode())
+        return described
+
+
+def _wire(body: bytes, tapped: TappedReply) -> WireReply:
+    return WireReply(tapped.status, {"content-type": tapped.content_type}, body)
+
+
+def _heading(check: AnyCheck) -> str | None:
+    source = check.operation.source if isinstance(check, ExportCheck) else None
+    return source.heading if isinstance(source, TextLines) else None
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, and over none."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        draft.touch(mode=0o600, exist_ok=False)
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,131 @@
+"""Stand-ins for what a reply says: of the same shape, the same for the same value, and nothing about anybody.
+
+The text is taken apart into addresses, URLs, network addresses, times, domains, numbers and words; what stands between
+them stays as it is. Each gets a stand-in that depends only on its form and on how many others of that form came before
+it, so scrubbing what has been scrubbed changes nothing.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from app.doctor.words import WORD, Alphabet, word_like
+
+_ENTITY = r"&(?:amp|lt|gt|quot|apos);"
+_URL_CHARACTER = r"""(?:&amp;|&(?!(?:lt|gt|quot|apos);)|[^\s<>"'|,;&\x00-\x1f\udc80-\udcff])"""
+# Bounded, so that a long text without an address is not looked through again from each of its words.
+_OF_ADDRESS = r"""[^\s@,;:"'<>()\[\]|&!?=/\\\x00-\x1f\udc80-\udcff\ufeff]{1,254}+"""
+_TOKEN = re.compile(
+    rf"""(?P<kept>{_ENTITY}|!\[CDATA\[)"""
+    r"""|(?P<reference>&#(?:[0-9]+|[xX][0-9a-fA-F]+);)"""
+    rf"""|(?P<url>[A-Za-z][A-Za-z0-9+.-]{{0,20}}://{_URL_CHARACTER}+)"""
+    rf"""|(?P<address>{_OF_ADDRESS}@{_OF_ADDRESS})"""
+    r"""|(?P<time>(?<!\d)\d{4}-\d{1,2}-\d{1,2}(?:[ T]\d{1,2}:\d{1,2}(?::\d{1,2})?)?(?!\d))"""
+    r"""|(?P<network>(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))"""
+    r"""|(?P<network6>(?<![\w:])(?:(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|[0-9a-fA-F:]*::[0-9a-fA-F:]*)(?![\w:]))"""
+    r"""|(?P<domain>(?<![\w.-])(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-]))"""
+    rf"""|(?P<word>{WORD})"""
+    r"""|(?P<lost>[\udc80-\udcff]+)"""
+)
+_DIGITS = re.compile(r"[0-9]+")
+_ZERO_DATE = re.compile(r"0000-0?0-0?0(?:[ T]0?0:0?0(?::0?0)?)?")
+_PARTS = re.compile(r"\d+|\D")
+_NO_DATE = ("2020", "13", "01")
+_FIRST_DAY = date(2020, 1, 1)
+_NOON = ("12", "00", "00")
+_LOST_BYTE = "\udcff"
+"""Cannot be decoded in any encoding that the platform uses, and takes no byte behind it along."""
+
+
+class Scrubber:
+    """Gives stand-ins, the same for the same value for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, dict[str, str]] = {}
+        self._stand_ins: dict[str, Callable[[str], str]] = {
+            "kept": str,
+            "reference": _scrub_reference,
+            "url": self._numbered("url", "https://link{}.example/"),
+            "address": self._numbered("address", "user{}@example.com"),
+            "time": self._time,
+            "network": self._remembered("network", lambda number: f"192.0.2.{number % 254 + 1}"),
+            "network6": self._remembered("network6", lambda number: f"2001:db8::{number % 9999 + 1}"),
+            "domain": self._numbered("domain", "domain{}.example"),
+            "lost": lambda lost: _LOST_BYTE * len(lost),
+        }
+
+    def text(self, value: str, alphabet: Alphabet, *, is_id: bool = False) -> str:
+        """Return a text's stand-in.
+
+        Args:
+            value: the text; bytes that could not be decoded stand in it as lone surrogates.
+            alphabet: which characters may stand for others.
+            is_id: whether it is an id. Elsewhere a number of one digit is a code or a small count and stays.
+        """
+
+        def stand_in(match: re.Match[str]) -> str:
+            kind = match.lastgroup or ""
+            if kind == "word":
+                return self._word(match[0], alphabet, is_id=is_id)
+            return self._stand_ins[kind](match[0])
+
+        return _TOKEN.sub(stand_in, value)
+
+    def _word(self, value: str, alphabet: Alphabet, *, is_id: bool) -> str:
+        if _DIGITS.fullmatch(value):
+            return self._number(value, is_id=is_id)
+        shape, stand_in = word_like(value, alphabet)
+        return self._remember(f"word {shape}", value, stand_in)
+
+    def _number(self, value: str, *, is_id: bool) -> str:
+        digits = value.lstrip("0")
+        if not digits or (value == digits and len(value) == 1 and not is_id):
+            return value
+        first = 10 ** (len(digits) - 1)
+        stand_in = self._remember(f"number {len(digits)}", digits, lambda number: str(first + number % (9 * first)))
+        return value.removesuffix(digits) + stand_in
+
+    def _time(self, value: str) -> str:
+        """Return another noon for a time, and no time for what is none."""
+        if _ZERO_DATE.fullmatch(value):
+            return value
+        parts = _PARTS.findall(value)
+        numbers = [int(part) for part in parts[::2]]
+        try:
+            datetime(*numbers)  # type: ignore[arg-type]  # noqa: DTZ001 - only whether it is one
+        except ValueError:
+            return _written(parts, _NO_DATE)
+
+        def later(number: int) -> str:
+            day = _FIRST_DAY + timedelta(days=number)
+            return _written(parts, (str(day.year), str(day.month), str(day.day)))
+
+        return self._remember("time", value, later)
+
+    def _numbered(self, kind: str, form: str) -> Callable[[str], str]:
+        return self._remembered(kind, lambda number: form.format(number + 1))
+
+    def _remembered(self, kind: str, make: Callable[[int], str]) -> Callable[[str], str]:
+        return lambda value: self._remember(kind, value, make)
+
+    def _remember(self, kind: str, value: str, make: Callable[[int], str]) -> str:
+        given = self._given.setdefault(kind, {})
+        if value not in given:
+            given[value] = make(len(given))
+        return given[value]
+
+
+def _written(parts: list[str], numbers: tuple[str, ...]) -> str:
+    """Write numbers with the separators and the leading zeros of others."""
+    written = [number.rjust(len(part), "0") for number, part in zip((*numbers, *_NOON), parts[::2], strict=False)]
+    separators = [*parts[1::2], ""]
+    return "".join(number + separator for number, separator in zip(written, separators, strict=True))
+
+
+def _scrub_reference(reference: str) -> str:
+    """Return a letter in place of a letter or digit; a reference to another character says nothing."""
+    number = reference[2:-1]
+    code = int(number[1:], 16) if number[0] in "xX" else int(number)
+    if code > 0x10FFFF or not (chr(code).isalnum() or code > 0x7F):
+        return reference
+    return "&#x61;" if number[0] in "xX" else "&#97;"

@@ -1,0 +1,146 @@
+"""Connections to platforms that are kept for the next exchange."""
+
+import asyncio
+import socket
+import ssl
+from collections import OrderedDict, deque
+from typing import NamedTuple
+
+import aiohappyeyeballs
+import structlog
+
+from app.tenants.destinations import Destinations
+from app.upstream.connection import Connection
+
+log = structlog.get_logger(__name__)
+
+_KEPT_SECONDS = 5.0
+_NEXT_ADDRESS_AFTER = 0.25
+"""RFC 8305, section 5."""
+
+
+class Origin(NamedTuple):
+    """Where connections lead: a scheme, a host as the name service knows it, and a port."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class AddressRefused(OSError):
+    """The address that was reached is none that the gateway may connect to."""
+
+
+class ConnectionPool:
+    """A bounded number of connections, one exchange on each at a time.
+
+    Args:
+        destinations: decides about the address a connection has really reached, before a byte leaves, so that a name
+            that stands for another address than a moment ago gains nothing.
+        connections: connections at once, kept ones included.
+        context: for TLS.
+    """
+
+    def __init__(self, destinations: Destinations, *, connections: int, context: ssl.SSLContext) -> None:
+        self._destinations = destinations
+        self._most = connections
+        self._context = context
+        self._free = asyncio.Semaphore(connections)
+        self._under_way: set[Connection] = set()
+        self._kept: OrderedDict[Connection, tuple[Origin, float]] = OrderedDict()
+        self._by_origin: dict[Origin, deque[Connection]] = {}
+
+    async def take_turn(self) -> None:
+        """Wait until there may be one more exchange; `release` or `give_up` ends it."""
+        await self._free.acquire()
+
+    def give_up(self) -> None:
+        """End a turn for which there is no connection."""
+        self._free.release()
+
+    async def connect(self, origin: Origin) -> Connection:
+        """Return a connection, a kept one if there is one that is fit for use.
+
+        Raises:
+            OSError, UnicodeError: there is nobody, or it is not allowed.
+        """
+        connection = self._recall(origin)
+        if connection is None:
+            self._make_room()
+            connection = await self._open(origin)
+        self._under_way.add(connection)
+        return connection
+
+    def release(self, connection: Connection, origin: Origin) -> None:
+        """End a turn; the connection is kept if it may be used again."""
+        self._under_way.discard(connection)
+        if connection.is_reusable:
+            self._kept[connection] = origin, asyncio.get_running_loop().time() + _KEPT_SECONDS
+            self._by_origin.setdefault(origin, deque()).append(connection)
+        else:
+            connection.abort()
+        self._free.release()
+
+    def close(self) -> None:
+        """End every connection."""
+        for connection in (*self._under_way, *self._kept):
+            connection.abort()
+        self._kept.clear()
+        self._by_origin.clear()
+
+    def _recall(self, origin: Origin) -> Connection | None:
+        self._drop_expired()
+        kept = self._by_origin.get(origin)
+        while kept:
+            # The last one used is the last one to be given up by the platform.
+            connection = kept.pop()
+            del self._kept[connection]
+            if connection.is_quiet():
+                return connection
+            connection.abort()
+        self._by_origin.pop(origin, None)
+        return None
+
+    def _drop_expired(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._kept:
+            connection, (_, until) = next(iter(self._kept.items()))
+            if until > now:
+                return
+            self._drop(connection)
+
+    def _make_room(self) -> None:
+        while self._kept and len(self._kept) + len(self._under_way) >= self._most:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, connection: Connection) -> None:
+        origin, _ = self._kept.pop(connection)
+        self._by_origin[origin].remove(connection)
+        if not self._by_origin[origin]:
+            del self._by_origin[origin]
+        connection.abort()
+
+    async def _open(self, origin: Origin) -> Connection:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        reached = await aiohappyeyeballs.start_connection(
+            found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, interleave=1, loop=loop
+        )
+        try:
+            self._check(origin, reached)
+            secure = origin.scheme == "https"
+            _, connection = await loop.create_connection(
+                Connection,
+                sock=reached,
+                ssl=self._context if secure else None,
+                server_hostname=origin.host if secure else None,
+            )
+        except BaseException:
+            reached.close()
+            raise
+        return connection
+
+    def _check(self, origin: Origin, reached: socket.socket) -> None:
+        if not self._destinations.allows(str(reached.getpeername()[0])):
+            log.warning("destination_refused", host=origin.host, port=origin.port)
+            raise AddressRefused("the address is not allowed")

@@ -1,0 +1,66 @@
+"""What every request passes on its way in, as the settings say."""
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from app.api.audit import AuditMiddleware
+from app.api.entrance.bodies import BodyBounds
+from app.api.entrance.entrance import Entrance
+from app.api.entrance.shortcut import Shortcut
+from app.api.security.authentication import Authenticator
+from app.api.security.cors import CrossOriginMiddleware
+from app.gateway.clock import PlatformClock
+from app.master_keys import MasterKey
+from app.policies.bulkhead import Shedder
+from app.policies.limits.model import RateLimiter
+from app.settings import Settings
+from app.telemetry.access import AccessLog
+from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
+from app.telemetry.requests import RequestTelemetry
+from app.wiring.security import build_addresses, build_audit
+
+
+def build_entrance(
+    settings: Settings,
+    *,
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    shortcut: Shortcut,
+    shedder: Shedder,
+    telemetry: RequestTelemetry,
+    observer: TelemetryObserver,
+    metrics: Metrics,
+    master_key: MasterKey,
+    clock: PlatformClock,
+) -> Callable[[ASGIApp], ASGIApp]:
+    """Return what puts the entrance in front of an application; the audit log stands outside of everything.
+
+    Raises:
+        app.audit.trail.AuditFileError: the file of the audit log cannot be used.
+    """
+    audit = build_audit(settings, metrics, master_key)
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        wrapped: ASGIApp = Entrance(
+            app,
+            addresses=build_addresses(settings),
+            shedder=shedder,
+            bodies=BodyBounds(
+                max_bytes=settings.max_body_bytes,
+                exceptions={"/v1/lists/{list_id}/imports": settings.max_import_bytes},
+                patience=settings.body_timeout,
+            ),
+            authenticator=authenticator,
+            limiter=limiter,
+            shortcut=shortcut,
+            telemetry=telemetry,
+            observer=observer,
+            access=AccessLog(),
+        )
+        if settings.cors_origins:
+            wrapped = CrossOriginMiddleware(wrapped, origins=settings.cors_origins.split(","))
+        return AuditMiddleware(wrapped, **audit, now=clock.utc) if audit else wrapped
+
+    return wrap

@@ -1,0 +1,84 @@
+"""What looks a tenant's account over outside of a running gateway, as the settings say."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from app.api.entrance.head import RequestHead, request_context
+from app.doctor.errors import DestinationRefused, UnknownTenant
+from app.doctor.examination import RECORDS, DriftNotes, Examination
+from app.doctor.plan import PLAN
+from app.doctor.recording import Recorder
+from app.doctor.tap import ReadsOnly
+from app.gateway.clock import PlatformClock
+from app.master_keys import MasterKey
+from app.policies.cache.null import NullCache
+from app.policies.limits.campaigns import CampaignQuota
+from app.policies.limits.memory import MemoryWindow
+from app.settings import Settings
+from app.telemetry.metrics import Metrics
+from app.tenants.destinations import Destinations
+from app.tenants.fingerprints import Fingerprints
+from app.tenants.models import Tenant
+from app.upstream.client import UpstreamClient
+from app.upstream.transport import GuardedTransport
+from app.wiring.gateway import build_gateway
+from app.wiring.policies import build_policies
+from app.wiring.security import build_destinations
+from app.wiring.storage import administration, file_tenants
+
+
+@asynccontextmanager
+async def examining(
+    settings: Settings, tenant_id: str, *, pause: float, folder: Path | None, force: bool
+) -> AsyncIterator[Examination]:
+    """Open what looks an account over, with a connection of its own, no cache, and each call made once.
+
+    Args:
+        settings: everything configurable.
+        tenant_id: whose account.
+        pause: seconds between two calls.
+        folder: where replies are kept, if they are to be.
+        force: whether replies kept there may be replaced.
+
+    Raises:
+        UnknownTenant, RepositoryError: there is no such tenant, or its secrets cannot be read.
+        DestinationRefused: its platform is where the gateway must not connect to.
+        TenantsFileError, DatabaseError: tenants cannot be read.
+    """
+    destinations = build_destinations(settings)
+    zone = ZoneInfo(settings.upstream_timezone)
+    tenant = await _find(settings, tenant_id, destinations)
+    once = settings.model_copy(update={"retry_attempts": 1})
+    policies = build_policies(once, Metrics(), Fingerprints(MasterKey.random()), CampaignQuota(MemoryWindow()))
+    tap = ReadsOnly(GuardedTransport(destinations, connections=1), [check.operation for check in PLAN])
+    client = UpstreamClient(tap, max_reply_bytes=settings.max_reply_bytes)
+    notes = DriftNotes()
+    gateway = build_gateway(once, client, policies, NullCache(), notes)
+    try:
+        yield Examination(
+            gateway,
+            tenant,
+            notes=notes,
+            tap=tap,
+            context=lambda: request_context(RequestHead()),
+            pause=pause,
+            today=PlatformClock(zone).now().date(),
+            recorder=Recorder(folder, zone, records=RECORDS, force=force) if folder else None,
+        )
+    finally:
+        await client.aclose()
+
+
+async def _find(settings: Settings, tenant_id: str, destinations: Destinations) -> Tenant:
+    if settings.tenants_in_database:
+        async with administration(settings) as repository:
+            tenant = await repository.open(tenant_id)
+        if refusal := destinations.refusal(tenant):
+            raise DestinationRefused(refusal)
+        return tenant
+    found = await file_tenants(settings, destinations).find(tenant_id)
+    if found is None:
+        raise UnknownTenant(f"There is no tenant {tenant_id}.")
+    return found

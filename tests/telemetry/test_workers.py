@@ -1,0 +1,92 @@
+"""Metrics of several processes: whoever is asked answers for all, and for none that is gone."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.sandbox import Account, Sandbox
+from tests.support.exposition import samples, total
+from tests.support.gateways import GatewayProcess, key_of, running_gateway, tenants_file
+from tests.support.valkey import ValkeyServer
+
+MASTER = "A" * 43 + "="
+COUNT = "umail_gateway_request_duration_seconds_count"
+TENANT_COUNT = "umail_gateway_tenant_request_duration_seconds_count"
+ENTRIES = "umail_gateway_cache_entries"
+AT_ONCE = 16
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[GatewayProcess]:
+    async with Sandbox(accounts=[Account(username="acme", password="secret", role="customer", seeded=True)]) as sandbox:
+        settings = {
+            "TENANTS_URL": tenants_file(tmp_path, sandbox.base_url, [("acme", "secret")]),
+            "DATA_DIR": tmp_path,
+            "STATE_URL": valkey.url,
+            "MASTER_KEY": MASTER,
+        }
+        async with running_gateway(tmp_path, settings, workers=2) as gateway:
+            yield gateway
+
+
+async def ask(url: str) -> None:
+    headers = {"Authorization": f"Bearer {key_of('acme')}"}
+    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+        assert (await client.get("/v1/account", headers=headers)).status_code == 200
+
+
+async def metrics(url: str) -> str:
+    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+        return (await client.get("/metrics")).text
+
+
+async def ask_both(url: str) -> int:
+    """Ask until each worker keeps the answer; return how often that was."""
+    asked = 0
+    while total(await metrics(url), ENTRIES) < 2:
+        await asyncio.gather(*(ask(url) for _ in range(AT_ONCE)))
+        asked += AT_ONCE
+    return asked
+
+
+def files(folder: Path) -> list[Path]:
+    (found,) = (folder / "tmp").glob("umail-gateway-metrics-*")
+    return sorted(found.iterdir())
+
+
+async def test_each_worker_answers_for_both_also_after_one_has_been_killed(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    asked = await ask_both(gateway.url)
+    for _ in range(AT_ONCE):
+        text = await metrics(gateway.url)
+        assert total(text, COUNT, route="/v1/account", status="200") == asked
+        assert total(text, TENANT_COUNT, tenant="acme", status="2xx") == asked
+        assert total(text, "umail_gateway_build_info") == 1
+
+    pids = [int(path.stem.removeprefix("worker_")) for path in files(tmp_path) if path.suffix == ".lock"]
+    memory = total(text, "process_resident_memory_bytes")
+    assert len(pids) == 2
+    assert memory == pytest.approx(sum(resident(pid) for pid in pids), rel=0.2)
+
+    os.kill(pids[0], signal.SIGKILL)
+    text = await metrics(gateway.url)
+    while total(text, ENTRIES) != 1:
+        text = await metrics(gateway.url)
+    assert total(text, COUNT, route="/v1/account", status="200") == asked
+    assert total(text, TENANT_COUNT, tenant="acme", status="2xx") == asked
+    assert not [path for path in files(tmp_path) if path.name == f"gauge_livesum_{pids[0]}.db"]
+    assert samples(text)["umail_gateway_event_loop_lag_seconds_count"][0][1] > 0
+
+    await gateway.terminate()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

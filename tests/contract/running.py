@@ -52,7 +52,7 @@ async def fuzz(paths: str, folder: Path, options: Sequence[str]) -> Outcome:
             *_COMMAND,
             *("--config-file", str(_CONFIGURATION), "run", f"{target.url}/openapi.json", "--url", target.url),
             *("--include-path-regex", paths, *options),
-            cwd=ROOT,
+            cwd=folder,
             env=_environment(target),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

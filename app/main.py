@@ -1,7 +1,7 @@
 """The wiring: settings in, application out."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from zoneinfo import ZoneInfo
@@ -67,6 +67,7 @@ def create_app(
     journal: Journal | None = None,
     now: Callable[[], datetime] | None = None,
     workers: Workers | None = None,
+    around: AbstractAsyncContextManager[None] | None = None,
 ) -> FastAPI:
     """Build the gateway.
 
@@ -77,6 +78,7 @@ def create_app(
         journal: the journal of sends, instead of the one in the settings' database.
         now: returns the current time as an aware datetime, instead of the system's clock.
         workers: the processes that serve together with this one.
+        around: entered before everything else begins, and left when all of it has ended.
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
@@ -121,11 +123,10 @@ def create_app(
             stack.push_async_callback(submitter.aclose)
             if token_keys is not None:
                 stack.push_async_callback(token_keys.aclose)
-            if tracing is not None:
-                await stack.enter_async_context(tracing.running())
-            for part in (storage, state):
+            for outer in (around or nullcontext(), tracing.running() if tracing else nullcontext()):
+                await stack.enter_async_context(outer)
+            for part in (storage, state, Pulse(metrics)):
                 await stack.enter_async_context(part.running())
-            await stack.enter_async_context(Pulse(metrics).running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 

@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     otlp_headers: OtlpHeaders | None = Field(
         None, description="Headers that it wants, like `authorization=Bearer%20…`, with commas between."
     )
+    otlp_logs: bool = Field(False, description="Whether log lines go to the collector, too.")
     trace_sampling: float = Field(
         1.0, ge=0, le=1, description="Share of the requests that are traced, of those whose `traceparent` does not say."
     )

@@ -8,13 +8,15 @@ from app.main import create_app
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
 from app.telemetry.workers import join_workers
+from app.wiring.telemetry import build_log_export
 
 
 def application() -> FastAPI:
     """Build the gateway as the environment says, in a process of its own."""
     settings = Settings()
-    configure_logging(settings.log_level)
-    app = create_app(settings, workers=join_workers())
+    logs = build_log_export(settings)
+    configure_logging(settings.log_level, mirror=logs)
+    app = create_app(settings, workers=join_workers(), around=logs.running() if logs else None)
     settle_memory()
     return app
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
+import yaml
 
 from app.master_keys import generate_master_key
 from app.tenants.keys import generate_key, hash_key
@@ -22,7 +23,7 @@ from tests.support.processes import lines_until, run, running
 from tests.support.servers import unused_port
 from tests.support.valkey import ValkeyServer
 
-OPENAPI = Path(__file__).parents[1] / "openapi" / "openapi.json"
+OPENAPI = Path(__file__).parents[1] / "openapi"
 
 
 def tenants_file(folder: Path, key: str, base_url: str = "http://127.0.0.1:9/mm-ms/apinew/") -> str:
@@ -47,9 +48,15 @@ def test_generated_keys_come_with_their_hash(tmp_path: Path) -> None:
     assert hash_key(match[1]) == match[2]
 
 
-def test_the_committed_openapi_document_is_the_generated_one(tmp_path: Path) -> None:
-    done = run("openapi", folder=tmp_path)
-    assert json.loads(done.stdout) == json.loads(OPENAPI.read_text(encoding="utf-8")), "run `make openapi`"
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_the_committed_openapi_documents_are_the_generated_ones(form: str, tmp_path: Path) -> None:
+    done = run("openapi", "--format", form, folder=tmp_path)
+    assert done.stdout == (OPENAPI / f"openapi.{form}").read_text(encoding="utf-8"), "run `make openapi`"
+
+
+def test_both_forms_of_the_openapi_document_say_the_same() -> None:
+    as_json = json.loads((OPENAPI / "openapi.json").read_text(encoding="utf-8"))
+    assert yaml.safe_load((OPENAPI / "openapi.yaml").read_text(encoding="utf-8")) == as_json
 
 
 class TestServe:

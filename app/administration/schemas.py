@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
 from app.tenant_database.models import KeyRecord, Login, NewKey, Relay, TenantPatch, TenantRecord
-from app.tenants.models import Lifetimes, Limits, Role, Scope, TenantProfile
+from app.tenants.models import Lifetimes, Limits, Scope, TenantProfile, TenantRole
 
 _LOGIN = {"base_url": "http://www.bestedm.org/mm-ms/apinew/", "auth": "basic", "username": "acme"}
 _PROBE: dict[str, Any] = {"outcome": "accepted", "detail": None}
@@ -36,6 +37,13 @@ _KEY: dict[str, Any] = {
     "last_used_at": None,
     "revoked_at": None,
 }
+ProbeOutcome = TypeAliasType(
+    "ProbeOutcome",
+    Annotated[
+        Literal["accepted", "refused", "unknown", "skipped"],
+        Field(description="What came of trying a login; `unknown` where the platform could not be asked."),
+    ],
+)
 
 
 class Probe(PublicModel):
@@ -44,7 +52,7 @@ class Probe(PublicModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_PROBE]})
 
     outcome: Annotated[
-        Literal["accepted", "refused", "unknown", "skipped"],
+        ProbeOutcome,
         Field(description="`unknown`: the platform could not be asked."),
     ]
     detail: Annotated[str | None, Field(description="Why, unless it was accepted.")] = None
@@ -55,18 +63,23 @@ class TenantView(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_TENANT]})
 
-    id: str
-    name: str
-    enabled: bool
-    role: Role
-    upstream: Login
+    id: Annotated[str, Field(description="The tenant's id.")]
+    name: Annotated[str, Field(description="What people call it.")]
+    enabled: Annotated[bool, Field(description="Whether its keys are accepted.")]
+    role: Annotated[TenantRole, Field(description="What its U-Mail account is; a manager may act for sub-accounts.")]
+    upstream: Annotated[Login, Field(description="Its U-Mail login.")]
     staged: Annotated[Login | None, Field(description="A login that waits to be confirmed.")]
-    smtp: Relay | None
-    limits: Limits
-    cache: Lifetimes
+    smtp: Annotated[Relay | None, Field(description="Its SMTP relay; null for none.")]
+    limits: Annotated[Limits, Field(description="Its ceilings.")]
+    cache: Annotated[
+        Lifetimes,
+        Field(
+            description="Seconds for which answers are kept, by operation; `*` stands for all others, 0 keeps nothing."
+        ),
+    ]
     revision: Annotated[int, Field(description="Grows with every change of the tenant.")]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Annotated[datetime, Field(description="When it was added.")]
+    updated_at: Annotated[datetime, Field(description="When it was last changed.")]
 
     @classmethod
     def of(cls, record: TenantRecord) -> "TenantView":
@@ -79,8 +92,8 @@ class ProbedTenant(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"tenant": _TENANT, "probe": _PROBE}]})
 
-    tenant: TenantView
-    probe: Probe
+    tenant: Annotated[TenantView, Field(description="The tenant as it now is.")]
+    probe: Annotated[Probe, Field(description="What came of trying its login.")]
 
 
 class NewTenant(TenantProfile):
@@ -116,15 +129,15 @@ class KeyView(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_KEY]})
 
-    id: str
+    id: Annotated[str, Field(description="The key's id, unique among the tenant's keys.")]
     prefix: Annotated[str, Field(description="How it begins.")]
-    scopes: list[Scope]
-    requests_per_minute: int | None
-    expires_at: datetime | None
-    networks: list[str]
-    created_at: datetime
+    scopes: Annotated[list[Scope], Field(description="What it may do.")]
+    requests_per_minute: Annotated[int | None, Field(description="Its own ceiling beside the tenant's; null for none.")]
+    expires_at: Annotated[datetime | None, Field(description="When it ends; null for never.")]
+    networks: Annotated[list[str], Field(description="Where it may be used from; anywhere if there are none.")]
+    created_at: Annotated[datetime, Field(description="When it was made.")]
     last_used_at: Annotated[datetime | None, Field(description="Exact to some minutes.")]
-    revoked_at: datetime | None
+    revoked_at: Annotated[datetime | None, Field(description="When it was revoked; null while it is valid.")]
 
     @classmethod
     def of(cls, record: KeyRecord) -> "KeyView":
@@ -139,4 +152,4 @@ class NewKeyView(PublicModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"key": f"umg_{'x' * 43}", "record": _KEY}]})
 
     key: Annotated[str, Field(description="The key itself, this once.")]
-    record: KeyView
+    record: Annotated[KeyView, Field(description="What is kept of it.")]

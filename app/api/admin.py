@@ -7,6 +7,7 @@ from fastapi.security import HTTPBearer
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
+from typing_extensions import TypeAliasType
 
 from app.api.pagination import Collection
 from app.api.problems import ANYWHERE, problem_responses
@@ -74,7 +75,7 @@ class Purge(RequestModel):
         json_schema_extra={"examples": [{}, {"tenant": "acme"}, {"tenant": "acme", "tag": "lists"}]}
     )
 
-    tenant: Identifier | None = None
+    tenant: Annotated[Identifier | None, Field(description="The tenant's id; null for all tenants.")] = None
     tag: Annotated[Tag | None, Field(description="Needs a tenant.")] = None
 
     @model_validator(mode="after")
@@ -82,6 +83,17 @@ class Purge(RequestModel):
         if self.tag is not None and self.tenant is None:
             raise PydanticCustomError("tenant_missing", "a tag is a tenant's: name the tenant too")
         return self
+
+
+BreakerStatus = TypeAliasType(
+    "BreakerStatus",
+    Annotated[
+        Literal["closed", "open", "half_open"],
+        Field(
+            description="How a platform is dealt with: called as usual, left alone, or tried with one call at a time."
+        ),
+    ],
+)
 
 
 class BreakerState(PublicModel):
@@ -103,7 +115,7 @@ class BreakerState(PublicModel):
 
     upstream: Annotated[str, Field(description="The platform's base URL.")]
     state: Annotated[
-        Literal["closed", "open", "half_open"],
+        BreakerStatus,
         Field(description="Called as usual; left alone; tried with one call at a time."),
     ]
     calls: Annotated[int, Field(description="Calls in the window.")]
@@ -122,8 +134,8 @@ class Deviation(PublicModel):
         }
     )
 
-    operation: str
-    kind: DriftKind
+    operation: Annotated[str, Field(description="The gateway's name of the operation.")]
+    kind: Annotated[DriftKind, Field(description="How it departs.")]
     path: Annotated[str, Field(description="Where in the reply; never what stands there.")]
     times: Annotated[int, Field(description="How often since the process began.")]
 

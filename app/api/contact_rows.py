@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from app.api.patterns import described
 from app.api.types import EmailAddress, Example, IsoDate, Line, RequestModel, ShortText
 
-Sex = Literal["male", "female"]
+Sex = TypeAliasType("Sex", Annotated[Literal["male", "female"], Field(description="A contact's sex.")])
+
+
 VariableName = Literal["var1", "var2", "var3", "var4", "var5", "var6", "var7", "var8", "var9", "var10"]
 
 SEX_CODES = {"male": "M", "female": "F"}
@@ -46,22 +49,26 @@ class NewContact(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [CONTACT_EXAMPLE, {"email": "zhang.wei@example.com"}]})
 
-    email: EmailAddress
-    name: ShortText | None = None
-    sex: Sex | None = None
-    birthday: IsoDate | None = None
-    phone: ShortText | None = None
-    area: ShortText | None = None
-    variables: dict[VariableName, ShortText] = Field(default_factory=dict)
+    email: Annotated[EmailAddress, Field(description="The contact's e-mail address.")]
+    name: Annotated[ShortText | None, Field(description="The contact's name.")] = None
+    sex: Annotated[Sex | None, Field(description="The contact's sex.")] = None
+    birthday: Annotated[IsoDate | None, Field(description="The contact's birthday.")] = None
+    phone: Annotated[ShortText | None, Field(description="Kept as text: leading zeros matter.")] = None
+    area: Annotated[ShortText | None, Field(description="Where the contact lives, in any words.")] = None
+    variables: dict[VariableName, ShortText] = Field(
+        default_factory=dict, description="`var1` to `var10`, which templates can show."
+    )
 
 
 class ContactRow(NewContact):
     """A contact among others: as a single one, but no value may hold the characters that separate columns."""
 
-    name: Cell | None = None
-    phone: Cell | None = None
-    area: Cell | None = None
-    variables: dict[VariableName, Cell] = Field(default_factory=dict)
+    name: Annotated[Cell | None, Field(description="The contact's name.")] = None
+    phone: Annotated[Cell | None, Field(description="Kept as text: leading zeros matter.")] = None
+    area: Annotated[Cell | None, Field(description="Where the contact lives, in any words.")] = None
+    variables: dict[VariableName, Cell] = Field(
+        default_factory=dict, description="`var1` to `var10`, which templates can show."
+    )
 
 
 def write_line(contact: ContactRow) -> str:

@@ -1,13 +1,14 @@
 """How an endpoint appears in the OpenAPI document."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from pydantic import BaseModel
 
+from app.api.headers import CACHED, HEADERS, headers
 from app.api.pagination import Collection
 from app.api.problems import ANYWHERE, problem_responses
-from app.api.tables import CSV, NDJSON, csv_columns
+from app.api.tables import CSV, NDJSON, CsvTable, NdjsonTable, Rows, csv_columns
 from app.errors import (
     Conflict,
     GatewayError,
@@ -33,9 +34,10 @@ from app.errors import (
     UpstreamUnavailable,
     ValidationFailed,
 )
+from app.gateway.lifetimes import CachePolicy
 from app.gateway.operation import Effect, Export, Operation
 
-WITH_API_KEY: tuple[type[GatewayError], ...] = (
+REQUESTED: tuple[type[GatewayError], ...] = (
     *ANYWHERE,
     Unauthenticated,
     InsufficientScope,
@@ -44,16 +46,16 @@ WITH_API_KEY: tuple[type[GatewayError], ...] = (
     ValidationFailed,
     RateLimited,
     Overloaded,
+    StateUnavailable,
 )
-"""What any request under `/v1` may meet."""
+"""What any request below `/v1` may meet before it reaches its endpoint."""
 _ALWAYS: tuple[type[GatewayError], ...] = (
-    *WITH_API_KEY,
+    *REQUESTED,
     NotFound,
     UpstreamRejected,
     UpstreamQuotaExhausted,
     UpstreamCredentialsRejected,
     UpstreamUnavailable,
-    StateUnavailable,
 )
 _READING: tuple[type[GatewayError], ...] = (UpstreamMalformed, UpstreamError, UpstreamTimeout)
 WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKeyReused, StateUnavailable)
@@ -68,6 +70,8 @@ _WRITING: tuple[type[GatewayError], ...] = (
 )
 
 
+ANY_SCOPE = "x-any-scope"
+"""Where a route notes scopes of which one will do, until `app.api.openapi` writes the operation's security."""
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -75,53 +79,99 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "Makes a repetition of the request safe: it is carried out once, and every later request with the"
     " same key gets the first one's answer, with `Idempotency-Replayed: true`. Kept for 24 hours.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "example": "3f0c4f6e-52a1-4d0e-9f57-6d0c1f6f8a11",
 }
-CACHE_HEADERS: dict[str, Any] = {
-    name: {"description": text, "schema": {"type": kind}}
-    for name, kind, text in (
-        ("ETag", "string", "What `If-None-Match` may name (RFC 9110)."),
-        ("Cache-Control", "string", "For how long the gateway keeps the answer; clients ask again before each use."),
-        ("Age", "integer", "Seconds since the platform gave the answer."),
-        ("Cache-Status", "string", "Where the answer comes from (RFC 9211)."),
-    )
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of an answer that the client has; if it is still right, the answer is 304.",
+    "schema": {"type": "string"},
+    "example": HEADERS["ETag"]["example"],
 }
 
 
 def documents(
     operation: Operation[Any, Any] | Export[Any],
     *,
+    kept: bool = True,
     reads_first: bool = False,
     read_back: bool = False,
+    carries: Sequence[str] = (),
+    any_scope: Sequence[str] = (),
     bodies: Mapping[str, type[BaseModel]] | None = None,
     **route: Any,
 ) -> dict[str, Any]:
     """Return the keyword arguments of a route that offers `operation`.
 
     Args:
-        operation: gives the errors, the effect and the manual's section.
+        operation: gives the errors, the effect, the manual's section and for how long answers are kept.
+        kept: whether the endpoint gives kept answers at all.
         reads_first: whether a write begins with reading the resource, so that reading may fail too.
         read_back: whether the answer is the resource read again, and 204 when that fails.
+        carries: headers of a successful answer beside those that all such answers carry.
+        any_scope: where one of several scopes will do, which, instead of those the endpoint's caller must have.
         bodies: for an endpoint that reads its body by hand, the model of each media type it takes.
         route: what the route says beside: `summary`, `response_model`, `status_code`…
     """
     reads = operation.effect is Effect.READ
-    upstream = {"operation": operation.do or operation.script, "script": operation.script, "section": operation.section}
+    policy = operation.cache if kept and isinstance(operation, Operation) else None
     errors = _READING if reads else _WRITING
-    policy = None if isinstance(operation, Export) else operation.cache
     extra_errors = ((NotCached,) if policy else ()) + (_READING if reads_first else ())
-    responses = problem_responses(*dict.fromkeys((*_ALWAYS, *errors, *extra_errors)))
+    responses = problem_responses(*_ALWAYS, *errors, *extra_errors)
     if read_back:
         responses[204] = {"description": "Done, but the result could not be read back"}
-    extra: dict[str, Any] = {"x-effect": operation.effect.value, "x-upstream": upstream}
     if policy:
-        responses[304] = {"description": "The client has this answer already", "headers": CACHE_HEADERS}
-        responses[200] = {"headers": CACHE_HEADERS}
-        extra["x-cache"] = {"lifetime": policy.lifetime, "tags": sorted(operation.tags)}
-    if not reads:
-        extra["parameters"] = [IDEMPOTENCY_KEY]
+        responses[304] = {"description": "The client has this answer already", "headers": headers(*CACHED)}
+    success = (*CACHED, *carries) if policy else carries
+    if success:
+        responses[route.get("status_code", 200)] = {"headers": headers(*success)}
+    extra = describes(
+        operation.effect, _upstream(operation), _kept(policy, operation.tags) if reads else _changed(operation.tags)
+    )
+    if policy:
+        extra["parameters"] = [IF_NONE_MATCH]
+    if any_scope:
+        extra[ANY_SCOPE] = list(any_scope)
     if bodies:
         extra["requestBody"] = _request_body(bodies)
     return {"responses": responses, "openapi_extra": extra, **route}
+
+
+def describes(effect: Effect, upstream: Mapping[str, Any], cache: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what an operation of the document says of itself beyond OpenAPI.
+
+    Args:
+        effect: what it does to the platform; whatever changes something takes an idempotency key.
+        upstream: where in the manual the platform's side stands, and which script and `do` it is.
+        cache: for how long answers are kept, or which kept answers it makes invalid; by default none are kept.
+    """
+    extra = {"x-effect": effect.value, "x-upstream-operation": upstream, "x-cache-policy": cache or _kept(None)}
+    return extra if effect is Effect.READ else {**extra, "parameters": [IDEMPOTENCY_KEY]}
+
+
+def _upstream(operation: Operation[Any, Any] | Export[Any]) -> dict[str, str]:
+    do = {"do": operation.do} if operation.do else {}
+    return {"script": operation.script, **do, "section": operation.section}
+
+
+def _kept(policy: CachePolicy[Any, Any] | None, tags: Iterable[str] = ()) -> dict[str, Any]:
+    """Describe seconds for which answers are fresh and, after that, may be given stale; 0 keeps nothing."""
+    if policy is None:
+        return {"fresh": 0}
+    settled = {"fresh_once_settled": policy.settled_lifetime} if policy.settled else {}
+    return {
+        "fresh": policy.lifetime,
+        **settled,
+        "stale_while_revalidate": policy.stale_while_revalidate,
+        "stale_if_error": policy.stale_if_error,
+        "not_found": policy.negative,
+        "tags": sorted(tags),
+    }
+
+
+def _changed(tags: Iterable[str]) -> dict[str, Any]:
+    return {"fresh": 0, "invalidates": sorted(tags)}
 
 
 def export_documents(export: Export[Any], **route: Any) -> dict[str, Any]:
@@ -133,9 +183,11 @@ def export_documents(export: Export[Any], **route: Any) -> dict[str, Any]:
     """
     model = export.source.model
     documented = documents(export, response_model=Collection[model], **route)  # type: ignore[valid-type]
+    lines, table = NdjsonTable(), CsvTable(model)
+    examples: Rows = cast("Rows", cast("dict[str, Any]", model.model_config["json_schema_extra"])["examples"])
     documented["responses"][200] = {
         "description": _EXPORT,
-        "headers": {"Vary": {"description": "`Accept, Accept-Encoding`", "schema": {"type": "string"}}},
+        "headers": headers("Vary", "Content-Encoding", "Content-Disposition"),
         "content": {
             NDJSON: {
                 "schema": {
@@ -143,14 +195,16 @@ def export_documents(export: Export[Any], **route: Any) -> dict[str, Any]:
                     "description": "A JSON object a line.",
                     "contentMediaType": "application/json",
                     "contentSchema": {"$ref": f"#/components/schemas/{model.__name__}"},
-                }
+                },
+                "example": lines.rows(examples).decode(),
             },
             CSV: {
                 "schema": {
                     "type": "string",
                     "description": "RFC 4180 in UTF-8, with the heading "
                     f"`{','.join(name for name, _ in csv_columns(model))}`. An empty cell is null.",
-                }
+                },
+                "example": (table.head() + table.rows(examples)).decode(),
             },
         },
     }

@@ -7,10 +7,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from app.api.documentation import ANY_SCOPE
+from app.api.openapi_answers import complete_answers
+from app.api.openapi_schemas import operations, tidy_schemas
 from app.api.problems import Problem
 from app.api.types import PublicModel, RequestModel
 
 TITLE = "U-Mail Gateway"
+VERSION = "1.0.0"
+"""Of the contract; its major number is that of the path."""
 
 DESCRIPTION = """
 A typed JSON gateway in front of the U-Mail e-mail marketing platform.
@@ -42,6 +47,20 @@ TAGS = [
     {"name": "Administration", "description": "For the gateway's operators, under a credential of their own."},
     {"name": "Service", "description": "The gateway itself."},
 ]
+_ORDER = (
+    "tags",
+    "operationId",
+    "summary",
+    "description",
+    "parameters",
+    "requestBody",
+    "responses",
+    "security",
+    "x-effect",
+    "x-upstream-operation",
+    "x-cache-policy",
+)
+"""How an operation reads best."""
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -57,21 +76,28 @@ def install_openapi(app: FastAPI) -> None:
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `app`."""
-    document = get_openapi(title=TITLE, version="1.0.0", description=DESCRIPTION.strip(), routes=app.routes, tags=TAGS)
+    document = get_openapi(
+        title=TITLE,
+        version=VERSION,
+        summary="A typed JSON gateway in front of the U-Mail e-mail marketing platform.",
+        description=DESCRIPTION.strip(),
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": "/", "description": "The gateway that serves this document"}],
+        routes=app.routes,
+        tags=TAGS,
+    )
     schemas = document["components"]["schemas"]
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
+    for operation in operations(document):
+        _tidy(operation)
+        _name_bodies(operation, schemas)
     for model in (*_models(PublicModel), *_models(RequestModel)):
         if model.__name__ in schemas:
             _restore_examples(schemas[model.__name__], model)
-    _write_whole_numbers(document)
-    for path in document["paths"].values():
-        for operation in path.values():
-            _tidy(operation)
-            _name_bodies(operation, schemas)
+    tidy_schemas(document)
+    complete_answers(document)
     return document
 
 
@@ -103,27 +129,23 @@ def _restore_examples(schema: dict[str, Any], model: type[BaseModel]) -> None:
         schema["examples"] = extra["examples"]
 
 
-def _write_whole_numbers(node: Any) -> None:
-    """Write limits as integers, which the framework turns into floating-point numbers."""
-    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    for child in children:
-        _write_whole_numbers(child)
-    if isinstance(node, dict):
-        for name in ("minimum", "maximum"):
-            if isinstance(node.get(name), float) and node[name].is_integer():
-                node[name] = int(node[name])
-
-
 def _tidy(operation: dict[str, Any]) -> None:
-    security = operation.get("security")
-    if security:
-        # Either scheme will do; the framework writes one requirement that names both, with the scopes at each.
-        scopes: dict[str, set[str]] = {}
-        for requirement in security:
-            for name, needed in requirement.items():
-                scopes.setdefault(name, set()).update(needed)
-        operation["security"] = [{name: sorted(scopes[name])} for name in sorted(scopes, reverse=True)]
-    for response in operation["responses"].values():
-        content = response.get("content", {})
-        if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("HTTPValidationError"):
-            del content["application/json"]
+    operation["security"] = _security(operation)
+    ordered = {name: operation[name] for name in _ORDER if name in operation} | operation
+    operation.clear()
+    operation.update(ordered)
+
+
+def _security(operation: dict[str, Any]) -> list[dict[str, list[str]]]:
+    """Return what an operation needs: either scheme will do.
+
+    The framework writes one requirement that names both, with the scopes at each.
+    """
+    scopes: dict[str, set[str]] = {}
+    for requirement in operation.get("security", ()):
+        for name, needed in requirement.items():
+            scopes.setdefault(name, set()).update(needed)
+    schemes = sorted(scopes, reverse=True)
+    if alternatives := operation.pop(ANY_SCOPE, None):
+        return [{name: [scope]} for name in schemes for scope in alternatives]
+    return [{name: sorted(scopes[name])} for name in schemes]

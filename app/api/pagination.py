@@ -4,7 +4,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -15,6 +15,10 @@ Item = TypeVar("Item")
 
 class Pagination(BaseModel):
     """Where a page stands in its collection."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"page": 1, "page_size": 50, "total": 120, "has_more": True}]}
+    )
 
     page: Annotated[int, Field(description="The page's number, from 1.")]
     page_size: Annotated[int, Field(description="How many items a full page holds.")]
@@ -42,14 +46,14 @@ class _Items(BaseModel, Generic[Item]):
 class Collection(_Items[Item]):
     """All items of a collection that the platform cannot page."""
 
-    data: list[Item]
+    data: Annotated[list[Item], Field(description="The items.")]
 
 
 class Page(_Items[Item]):
     """One page of a collection."""
 
-    data: list[Item]
-    pagination: Pagination
+    data: Annotated[list[Item], Field(description="The page's items.")]
+    pagination: Annotated[Pagination, Field(description="Where the page stands.")]
 
 
 class PageRequest(BaseModel):

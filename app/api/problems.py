@@ -29,23 +29,37 @@ class FieldProblem(BaseModel):
     For a body of many rows `line` says which one.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "pointer": "/contacts/3/email",
+                    "code": "email_address",
+                    "message": "is not an e-mail address: it has no @",
+                }
+            ]
+        },
+    )
 
-    line: int | None = None
-    pointer: str | None = None
-    parameter: str | None = None
-    code: str
-    message: str
+    line: Annotated[int | None, Field(description="For a body of many rows: the row's line.")] = None
+    pointer: Annotated[str | None, Field(description="Where in the JSON body (RFC 6901).")] = None
+    parameter: Annotated[str | None, Field(description="Which parameter or header.")] = None
+    code: Annotated[str, Field(description="The stable word programs decide by.")]
+    message: Annotated[str, Field(description="A sentence for people.")]
 
 
 class UpstreamProblem(BaseModel):
     """What the platform itself said."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"operation": "lists.edit", "status": "error", "message": "参数错误"}]},
+    )
 
-    operation: str
-    status: str | None = None
-    message: str | None = None
+    operation: Annotated[str, Field(description="The gateway's name of the operation.")]
+    status: Annotated[str | None, Field(description="The platform's status word, or its HTTP status.")] = None
+    message: Annotated[str | None, Field(description="The platform's own words.")] = None
 
 
 class Problem(BaseModel):
@@ -69,12 +83,12 @@ class Problem(BaseModel):
     )
 
     type: Annotated[str, Field(description="A URI that names the kind of problem; it ends in `code`.")]
-    title: str
-    status: int
-    detail: str
+    title: Annotated[str, Field(description="The kind of problem, for people.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: Annotated[str, Field(description="What happened, and what can be done about it.")]
     instance: Annotated[str, Field(description="The path that was asked.")]
     code: Annotated[str, Field(description="The stable word programs decide by.")]
-    request_id: str
+    request_id: Annotated[str, Field(description="The request's id, by which the gateway's log finds it.")]
     errors: Annotated[list[FieldProblem] | None, Field(description="For `validation_failed`: every refused field.")] = (
         None
     )
@@ -137,13 +151,17 @@ ANYWHERE: tuple[type[GatewayError], ...] = (
 def problem_responses(*errors: type[GatewayError]) -> ProblemResponses:
     """Describe errors for an endpoint's OpenAPI `responses`, several codes of one status together."""
     by_status: dict[int, list[type[GatewayError]]] = {}
-    for error in errors:
+    for error in sorted(set(errors), key=lambda kind: kind.code):
         by_status.setdefault(error.status, []).append(error)
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {
             "description": "; ".join(f"{kind.title} (`{kind.code}`)" for kind in kinds),
-            "content": {MEDIA_TYPE: {"schema": schema}},
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": _examples(kinds)}},
         }
         for status, kinds in sorted(by_status.items())
     }
+
+
+def _examples(kinds: list[type[GatewayError]]) -> dict[str, dict[str, str]]:
+    return {kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in kinds}

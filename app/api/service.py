@@ -1,29 +1,41 @@
 """Endpoints about the service itself; they need no key and touch no tenant's data."""
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypeAliasType
 
 from app.api.problems import ANYWHERE, problem_responses
 from app.api.readiness import Readiness
 from app.telemetry.metrics import Metrics
 
 router = APIRouter(tags=["Service"], responses=problem_responses(*ANYWHERE))
+ReadinessStatus = TypeAliasType(
+    "ReadinessStatus", Annotated[Literal["ready", "not_ready"], Field(description="Whether requests are served.")]
+)
+CheckStatus = TypeAliasType("CheckStatus", Annotated[Literal["ok", "failing"], Field(description="How a part is.")])
 
 
 class Health(BaseModel):
     """The process is alive."""
 
-    status: Literal["ok"]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: Annotated[Literal["ok"], Field(description="Always `ok`.")]
 
 
 class ReadinessReport(BaseModel):
     """Whether the gateway can serve, and which part cannot."""
 
-    status: Literal["ready", "not_ready"]
-    checks: Annotated[dict[str, Literal["ok", "failing"]], Field(description="Each part and how it is.")]
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ready", "checks": {"database": "ok", "state": "ok"}}]}
+    )
+
+    status: Annotated[ReadinessStatus, Field(description="Whether requests are served.")]
+    checks: Annotated[dict[str, CheckStatus], Field(description="Each part and how it is.")]
 
 
 @router.get("/healthz", summary="Is the process alive?", response_model=Health)
@@ -52,9 +64,14 @@ async def get_readiness(request: Request) -> Response:
 
 
 @router.get(
-    "/metrics", summary="Prometheus metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def get_metrics(request: Request) -> Response:
-    """Return the process's metrics in Prometheus' text format."""
+    """Return the metrics of all workers in Prometheus' text format."""
     metrics: Metrics = request.app.state.metrics
-    return Response(metrics.render(), media_type=metrics.content_type)
+    metrics.sample()
+    # A thousand series take a tenth of a second, in which requests are to go on.
+    return Response(await asyncio.to_thread(metrics.render), media_type=metrics.content_type)

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Coroutine
+from enum import StrEnum
 from typing import Annotated, Any
 
 import structlog
 import typer
 import uvicorn
+import yaml
 
 from app.audit.trail import AuditFileError
 from app.cli.starting import fail, load_settings
@@ -21,7 +23,16 @@ from app.tenants.document import TenantsFileError
 from app.tenants.memory import MemoryTenantStore
 from app.wiring.security import build_protocol
 from app.wiring.storage import prepare
+from app.wiring.telemetry import build_log_export
 from app.worker import settle_memory
+
+
+class DocumentForm(StrEnum):
+    """How the OpenAPI document is written."""
+
+    JSON = "json"
+    YAML = "yaml"
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +52,8 @@ def serve(
     settings = load_settings({"host": host, "port": port})
     if workers > 1 and not settings.shares_state:
         fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
-    configure_logging(settings.log_level)
+    logs = build_log_export(settings)
+    configure_logging(settings.log_level, mirror=logs)
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
@@ -55,7 +67,7 @@ def serve(
     }
     try:
         # What is wrong with the tenants or the database is told here, once, and not by each worker.
-        application = create_app(settings)
+        application = create_app(settings, around=logs.running() if logs else None)
         asyncio.run(prepare(settings))
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
@@ -84,11 +96,12 @@ def migrate_database() -> None:
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes a free one.")] = 8000,
     sandbox_port: Annotated[int, typer.Option(min=0, max=65535, help="The sandbox's port; 0 takes a free one.")] = 9000,
+    otlp_endpoint: Annotated[str | None, typer.Option(help="A collector's URL, for traces.")] = None,
 ) -> None:
     """Run gateway and sandbox together with two demo tenants; print their keys and the documentation's URL."""
     from app.demo import run_demo  # noqa: PLC0415 - only this command needs the sandbox and its web server
 
-    _run(run_demo(port=port, sandbox_port=sandbox_port))
+    _run(run_demo(port=port, sandbox_port=sandbox_port, collector=otlp_endpoint))
 
 
 @app.command()
@@ -104,11 +117,17 @@ def sandbox(
 
 
 @app.command()
-def openapi() -> None:
-    """Print the OpenAPI document as JSON."""
+def openapi(
+    form: Annotated[DocumentForm, typer.Option("--format", help="How to write it.")] = DocumentForm.JSON,
+) -> None:
+    """Print the OpenAPI document."""
     settings = Settings.model_construct(tenants_url="")
     document = create_app(settings, tenants=MemoryTenantStore(()), journal=MemoryJournal()).openapi()
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if form is DocumentForm.YAML:
+        # Read back, so that parts that stand in several places are written out in each.
+        text = yaml.safe_dump(json.loads(text), allow_unicode=True, sort_keys=False, width=120).rstrip("\n")
+    typer.echo(text)
 
 
 def _run(service: Coroutine[Any, Any, None]) -> None:

@@ -19,9 +19,9 @@ from app.resources.tracking.router import router as tracking
 ROUTERS = (
     account,
     lists,
-    exports,
     contacts,
     imports,
+    exports,
     subscriptions,
     templates,
     campaigns,

@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import orjson
 import structlog
@@ -13,8 +13,15 @@ import structlog
 from app.telemetry.correlation import correlate
 
 
-def configure_logging(level: str, stream: TextIO | None = None) -> None:
-    """Send all logs as JSON lines to `stream` (standard output by default).
+class Mirror(Protocol):
+    """Gets every line too, as a structlog processor that changes nothing."""
+
+    def __call__(self, logger: Any, method: str, event: Any, /) -> Any:
+        """Take a line, and return it as it came."""
+
+
+def configure_logging(level: str, stream: TextIO | None = None, mirror: Mirror | None = None) -> None:
+    """Send all logs as JSON lines to `stream` (standard output by default), and to `mirror` if there is one.
 
     JSON escaping keeps control characters from breaking lines apart. Tracebacks carry no local variables, which may be
     secrets.
@@ -25,20 +32,21 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         correlate,
     ]
-    rendering: list[Any] = [
+    complete: list[Any] = [
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-        structlog.processors.JSONRenderer(serializer=_serialize),
+        *([mirror] if mirror is not None else []),
     ]
+    rendered = structlog.processors.JSONRenderer(serializer=_serialize)
     # Past the standard library's records, which cost more than all the rest of a request that is answered from memory.
     structlog.configure(
-        processors=[*shared, *rendering],
+        processors=[*shared, *complete, rendered],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_names: _Lines(target),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        processors=[*complete, structlog.stdlib.ProcessorFormatter.remove_processors_meta, rendered],
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(formatter)

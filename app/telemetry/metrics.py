@@ -204,13 +204,15 @@ class Metrics:
         self._samplers.append(sampler)
 
     def sample(self) -> None:
-        """Set the gauges."""
+        """Set the gauges to what there is now."""
         for sampler in self._samplers:
             sampler()
 
     def render(self) -> bytes:
-        """Return the exposition text, of all workers together."""
-        self.sample()
+        """Return the exposition text, of all workers together; `sample` is to be called before.
+
+        With many series this takes a while: it may be done in another thread.
+        """
         return generate_latest(self._exposed)
 
     def _child(self, metric: Metric, *labels: str) -> Metric:

@@ -17,7 +17,7 @@ _PATH_LENGTH = 200
 
 
 class TelemetryObserver:
-    """An `app.gateway.attempts.Observer` and an `app.gateway.call.DriftObserver`: counts everything, and logs each kind of drift once per process."""
+    """Counts everything that the gateway observes, and logs each kind of drift once per process."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

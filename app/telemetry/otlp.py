@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import requests
 from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
 
@@ -18,6 +20,17 @@ def span_exporter(endpoint: str, headers: Mapping[str, str], *, seconds: float) 
     """
     return OTLPSpanExporter(
         endpoint=f"{endpoint.rstrip('/')}/v1/traces",
+        headers=dict(headers),
+        timeout=seconds,
+        compression=Compression.Gzip,
+        session=_session(),
+    )
+
+
+def log_exporter(endpoint: str, headers: Mapping[str, str], *, seconds: float) -> LogRecordExporter:
+    """Return what sends log lines; the arguments are those of `span_exporter`, with `/v1/logs` for the path."""
+    return OTLPLogExporter(
+        endpoint=f"{endpoint.rstrip('/')}/v1/logs",
         headers=dict(headers),
         timeout=seconds,
         compression=Compression.Gzip,

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Token
-from math import inf
 from urllib.parse import urlsplit
 
 from opentelemetry import trace as api
@@ -23,9 +22,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TraceFlags
 
 from app.gateway.context import RequestContext, UpstreamCall
 from app.telemetry import correlation
+from app.telemetry.ending import Ending
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_FLUSH_SECONDS = 3
 _QUEUE = 4096
 _BATCH = 512
 _DELAY_SECONDS = 1.0
@@ -42,17 +41,22 @@ class Tracing:
         exporter: sends spans.
         resource: what they are spans of.
         share: of the requests without a trace context, how many are traced, from 0 to 1; others bring the decision.
+        flush_seconds: how long what is left at the end is sent for.
     """
 
-    def __init__(self, exporter: SpanExporter, resource: Mapping[str, str], *, share: float) -> None:
-        self._exporter = _Patience(exporter)
+    def __init__(
+        self, exporter: SpanExporter, resource: Mapping[str, str], *, share: float, flush_seconds: float = 3
+    ) -> None:
+        self._ending = Ending()
+        self._exporter = _UntilTheEnd(exporter, self._ending)
         self._resource = Resource.create(dict(resource))
         self._sampler = ParentBased(TraceIdRatioBased(share))
+        self._flush_seconds = flush_seconds
         self._tracer: api.Tracer | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Trace while the context is open; leaving it sends what is left, for three seconds and one export at most."""
+        """Trace while the context is open; leaving it sends what is left, as long as that may take."""
         provider = TracerProvider(sampler=self._sampler, resource=self._resource, shutdown_on_exit=False)
         processor = BatchSpanProcessor(
             self._exporter,
@@ -66,7 +70,7 @@ class Tracing:
             yield
         finally:
             self._tracer = None
-            self._exporter.end_in(_FLUSH_SECONDS)
+            self._ending.begin(self._flush_seconds)
             # It waits for the thread, which may be waiting for the collector.
             await asyncio.to_thread(processor.shutdown)
 
@@ -83,24 +87,13 @@ class Tracing:
         context.trace = _RequestTrace(self._tracer, span, context.request_id)
 
 
-class _Patience(SpanExporter):
-    """Hands spans on, until its time is over: a collector that hangs must not hold a process that is to end.
-
-    Args:
-        exporter: sends them.
-    """
-
-    def __init__(self, exporter: SpanExporter) -> None:
+class _UntilTheEnd(SpanExporter):
+    def __init__(self, exporter: SpanExporter, ending: Ending) -> None:
         self._exporter = exporter
-        self._until = inf
-
-    def end_in(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+        self._ending = ending
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        if time.monotonic() > self._until:
-            return SpanExportResult.FAILURE
-        return self._exporter.export(spans)
+        return SpanExportResult.FAILURE if self._ending.over else self._exporter.export(spans)
 
     def shutdown(self) -> None:
         self._exporter.shutdown()

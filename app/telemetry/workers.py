@@ -1,11 +1,11 @@
 """Metrics of several worker processes: each counts in files of its own, and whoever is asked adds them up."""
 
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -22,8 +22,12 @@ _LOCK = "worker_{}.lock"
 def counting_in_files() -> Iterator[None]:
     """Have the processes that are started inside count in files, in a folder that lasts as long.
 
-    The process itself goes on counting in its memory. The folder is where temporary files are.
+    The process itself goes on counting in its memory. The folder is where temporary files are. Windows has no locks of
+    the kind that is needed: there each process counts for itself.
     """
+    if find_spec("fcntl") is None:
+        yield
+        return
     folder = tempfile.mkdtemp(prefix="umail-gateway-metrics-")
     os.environ[_VARIABLE] = folder
     try:
@@ -52,8 +56,11 @@ class Workers(Collector):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         pid = os.getpid()
-        self._lock = (folder / _LOCK.format(pid)).open("a")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        import fcntl  # noqa: PLC0415 - Windows has none
+
+        # Never closed: the process holds it as long as it lives.
+        lock = os.open(folder / _LOCK.format(pid), os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         # Left by a worker that had the same number.
         self._forget_gauges(pid)
 
@@ -88,6 +95,8 @@ class Workers(Collector):
     @contextmanager
     def shared_list(self, name: str) -> Iterator[IO[str]]:
         """Open a file that one worker at a time reads and appends to."""
+        import fcntl  # noqa: PLC0415 - Windows has none
+
         with (self._folder / name).open("a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
@@ -95,6 +104,8 @@ class Workers(Collector):
 
 
 def _is_free(lock: IO[str]) -> bool:
+    import fcntl  # noqa: PLC0415 - Windows has none
+
     try:
         # Shared, so that two who look at the same moment do not take each other for its holder.
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

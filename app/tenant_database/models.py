@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
-from app.tenants.models import Identifier, Lifetimes, Limits, Line, Network, Role, Scope, SmtpAccount
+from app.tenants.models import (
+    Identifier,
+    Lifetimes,
+    Limits,
+    Line,
+    LoginMethod,
+    Network,
+    RelaySecurity,
+    Scope,
+    SmtpAccount,
+    TenantRole,
+)
 
 T = TypeVar("T")
 
@@ -19,18 +30,35 @@ class _Model(BaseModel):
 class Login(_Model):
     """Where and as whom a tenant logs in at U-Mail, without the password."""
 
-    base_url: str
-    auth: Literal["basic", "legacy"]
-    username: str
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"base_url": "http://www.bestedm.org/mm-ms/apinew/", "auth": "basic", "username": "acme"}]
+        }
+    )
+
+    base_url: Annotated[str, Field(description="The platform's URL.")]
+    auth: Annotated[LoginMethod, Field(description="`basic`, or `legacy`: an MD5 of the password in the query.")]
+    username: Annotated[str, Field(description="The user at U-Mail.")]
 
 
 class Relay(_Model):
     """A tenant's SMTP relay, without the password."""
 
-    host: str
-    port: int
-    security: Literal["none", "starttls", "tls"]
-    username: str | None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"host": "smtp.bestedm.org", "port": 2525, "security": "none", "username": "news@acme.example"}
+            ]
+        }
+    )
+
+    host: Annotated[str, Field(description="The relay's host.")]
+    port: Annotated[int, Field(description="The relay's port.")]
+    security: Annotated[
+        RelaySecurity,
+        Field(description="Whether the connection is encrypted: not at all, after STARTTLS, or from the start."),
+    ]
+    username: Annotated[str | None, Field(description="The mailbox it logs in as; null for no login.")]
 
 
 class TenantRecord(_Model):
@@ -42,7 +70,7 @@ class TenantRecord(_Model):
     id: str
     name: str
     enabled: bool
-    role: Role
+    role: TenantRole
     upstream: Login
     staged: Login | None
     smtp: Relay | None
@@ -61,22 +89,34 @@ class TenantPatch(_Model):
     included; None removes it.
     """
 
-    name: Line = ""
-    enabled: bool = True
-    role: Role = "customer"
-    smtp: SmtpAccount | None = None
-    limits: Limits = Limits()
-    cache: Lifetimes = Field(default_factory=dict)
+    name: Annotated[Line, Field(description="What people call it.")] = ""
+    enabled: Annotated[bool, Field(description="Whether its keys are accepted.")] = True
+    role: Annotated[
+        TenantRole, Field(description="What its U-Mail account is; a manager may act for sub-accounts.")
+    ] = "customer"
+    smtp: Annotated[SmtpAccount | None, Field(description="The whole SMTP relay; null removes it.")] = None
+    limits: Annotated[Limits, Field(description="All its ceilings.")] = Limits()
+    cache: Lifetimes = Field(
+        default_factory=dict,
+        description="Seconds for which answers are kept, by operation; `*` stands for all others, 0 keeps nothing.",
+    )
 
 
 class NewKey(_Model):
     """A key to be made; without an id it gets one."""
 
-    id: Identifier | None = None
-    scopes: Annotated[frozenset[Scope], Field(min_length=1, json_schema_extra={"uniqueItems": False})]
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
-    expires_at: AwareDatetime | None = None
-    networks: tuple[Network, ...] = ()
+    id: Annotated[Identifier | None, Field(description="The key's id; one is made up where it is null.")] = None
+    scopes: Annotated[
+        frozenset[Scope],
+        Field(min_length=1, description="What the key may do.", json_schema_extra={"uniqueItems": False}),
+    ]
+    requests_per_minute: Annotated[
+        Annotated[int, Field(ge=1)] | None, Field(description="A ceiling of the key's own beside the tenant's.")
+    ] = None
+    expires_at: Annotated[AwareDatetime | None, Field(description="When the key ends; null for never.")] = None
+    networks: Annotated[
+        tuple[Network, ...], Field(description="Where it may be used from; anywhere if there are none.")
+    ] = ()
 
 
 class KeyRecord(_Model):

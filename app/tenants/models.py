@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 
 class Scope(StrEnum):
@@ -84,7 +85,23 @@ def is_loopback(host: str) -> bool:
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """Text that neither moves a terminal's cursor nor ends a log's line."""
-Role = Literal["customer", "manager"]
+TenantRole = TypeAliasType(
+    "TenantRole",
+    Annotated[
+        Literal["customer", "manager"],
+        Field(description="What a U-Mail account is; a manager may act for sub-accounts."),
+    ],
+)
+LoginMethod = TypeAliasType(
+    "LoginMethod", Annotated[Literal["basic", "legacy"], Field(description="How to log in at U-Mail.")]
+)
+RelaySecurity = TypeAliasType(
+    "RelaySecurity",
+    Annotated[
+        Literal["none", "starttls", "tls"],
+        Field(description="Whether a relay is spoken to in the clear, after STARTTLS, or over TLS."),
+    ],
+)
 Network = Annotated[IPvAnyNetwork, BeforeValidator(_written)]
 
 
@@ -96,12 +113,22 @@ class _Model(BaseModel):
 class UpstreamAccount(_Model):
     """Where the tenant's U-Mail account lives and how to log in (manual, chapter 9)."""
 
-    base_url: Annotated[str, AfterValidator(_base_url), Field(json_schema_extra={"pattern": _BASE_URL})] = (
-        "http://www.bestedm.org/mm-ms/apinew/"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"base_url": "http://www.bestedm.org/mm-ms/apinew/", "username": "acme", "password": "secret"}]
+        }
     )
-    auth: Literal["basic", "legacy"] = "basic"
-    username: Line
-    password: Annotated[SecretStr, Field(min_length=1)]
+
+    base_url: Annotated[
+        str,
+        AfterValidator(_base_url),
+        Field(description="The platform's URL.", json_schema_extra={"pattern": _BASE_URL}),
+    ] = "http://www.bestedm.org/mm-ms/apinew/"
+    auth: Annotated[LoginMethod, Field(description="`basic`, or `legacy`: an MD5 of the password in the query.")] = (
+        "basic"
+    )
+    username: Annotated[Line, Field(description="The user at U-Mail.")]
+    password: Annotated[SecretStr, Field(min_length=1, description="The user's password.")]
 
     @model_validator(mode="after")
     def _basic_user(self) -> Self:
@@ -119,11 +146,22 @@ class UpstreamAccount(_Model):
 class SmtpAccount(_Model):
     """The tenant's SMTP relay (manual, chapter 10); its login is a sender mailbox, not the API user."""
 
-    host: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\s/@]+$")]
-    port: Annotated[int, Field(ge=1, le=65535)] = 25
-    security: Literal["none", "starttls", "tls"] = "none"
-    username: Line | None = None
-    password: SecretStr | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"host": "smtp.bestedm.org", "port": 2525, "username": "news@acme.example", "password": "secret"}
+            ]
+        }
+    )
+
+    host: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\s/@]+$"), Field(description="The relay's host.")]
+    port: Annotated[int, Field(ge=1, le=65535, description="The relay's port.")] = 25
+    security: Annotated[
+        RelaySecurity,
+        Field(description="Whether the connection is encrypted: not at all, after STARTTLS, or from the start."),
+    ] = "none"
+    username: Annotated[Line | None, Field(description="The mailbox to log in as; null for no login.")] = None
+    password: Annotated[SecretStr | None, Field(description="The mailbox's password.")] = None
 
     @model_validator(mode="after")
     def _whole_login(self) -> Self:
@@ -135,9 +173,15 @@ class SmtpAccount(_Model):
 class Limits(_Model):
     """Ceilings of one tenant: requests a minute, concurrent requests, campaigns an hour."""
 
-    requests_per_minute: Annotated[int, Field(ge=1)] = 600
-    concurrency: Annotated[int, Field(ge=1)] = 20
-    campaigns_per_hour: Annotated[int, Field(ge=1, le=100)] = 100
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"requests_per_minute": 600, "concurrency": 20, "campaigns_per_hour": 100}]}
+    )
+
+    requests_per_minute: Annotated[int, Field(ge=1, description="Requests a minute.")] = 600
+    concurrency: Annotated[int, Field(ge=1, description="Calls to the platform at once.")] = 20
+    campaigns_per_hour: Annotated[
+        int, Field(ge=1, le=100, description="New campaigns an hour; the platform takes 100.")
+    ] = 100
 
 
 Lifetimes = Annotated[
@@ -167,14 +211,19 @@ class ApiKey(_Model):
 class TenantProfile(_Model):
     """All there is to know of a tenant but its keys."""
 
-    id: Identifier
-    name: Line
-    enabled: bool = True
-    role: Role = "customer"
-    upstream: UpstreamAccount
-    smtp: SmtpAccount | None = None
-    limits: Limits = Limits()
-    cache: Lifetimes = Field(default_factory=dict)
+    id: Annotated[Identifier, Field(description="The tenant's id.")]
+    name: Annotated[Line, Field(description="What people call it.")]
+    enabled: Annotated[bool, Field(description="Whether its keys are accepted.")] = True
+    role: Annotated[
+        TenantRole, Field(description="What its U-Mail account is; a manager may act for sub-accounts.")
+    ] = "customer"
+    upstream: Annotated[UpstreamAccount, Field(description="Its U-Mail login.")]
+    smtp: Annotated[SmtpAccount | None, Field(description="Its SMTP relay.")] = None
+    limits: Annotated[Limits, Field(description="Its ceilings.")] = Limits()
+    cache: Lifetimes = Field(
+        default_factory=dict,
+        description="Seconds for which answers are kept, by operation; `*` stands for all others, 0 keeps nothing.",
+    )
 
 
 class Tenant(TenantProfile):

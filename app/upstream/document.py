@@ -111,15 +111,16 @@ class Record(Generic[Model]):
 
     @staticmethod
     def _value(element: Element, children: Mapping[str, Any], document: "Document", path: str) -> Any:
-        present = [name for name in element.names if name in children]
-        if not present:
-            if not element.optional:
-                document.note(DriftKind.MISSING_ELEMENT, f"{path}/{element.names[0]}")
-            value = None
+        # Where the platform writes several spellings, the one that says something counts.
+        name = next((name for name in element.names if children.get(name)), None)
+        if name is not None:
+            value = _plain_value(children[name], element.convert, document.zone)
+            if value is None:
+                value = document.convert(children[name], element.convert, f"{path}/{name}")
         else:
-            # Where the platform writes several spellings, the one that says something counts.
-            name = next((name for name in present if children[name]), present[0])
-            value = document.convert(children[name], element.convert, f"{path}/{name}")
+            value = None
+            if not element.optional and children.keys().isdisjoint(element.names):
+                document.note(DriftKind.MISSING_ELEMENT, f"{path}/{element.names[0]}")
         if element.required and (value is None or value == UNKNOWN):
             raise UnexpectedForm(f"no usable {path}/{element.names[0]}")
         return value
@@ -257,6 +258,17 @@ class Document:
             if match:
                 return int(match[1])
         raise MissingId("a result without the id of what was created")
+
+
+def _plain_value(node: Any, convert: Convert, zone: tzinfo) -> Any:
+    """Read a leaf in which nothing is special; None for any other, and for one that says nothing."""
+    if type(node) is not str:
+        return None
+    text = node.strip()
+    try:
+        return convert(text, zone) if text else None
+    except ValueError:
+        return None
 
 
 def _many(node: Any) -> list[Any]:

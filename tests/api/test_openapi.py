@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.conformance import document, validate
+from app.gateway.operation import Effect
+from tests.support.conformance import document, resolved, validate
 
 README = Path(__file__).parents[2] / "README.md"
 COMMON_ERRORS = {"400", "401", "403", "406", "422", "500"}
@@ -60,17 +61,34 @@ class TestResource:
     def test_documents_its_errors_as_problems(self, method: str, path: str, operation: dict[str, Any]) -> None:
         responses = operation["responses"]
         assert responses.keys() >= COMMON_ERRORS
-        for status, response in responses.items():
+        for status, answer in responses.items():
+            response = resolved(answer)
             assert response["description"]
             if int(status) >= 400:
                 assert list(response["content"]) == ["application/problem+json"]
 
     def test_takes_either_form_of_the_key(self, method: str, path: str, operation: dict[str, Any]) -> None:
-        bearer, api_key = operation["security"]
-        assert bearer["bearer"] == api_key["api_key"]
-        assert set(bearer["bearer"]) <= {"read", "write", "send", "manage"}
+        scopes: dict[str, list[str]] = {"bearer": [], "api_key": []}
+        for requirement in operation["security"]:
+            ((scheme, (scope,)),) = requirement.items()
+            scopes[scheme].append(scope)
+        assert scopes["bearer"] == scopes["api_key"]
+        assert set(scopes["bearer"]) <= {"read", "write", "send", "manage"}
         # What the edit of a campaign needs depends on the edit.
-        assert bearer["bearer"] or operation["operationId"] == "edit_campaign"
+        assert len(scopes["bearer"]) == (2 if operation["operationId"] == "edit_campaign" else 1)
+
+    def test_says_what_the_platform_does(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        assert operation["x-effect"] in list(Effect)
+        assert (operation["x-effect"] == "read") == (method == "GET")
+        assert re.fullmatch(r"[1-9]\d*(\.\d+)*(, [1-9]\d*(\.\d+)*)*", operation["x-upstream-operation"]["section"])
+        policy = operation["x-cache-policy"]
+        assert ("304" in operation["responses"]) == (policy["fresh"] > 0) == ("tags" in policy)
+
+    def test_takes_an_idempotency_key_where_it_changes_something(
+        self, method: str, path: str, operation: dict[str, Any]
+    ) -> None:
+        names = {parameter["name"] for parameter in operation.get("parameters", [])}
+        assert ("Idempotency-Key" in names) == (method != "GET")
 
     def test_limits_are_whole_numbers(self, method: str, path: str, operation: dict[str, Any]) -> None:
         for parameter in operation.get("parameters", []):
@@ -79,7 +97,9 @@ class TestResource:
 
     def test_names_its_schemas(self, method: str, path: str, operation: dict[str, Any]) -> None:
         contents = [
-            content for response in operation["responses"].values() for content in response.get("content", {}).values()
+            content
+            for answer in operation["responses"].values()
+            for content in resolved(answer).get("content", {}).values()
         ]
         contents += operation.get("requestBody", {}).get("content", {}).values()
         assert all(_named(content["schema"]) for content in contents if "schema" in content)

@@ -15,6 +15,7 @@ import pytest
 
 from app.sandbox import Account, Sandbox
 from tests.support.canaries import forms
+from tests.support.collector import Collector, collecting
 from tests.support.gateways import GatewayProcess, running_gateway
 from tests.support.tokens import AUDIENCE, ISSUER, providing, public_jwk, rsa_key, token
 from tests.support.valkey import ValkeyServer
@@ -28,6 +29,7 @@ RELAY = 'RelayCanary\\5b2c"ß'
 CONTENT = "ContentCanary-0f9e of a template nobody else may read"
 MESSAGE = "MessageCanary-31d4 of a message nobody else may read"
 WRONG = "umg_WrongCanary8b1f"
+COLLECTOR = "CollectorCanary-77ab"
 
 KEYS = "/admin/v1/tenants/acme/keys"
 
@@ -42,6 +44,7 @@ class Service:
     sandbox: Sandbox
     client: httpx2.AsyncClient
     token: str
+    collector: Collector
 
     async def ask(self, method: str, path: str, key: str, status: int, body: Any = None, **headers: str) -> Any:
         """Send a request, and return the answer's text."""
@@ -58,6 +61,7 @@ async def service(tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Service
     async with (
         Sandbox(accounts=accounts, smtp=True) as sandbox,
         providing(public_jwk(key, "one")) as provider,
+        collecting() as collector,
         running_gateway(
             tmp_path,
             {
@@ -71,16 +75,20 @@ async def service(tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Service
                 "JWT_AUDIENCE": AUDIENCE,
                 "JWT_JWKS_URL": provider.url,
                 "RETRY_ATTEMPTS": 1,
+                "OTLP_ENDPOINT": collector.url,
+                "OTLP_LOGS": True,
+                "OTLP_HEADERS": f"x-token={COLLECTOR}",
             },
         ) as gateway,
         httpx2.AsyncClient(base_url=gateway.url, timeout=30) as client,
     ):
-        yield Service(gateway, valkey, tmp_path, sandbox, client, token(key))
+        yield Service(gateway, valkey, tmp_path, sandbox, client, token(key), collector)
 
 
 def left_behind(service: Service) -> Mapping[str, bytes]:
     """Return everything that others may come to see, by where it stands."""
     found = {path.name: path.read_bytes() for path in service.folder.iterdir() if path.is_file()}
+    found |= {f"what is traced ({number})": body for number, body in enumerate(service.collector.bodies)}
     with service.valkey.client() as client:
         for name in client.keys("*"):
             found[f"Valkey {name!r}"] = name + (client.dump(name) or b"")
@@ -170,7 +178,9 @@ async def test_none_of_them_shows(service: Service) -> None:
     }
     assert {"log", "audit.jsonl", "gateway.db"} <= texts.keys()
     assert any(where.startswith("Valkey") for where in texts)
-    assert_clean(texts, secrets)
+    assert {"POST /v1/mailboxes", "domains.add", "messages.submit"} <= {span.name for span in service.collector.spans}
+    assert {"request"} <= {line.text for line in service.collector.lines}
+    assert_clean(texts, [*secrets, COLLECTOR])
     # What a template says goes back to its owner.
     assert_clean({where: text for where, text in texts.items() if not where.startswith("answer")}, [CONTENT])
 

@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from app.api.headers import HEADERS
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -41,6 +43,15 @@ def validate(schema: dict[str, Any], instance: Any) -> None:
     )
 
 
+def resolved(part: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a part of the document, or what it refers to; nothing where there is none."""
+    found: dict[str, Any] = part or {}
+    if "$ref" in found:
+        _, kind, name = found["$ref"].removeprefix("#/").split("/")
+        return resolved(document()["components"][kind][name])
+    return found
+
+
 def _absolute(node: Any) -> Any:
     if isinstance(node, dict):
         return {
@@ -63,6 +74,15 @@ def check_headers(response: httpx2.Response) -> None:
         assert cached == "no-store" or cached.startswith("private, no-cache")
 
 
+def _check_declared(response: httpx2.Response, documented: dict[str, Any]) -> None:
+    declared = {name.lower() for name in documented.get("headers", {})}
+    sent = {name.lower() for name in HEADERS} & {name.lower() for name in response.headers}
+    if response.headers.get("vary", "").strip() == "Origin":
+        # Said by what lets browsers in, where an operator wants that.
+        sent.discard("vary")
+    assert sent <= declared, f"{response.request.url.path} {response.status_code} does not declare {sent - declared}"
+
+
 async def check_response(response: httpx2.Response) -> None:
     """Assert that a documented operation answered with a documented status, and with the body it documents."""
     check_headers(response)
@@ -70,8 +90,9 @@ async def check_response(response: httpx2.Response) -> None:
     operation = next((item[method] for pattern, item in _routes() if method in item and pattern.fullmatch(path)), None)
     if operation is None:
         return
-    documented = operation["responses"].get(str(response.status_code))
-    assert documented is not None, f"{method} {path} answered {response.status_code}, which is not documented"
+    documented = resolved(operation["responses"].get(str(response.status_code)))
+    assert documented, f"{method} {path} answered {response.status_code}, which is not documented"
+    _check_declared(response, documented)
     await response.aread()
     media_type = response.headers.get("content-type", "").partition(";")[0]
     if not response.content and media_type != "application/x-ndjson":

@@ -34,22 +34,32 @@ async def gateway(tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Gateway
             yield gateway
 
 
-async def ask(url: str) -> None:
+@pytest.fixture
+async def client(gateway: GatewayProcess) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client that connects anew for each request, so that any worker may answer it."""
+    limits = httpx2.Limits(max_keepalive_connections=0)
     headers = {"Authorization": f"Bearer {key_of('acme')}"}
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
-        assert (await client.get("/v1/account", headers=headers)).status_code == 200
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, limits=limits, headers=headers) as client:
+        yield client
 
 
-async def metrics(url: str) -> str:
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+async def ask(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/v1/account")).status_code == 200
+
+
+async def metrics(client: httpx2.AsyncClient) -> str:
+    try:
+        return (await client.get("/metrics")).text
+    except httpx2.TransportError:
+        # The worker that has been killed had taken the connection.
         return (await client.get("/metrics")).text
 
 
-async def ask_both(url: str) -> int:
+async def ask_both(client: httpx2.AsyncClient) -> int:
     """Ask until each worker keeps the answer; return how often that was."""
     asked = 0
-    while total(await metrics(url), ENTRIES) < 2:
-        await asyncio.gather(*(ask(url) for _ in range(AT_ONCE)))
+    while total(await metrics(client), ENTRIES) < 2:
+        await asyncio.gather(*(ask(client) for _ in range(AT_ONCE)))
         asked += AT_ONCE
     return asked
 
@@ -60,11 +70,11 @@ def files(folder: Path) -> list[Path]:
 
 
 async def test_each_worker_answers_for_both_also_after_one_has_been_killed(
-    gateway: GatewayProcess, tmp_path: Path
+    gateway: GatewayProcess, client: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
-    asked = await ask_both(gateway.url)
+    asked = await ask_both(client)
     for _ in range(AT_ONCE):
-        text = await metrics(gateway.url)
+        text = await metrics(client)
         assert total(text, COUNT, route="/v1/account", status="200") == asked
         assert total(text, TENANT_COUNT, tenant="acme", status="2xx") == asked
         assert total(text, "umail_gateway_build_info") == 1
@@ -75,9 +85,10 @@ async def test_each_worker_answers_for_both_also_after_one_has_been_killed(
     assert memory == pytest.approx(sum(resident(pid) for pid in pids), rel=0.2)
 
     os.kill(pids[0], signal.SIGKILL)
-    text = await metrics(gateway.url)
-    while total(text, ENTRIES) != 1:
-        text = await metrics(gateway.url)
+    text = await metrics(client)
+    # A busy machine may make the other one doubt its own answers and drop them.
+    while total(text, ENTRIES) > 1:
+        text = await metrics(client)
     assert total(text, COUNT, route="/v1/account", status="200") == asked
     assert total(text, TENANT_COUNT, tenant="acme", status="2xx") == asked
     assert not [path for path in files(tmp_path) if path.name == f"gauge_livesum_{pids[0]}.db"]

@@ -4,8 +4,21 @@ from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
+
+ServiceStatus = TypeAliasType(
+    "ServiceStatus",
+    Annotated[Literal["enabled", "disabled", "unknown"], Field(description="Whether an account may send.")],
+)
+QuotaType = TypeAliasType(
+    "QuotaType",
+    Annotated[Literal["total", "daily", "unknown"], Field(description="Whether a quota counts in all or per day.")],
+)
+DeliveryMode = TypeAliasType(
+    "DeliveryMode", Annotated[Literal["remote", "local", "unknown"], Field(description="Whose servers deliver.")]
+)
 
 
 class Account(PublicModel):
@@ -29,15 +42,15 @@ class Account(PublicModel):
         }
     )
 
-    id: int
-    username: str | None
-    company: str | None
+    id: Annotated[int, Field(description="The account's id.")]
+    username: Annotated[str | None, Field(description="The name it logs in with at U-Mail.")]
+    company: Annotated[str | None, Field(description="The company's name.")]
     contact: Annotated[str | None, Field(description="Name of the person to contact.")]
     phone: Annotated[str | None, Field(description="Kept as text: leading zeros matter.")]
-    mobile: str | None
-    email: str | None
+    mobile: Annotated[str | None, Field(description="Kept as text, as `phone` is.")]
+    email: Annotated[str | None, Field(description="The e-mail address to contact.")]
     im: Annotated[str | None, Field(description="Instant-messaging address.")]
-    address: str | None
+    address: Annotated[str | None, Field(description="The postal address.")]
 
 
 class Service(PublicModel):
@@ -60,16 +73,14 @@ class Service(PublicModel):
         }
     )
 
-    account_id: int
-    status: Literal["enabled", "disabled", "unknown"] | None
-    quota_type: Annotated[
-        Literal["total", "daily", "unknown"] | None, Field(description="Whether the quota counts in all or per day.")
-    ]
+    account_id: Annotated[int, Field(description="The account's id.")]
+    status: Annotated[ServiceStatus | None, Field(description="Whether the account may send.")]
+    quota_type: Annotated[QuotaType | None, Field(description="Whether the quota counts in all or per day.")]
     delivery_mode: Annotated[
-        Literal["remote", "local", "unknown"] | None,
+        DeliveryMode | None,
         Field(description="`local`: the platform's servers deliver; `remote`: the customer's own."),
     ]
-    starts_on: date | None
-    expires_on: date | None
+    starts_on: Annotated[date | None, Field(description="The first day it may send.")]
+    expires_on: Annotated[date | None, Field(description="The last day it may send.")]
     quota_available: Annotated[int | None, Field(description="Mails that may still be sent.")]
     quota_purchased: Annotated[int | None, Field(description="Mails bought in all.")]

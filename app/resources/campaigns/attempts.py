@@ -4,11 +4,22 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
 from app.journal.models import Attempt
 from app.resources.campaigns.operations import CREATE, EDIT_QUEUED
 from app.resources.campaigns.schemas import Campaign
+
+SendKind = TypeAliasType(
+    "SendKind",
+    Annotated[Literal["campaign_created", "campaign_released", "message"], Field(description="What was sent.")],
+)
+SendState = TypeAliasType(
+    "SendState",
+    Annotated[Literal["pending", "confirmed", "refused", "unknown"], Field(description="What is known of a send.")],
+)
+
 
 _KINDS: dict[str, Literal["campaign_created", "campaign_released"]] = {
     CREATE.name: "campaign_created",
@@ -37,21 +48,23 @@ class SendAttempt(PublicModel):
         }
     )
 
-    idempotency_key: str | None
-    kind: Literal["campaign_created", "campaign_released", "message"]
+    idempotency_key: Annotated[str | None, Field(description="The key of the request that sent it.")]
+    kind: Annotated[SendKind, Field(description="What was sent.")]
     state: Annotated[
-        Literal["pending", "confirmed", "refused", "unknown"],
+        SendState,
         Field(
             description="`pending`: under way, or the gateway ended in the middle of it; `confirmed`: the platform has"
             " it; `refused`: certainly not sent; `unknown`: sent, and nobody knows what became of it."
         ),
     ]
-    campaign_id: int | None
+    campaign_id: Annotated[
+        int | None, Field(description="The campaign's id; null for a message, and as long as it is not known.")
+    ]
     message_id: Annotated[str | None, Field(description="For a message: its Message-ID.")]
-    detail: str | None
-    request_id: str
-    created_at: datetime
-    updated_at: datetime
+    detail: Annotated[str | None, Field(description="Why it was refused, or what is not known.")]
+    request_id: Annotated[str, Field(description="The id of the request that sent it.")]
+    created_at: Annotated[datetime, Field(description="When it was journaled, before it left.")]
+    updated_at: Annotated[datetime, Field(description="When what became of it was last noted.")]
 
 
 def send_attempt(attempt: Attempt, found: Campaign | None) -> SendAttempt:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.resources.campaigns.forms import CreateCampaign
-from app.resources.campaigns.requests import ChosenSender, Mode
+from app.resources.campaigns.requests import ChosenSender, ScheduleMode
 from app.resources.campaigns.schemas import Campaign, CampaignSender
 
 _CLOCKS_APART = timedelta(minutes=5)
@@ -34,7 +34,7 @@ class Sought:
     list_id: int
     sender: tuple[str, str | None, str | None]
     from_name: str
-    mode: Mode
+    mode: ScheduleMode
     time: str
     send_limit: int
     known: tuple[int, ...] = ()

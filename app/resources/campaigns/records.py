@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from app.resources.campaigns.requests import Mode
+from app.resources.campaigns.requests import ScheduleMode
 from app.resources.campaigns.schemas import (
     Campaign,
     CampaignList,
     CampaignSender,
     CampaignTemplate,
+    CampaignTracking,
     Send,
     Status,
-    Tracking,
 )
 from app.upstream.document import Element, Record
 from app.upstream.values import code, identifier, integer, local_time, word
@@ -25,9 +25,9 @@ STATUS_CODES: Mapping[Status, int] = {
     "paused": -2,
     "cancelled": -3,
 }
-MODE_CODES: Mapping[Mode, int] = {"at": 1, "now": 2, "hold": -1}
+MODE_CODES: Mapping[ScheduleMode, int] = {"at": 1, "now": 2, "hold": -1}
 """The status that adding and editing write (manual 6.2, 6.3); afterwards it reads as waiting, sending or held."""
-TRACKING_CODES: Mapping[Tracking, int] = {"off": 0, "opens": 1, "opens_and_clicks": 2}
+TRACKING_CODES: Mapping[CampaignTracking, int] = {"off": 0, "opens": 1, "opens_and_clicks": 2}
 LIST_ADDRESSES = 0
 
 STATUS_WORDS: Mapping[int, Status] = {number: name for name, number in STATUS_CODES.items()}

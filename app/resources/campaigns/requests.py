@@ -5,11 +5,26 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from app.api.types import Changes, DomainName, EmailAddress, Example, Id, Moment, Name, RequestModel
-from app.resources.campaigns.schemas import Tracking
+from app.resources.campaigns.schemas import CampaignTracking
 
-Mode = Literal["now", "at", "hold"]
+ScheduleMode = TypeAliasType(
+    "ScheduleMode",
+    Annotated[
+        Literal["now", "at", "hold"],
+        Field(description="When to send: at once, at a time, or not before it is released."),
+    ],
+)
+SenderType = TypeAliasType(
+    "SenderType",
+    Annotated[
+        Literal["any", "domain", "address"],
+        Field(description="Any of the account's addresses, any address of one domain, or one address."),
+    ],
+)
+
 
 _SENDER: Example = {"type": "address", "address": "news@example.com"}
 _RANGE = Field(ge=1, le=1_000_000_000)
@@ -22,7 +37,10 @@ class ChosenSender(RequestModel):
         json_schema_extra={"examples": [_SENDER, {"type": "domain", "domain": "example.com"}, {"type": "any"}]}
     )
 
-    type: Literal["any", "domain", "address"]
+    type: Annotated[
+        SenderType,
+        Field(description="Any of the account's addresses, any address of one domain, or one address."),
+    ]
     domain: Annotated[
         DomainName | None, Field(description="Needed if, and only if, the type is `domain`.", validate_default=True)
     ] = None
@@ -45,7 +63,7 @@ class Schedule(RequestModel):
         json_schema_extra={"examples": [{"mode": "at", "at": "2026-03-02T09:30:00+08:00"}, {"mode": "hold"}]}
     )
 
-    mode: Mode
+    mode: Annotated[ScheduleMode, Field(description="At once, at a time, or not before it is released.")]
     at: Annotated[
         Moment | None,
         Field(
@@ -126,14 +144,18 @@ class NewCampaign(RequestModel):
     )
 
     template_ids: TemplateIds
-    list_id: Id
-    sender: ChosenSender
-    from_name: Name
-    reply_to: EmailAddress | None = None
-    schedule: Schedule
-    recipients: Recipients = _EVERYONE
-    tracking: Tracking = "off"
-    tracking_domain: TrackingDomain | None = None
+    list_id: Annotated[Id, Field(description="The contact list it is sent to.")]
+    sender: Annotated[ChosenSender, Field(description="Whom it comes from.")]
+    from_name: Annotated[Name, Field(description="The sender's name that recipients see.")]
+    reply_to: Annotated[EmailAddress | None, Field(description="Where answers go; null for the sender.")] = None
+    schedule: Annotated[Schedule, Field(description="When it is sent.")]
+    recipients: Annotated[Recipients, Field(description="Which contacts of the list get it; by default all.")] = (
+        _EVERYONE
+    )
+    tracking: Annotated[CampaignTracking, Field(description="What is tracked.")] = "off"
+    tracking_domain: Annotated[
+        TrackingDomain | None, Field(description="A host name of your own for tracked links; null for the platform's.")
+    ] = None
     unsubscribe_link: Annotated[bool, Field(description="Whether the platform adds a link to unsubscribe.")] = True
 
 
@@ -147,11 +169,13 @@ class CampaignChanges(Changes):
     )
 
     template_ids: TemplateIds = Field(default_factory=list)
-    list_id: Id = 0
-    sender: ChosenSender = ChosenSender(type="any")
-    from_name: Name = ""
-    reply_to: EmailAddress = ""
-    schedule: Schedule = Schedule(mode="hold")
+    list_id: Annotated[Id, Field(description="The contact list it is sent to.")] = 0
+    sender: Annotated[ChosenSender, Field(description="Whom it comes from.")] = ChosenSender(type="any")
+    from_name: Annotated[Name, Field(description="The sender's name that recipients see.")] = ""
+    reply_to: Annotated[EmailAddress, Field(description="Where answers go.")] = ""
+    schedule: Annotated[Schedule, Field(description="Holds the campaign (`hold`) or releases it (`now`, `at`).")] = (
+        Schedule(mode="hold")
+    )
     recipients: Annotated[
         Recipients,
         Field(
@@ -159,6 +183,6 @@ class CampaignChanges(Changes):
             " not tell where the range begins, and may widen what is not named. Needed where `send_limit` is not 0."
         ),
     ] = _EVERYONE
-    tracking: Tracking = "off"
+    tracking: Annotated[CampaignTracking, Field(description="What is tracked.")] = "off"
     tracking_domain: TrackingDomain = ""
-    unsubscribe_link: bool = True
+    unsubscribe_link: Annotated[bool, Field(description="Whether the platform adds a link to unsubscribe.")] = True

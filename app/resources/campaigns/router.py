@@ -92,7 +92,9 @@ async def create_campaign(
 
 @router.get(
     "/campaigns/attempts/{idempotency_key}",
-    **documents(operations.FIND, summary="Find out whether a campaign was sent", response_model=SendAttempt),
+    **documents(
+        operations.FIND, kept=False, summary="Find out whether a campaign was sent", response_model=SendAttempt
+    ),
 )
 async def get_send_attempt(
     idempotency_key: Annotated[
@@ -118,6 +120,7 @@ async def get_send_attempt(
         operations.EDIT_QUEUED,
         summary="Change, hold or release a campaign",
         response_model=Campaign,
+        any_scope=("write", "send"),
         reads_first=True,
         read_back=True,
     ),

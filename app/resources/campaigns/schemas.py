@@ -4,20 +4,45 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.types import Example, PublicModel
 
 Status = Literal["waiting", "sending", "sent", "held", "paused", "cancelled"]
-AnyStatus = Status | Literal["unknown"]
-Tracking = Literal["off", "opens", "opens_and_clicks"]
-AnyTracking = Tracking | Literal["unknown"]
+CampaignStatus = TypeAliasType(
+    "CampaignStatus",
+    Annotated[
+        Status | Literal["unknown"],
+        Field(description="How far a campaign has got; `unknown` for a code nobody documented."),
+    ],
+)
+CampaignTracking = TypeAliasType(
+    "CampaignTracking", Annotated[Literal["off", "opens", "opens_and_clicks"], Field(description="What is tracked.")]
+)
+AnyCampaignTracking = TypeAliasType(
+    "AnyCampaignTracking",
+    Annotated[
+        Literal["off", "opens", "opens_and_clicks", "unknown"],
+        Field(description="What is tracked; `unknown` for a code nobody documented."),
+    ],
+)
+AddressSource = TypeAliasType(
+    "AddressSource",
+    Annotated[Literal["list", "subscription", "unknown"], Field(description="Contact lists or the subscription list.")],
+)
+AnySenderType = TypeAliasType(
+    "AnySenderType",
+    Annotated[
+        Literal["any", "domain", "address", "unknown"],
+        Field(description="Any address of the account, of one domain, or one alone; `unknown` for others."),
+    ],
+)
+
 
 BatchNumber = Annotated[str | None, Field(description="What statistics and tracking also go by.")]
 FromAddress = Annotated[str | None, Field(description="The sender in the platform's words: not always an address.")]
 FirstId = Annotated[int | None, Field(description="Of several, the first; the campaign itself has them all.")]
-Source = Annotated[
-    Literal["list", "subscription", "unknown"] | None, Field(description="Contact lists or the subscription list.")
-]
+Source = Annotated[AddressSource | None, Field(description="Contact lists or the subscription list.")]
 SendLimit = Annotated[
     int | None, Field(description="The last recipient of the chosen range; 0 goes to the end of the list.")
 ]
@@ -55,7 +80,7 @@ class CampaignSender(PublicModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{**_SENDER, "domain": None}]})
 
     type: Annotated[
-        Literal["any", "domain", "address", "unknown"] | None,
+        AnySenderType | None,
         Field(description="Any of the account's addresses, any address of one domain, or one address."),
     ]
     domain: Annotated[str | None, Field(description="Where the type is `domain`.")]
@@ -67,8 +92,8 @@ class CampaignTemplate(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": 16, "name": "春季促销"}]})
 
-    id: int | None
-    name: str | None
+    id: Annotated[int | None, Field(description="The template's id.")]
+    name: Annotated[str | None, Field(description="The template's name.")]
 
 
 class CampaignList(PublicModel):
@@ -76,8 +101,8 @@ class CampaignList(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": 78, "name": "Newsletter 北京"}]})
 
-    id: int | None
-    name: str | None
+    id: Annotated[int | None, Field(description="The contact list's id.")]
+    name: Annotated[str | None, Field(description="The contact list's name.")]
 
 
 class Campaign(PublicModel):
@@ -97,27 +122,27 @@ class Campaign(PublicModel):
         }
     )
 
-    id: int
+    id: Annotated[int, Field(description="The campaign's id.")]
     batch: BatchNumber
-    sender: CampaignSender
+    sender: Annotated[CampaignSender, Field(description="Whom it comes from.")]
     from_address: FromAddress
-    from_name: str | None
-    reply_to: str | None
-    templates: list[CampaignTemplate]
-    lists: list[CampaignList]
+    from_name: Annotated[str | None, Field(description="The sender's name that recipients see.")]
+    reply_to: Annotated[str | None, Field(description="Where answers go.")]
+    templates: Annotated[list[CampaignTemplate], Field(description="The templates it uses.")]
+    lists: Annotated[list[CampaignList], Field(description="The contact lists it is sent to.")]
     address_source: Source
-    address_source_code: int | None
+    address_source_code: Annotated[int | None, Field(description="The platform's own code of the source.")]
     send_limit: SendLimit
     recipient_count: RecipientCount
-    scheduled_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    sent_count: int | None
+    scheduled_at: Annotated[datetime | None, Field(description="When it is to be sent.")]
+    started_at: Annotated[datetime | None, Field(description="When sending began.")]
+    finished_at: Annotated[datetime | None, Field(description="When sending ended.")]
+    sent_count: Annotated[int | None, Field(description="Messages sent so far.")]
     error_count: ErrorCount
-    status: AnyStatus | None
-    status_code: int | None
-    tracking: AnyTracking | None
-    tracking_code: int | None
+    status: Annotated[CampaignStatus | None, Field(description="How far it has got.")]
+    status_code: Annotated[int | None, Field(description="The platform's own code of the status.")]
+    tracking: Annotated[AnyCampaignTracking | None, Field(description="What is tracked.")]
+    tracking_code: Annotated[int | None, Field(description="The platform's own code of what is tracked.")]
 
 
 class Send(PublicModel):
@@ -141,22 +166,22 @@ class Send(PublicModel):
     id: Annotated[int, Field(description="The campaign's id.")]
     batch: BatchNumber
     from_address: FromAddress
-    from_name: str | None
-    reply_to: str | None
+    from_name: Annotated[str | None, Field(description="The sender's name that recipients see.")]
+    reply_to: Annotated[str | None, Field(description="Where answers go.")]
     template_id: FirstId
-    template_name: str | None
+    template_name: Annotated[str | None, Field(description="The template's name.")]
     list_id: FirstId
-    list_name: str | None
+    list_name: Annotated[str | None, Field(description="The contact list's name.")]
     address_source: Source
-    address_source_code: int | None
+    address_source_code: Annotated[int | None, Field(description="The platform's own code of the source.")]
     send_limit: SendLimit
     recipient_count: RecipientCount
-    scheduled_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    sent_count: int | None
+    scheduled_at: Annotated[datetime | None, Field(description="When it is to be sent.")]
+    started_at: Annotated[datetime | None, Field(description="When sending began.")]
+    finished_at: Annotated[datetime | None, Field(description="When sending ended.")]
+    sent_count: Annotated[int | None, Field(description="Messages sent so far.")]
     error_count: ErrorCount
-    status: AnyStatus | None
-    status_code: int | None
-    tracking: AnyTracking | None
-    tracking_code: int | None
+    status: Annotated[CampaignStatus | None, Field(description="How far it has got.")]
+    status_code: Annotated[int | None, Field(description="The platform's own code of the status.")]
+    tracking: Annotated[AnyCampaignTracking | None, Field(description="What is tracked.")]
+    tracking_code: Annotated[int | None, Field(description="The platform's own code of what is tracked.")]

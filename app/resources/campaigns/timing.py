@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from app.errors import FieldError, ValidationFailed
 from app.gateway.clock import PlatformClock
-from app.resources.campaigns.requests import Mode, Schedule
+from app.resources.campaigns.requests import Schedule, ScheduleMode
 
 _GRACE = timedelta(minutes=1)
 
@@ -19,7 +19,7 @@ class Timing:
         time: goes with it, in the platform's zone and in whole seconds; None where nothing is known.
     """
 
-    mode: Mode
+    mode: ScheduleMode
     time: datetime | None
 
 

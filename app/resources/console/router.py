@@ -6,11 +6,13 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.api.deps import Reader
-from app.api.documentation import WITH_API_KEY
+from app.api.documentation import REQUESTED, describes
+from app.api.headers import headers
 from app.api.negotiation import accept_header, preferred
 from app.api.problems import problem_responses
 from app.api.responses import answer
 from app.api.routing import StrictRoute
+from app.gateway.operation import Effect
 from app.resources.console.form import login_form
 from app.resources.console.page import login_page
 from app.resources.console.schemas import LoginForm, UserType, WebAddress
@@ -25,9 +27,14 @@ _JSON, _HTML = "application/json", "text/html"
     summary="Get the console's login form",
     response_model=LoginForm,
     responses={
-        200: {"content": {_HTML: {"schema": {"type": "string"}}}, "description": "The form, as data or as a page"},
-        **problem_responses(*WITH_API_KEY),
+        200: {
+            "content": {_HTML: {"schema": {"type": "string"}}},
+            "description": "The form, as data or as a page",
+            "headers": headers("Vary"),
+        },
+        **problem_responses(*REQUESTED),
     },
+    openapi_extra=describes(Effect.READ, {"section": "8.1"}),
 )
 async def get_console_login(
     request: Request,

@@ -5,10 +5,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
 
-UserType = Literal["customer", "agents", "manager"]
+UserType = TypeAliasType(
+    "UserType", Annotated[Literal["customer", "agents", "manager"], Field(description="A kind of user of the console.")]
+)
+LoginFieldType = TypeAliasType(
+    "LoginFieldType",
+    Annotated[
+        Literal["text", "password", "select", "hidden", "submit"], Field(description="A kind of field, as in HTML.")
+    ],
+)
 
 # Only what RFC 3986 lets stand in a URL; no user part, and no host that could be more than a name in a policy header.
 _WEB_ADDRESS = re.compile(
@@ -43,16 +52,20 @@ WebAddress = Annotated[
 class LoginOption(PublicModel):
     """One kind of user, and how the form's field says it."""
 
-    user_type: UserType
-    value: str
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_type": "agents", "value": "agents"}]})
+
+    user_type: Annotated[UserType, Field(description="The kind of user.")]
+    value: Annotated[str, Field(description="What is sent for it.")]
 
 
 class LoginField(PublicModel):
     """One field of the form, as HTML would write it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "username", "type": "text", "required": True}]})
+
     name: Annotated[str, Field(description="To be sent under exactly this name.")]
-    type: Literal["text", "password", "select", "hidden", "submit"]
-    required: bool
+    type: Annotated[LoginFieldType, Field(description="The kind of field, as in HTML.")]
+    required: Annotated[bool, Field(description="Whether it must be filled in.")]
     value: Annotated[str | None, Field(description="What it is filled with to begin with.")] = None
     options: Annotated[list[LoginOption] | None, Field(description="What a `select` offers.")] = None
 
@@ -98,5 +111,5 @@ class LoginForm(PublicModel):
     )
 
     action: Annotated[str, Field(description="Where the form is sent, on the platform's own host.")]
-    method: Literal["POST"]
-    fields: list[LoginField]
+    method: Annotated[Literal["POST"], Field(description="How the form is sent.")]
+    fields: Annotated[list[LoginField], Field(description="The form's fields, in their order.")]

@@ -4,9 +4,18 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.contact_rows import CONTACT_EXAMPLE, ContactRow, Sex, VariableName
 from app.api.types import Changes, EmailAddress, IsoDate, PublicModel, RequestModel, ShortText
+
+AnySex = TypeAliasType(
+    "AnySex",
+    Annotated[
+        Literal["male", "female", "unknown"],
+        Field(description="A contact's sex; `unknown` for a word nobody documented."),
+    ],
+)
 
 
 class Contact(PublicModel):
@@ -18,16 +27,16 @@ class Contact(PublicModel):
         }
     )
 
-    id: int
+    id: Annotated[int, Field(description="The contact's id.")]
     list_id: Annotated[int | None, Field(description="null for a contact in no list.")]
-    email: str | None
-    name: str | None
-    sex: Literal["male", "female", "unknown"] | None
-    birthday: date | None
+    email: Annotated[str | None, Field(description="The contact's e-mail address.")]
+    name: Annotated[str | None, Field(description="The contact's name.")]
+    sex: Annotated[AnySex | None, Field(description="The contact's sex.")]
+    birthday: Annotated[date | None, Field(description="The contact's birthday.")]
     phone: Annotated[str | None, Field(description="Kept as text: leading zeros matter.")]
-    area: str | None
+    area: Annotated[str | None, Field(description="Where the contact lives, in any words.")]
     variables: Annotated[dict[str, str], Field(description="`var1` to `var10`, only those set.")]
-    created_at: datetime | None
+    created_at: Annotated[datetime | None, Field(description="When it was added; null right after that.")]
 
 
 class ContactBatch(RequestModel):
@@ -37,7 +46,9 @@ class ContactBatch(RequestModel):
         json_schema_extra={"examples": [{"contacts": [CONTACT_EXAMPLE, {"email": "zhang.wei@example.com"}]}]}
     )
 
-    contacts: Annotated[list[ContactRow], Field(min_length=1, max_length=500)]
+    contacts: Annotated[
+        list[ContactRow], Field(min_length=1, max_length=500, description="The contacts, each with an address.")
+    ]
 
 
 class BatchAccepted(PublicModel):
@@ -54,12 +65,12 @@ class ContactChanges(Changes):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "李娜", "variables": {"var1": None}}]})
 
-    email: EmailAddress = ""
-    name: ShortText | None = None
-    sex: Sex | None = None
-    birthday: IsoDate | None = None
-    phone: ShortText | None = None
-    area: ShortText | None = None
+    email: Annotated[EmailAddress, Field(description="The new e-mail address.")] = ""
+    name: Annotated[ShortText | None, Field(description="The new name.")] = None
+    sex: Annotated[Sex | None, Field(description="The new sex.")] = None
+    birthday: Annotated[IsoDate | None, Field(description="The new birthday.")] = None
+    phone: Annotated[ShortText | None, Field(description="The new telephone number.")] = None
+    area: Annotated[ShortText | None, Field(description="The new area.")] = None
     variables: Annotated[
         dict[VariableName, ShortText | None],
         Field(default_factory=dict, description="Only the variables named are changed.", min_length=1),

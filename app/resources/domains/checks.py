@@ -3,10 +3,10 @@
 from app.api.pagination import Collection
 from app.gateway.checks import DOMAIN, NOTHING, Check, same
 from app.resources.domains.operations import LIST
-from app.resources.domains.schemas import Domain
+from app.resources.domains.schemas import SendingDomain
 
 
-def _own_first(domains: Collection[Domain]) -> list[str]:
+def _own_first(domains: Collection[SendingDomain]) -> list[str]:
     ordered = sorted(domains.data, key=lambda each: bool(each.is_system))
     return [each.domain for each in ordered if each.domain]
 

@@ -7,7 +7,7 @@ from typing import Any
 from app.api.pagination import Collection
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
-from app.resources.domains.schemas import AddedDomain, Domain, DomainVerification
+from app.resources.domains.schemas import AddedDomain, DomainVerification, SendingDomain
 from app.upstream.customers import on_behalf_of
 from app.upstream.document import Document, Element, MissingId, Record
 from app.upstream.envelope import Parameters
@@ -23,7 +23,7 @@ def _is_zero(value: str, zone: tzinfo) -> bool:
 
 
 _DOMAIN = Record(
-    Domain,
+    SendingDomain,
     {
         "customer_id": Element("customer_id", convert=identifier),
         "domain": Element("domain"),
@@ -84,8 +84,8 @@ def _encode_verify(domains: list[str]) -> Parameters:
     return Parameters(form={"domains": ",".join(domains)})
 
 
-def _domains(document: Document, _customer_id: int | None) -> Collection[Domain]:
-    return Collection[Domain](data=document.records("data", _DOMAIN))
+def _domains(document: Document, _customer_id: int | None) -> Collection[SendingDomain]:
+    return Collection[SendingDomain](data=document.records("data", _DOMAIN))
 
 
 def _added(document: Document, request: NamedDomain) -> AddedDomain:

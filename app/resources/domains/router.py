@@ -15,7 +15,7 @@ from app.api.routing import StrictRoute
 from app.api.types import DomainName, Id
 from app.resources.domains import operations
 from app.resources.domains.operations import NamedDomain
-from app.resources.domains.schemas import AddedDomain, Domain, DomainsToVerify, DomainVerification, NewDomain
+from app.resources.domains.schemas import AddedDomain, DomainsToVerify, DomainVerification, NewDomain, SendingDomain
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Domains"])
 
@@ -23,7 +23,7 @@ Name = Annotated[DomainName, Path(description="The domain's name.", examples=["n
 CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]
 
 
-@router.get("/domains", **documents(operations.LIST, summary="List domains", response_model=Collection[Domain]))
+@router.get("/domains", **documents(operations.LIST, summary="List domains", response_model=Collection[SendingDomain]))
 async def list_domains(reads: ReadsDep) -> Response:
     """Return the account's sending domains, the platform's own included."""
     return await reads.answer(operations.LIST, None)
@@ -56,7 +56,7 @@ async def delete_domain(domain: Name, gateway: GatewayDep, caller: Writer) -> Re
 
 @router.get(
     "/customers/{customer_id}/domains",
-    **documents(operations.LIST, summary="List a customer's domains", response_model=Collection[Domain]),
+    **documents(operations.LIST, summary="List a customer's domains", response_model=Collection[SendingDomain]),
 )
 async def list_customer_domains(customer_id: CustomerId, reads: ManagerReadsDep) -> Response:
     """Return a customer's sending domains, the platform's own included."""

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from app.api.types import DomainName, PublicModel, RequestModel
 
 
-class Domain(PublicModel):
+class SendingDomain(PublicModel):
     """A sending domain."""
 
     model_config = ConfigDict(
@@ -20,7 +20,7 @@ class Domain(PublicModel):
     )
 
     customer_id: Annotated[int | None, Field(description="Whose it is; null for a system domain.")]
-    domain: str | None
+    domain: Annotated[str | None, Field(description="The domain's name.")]
     is_system: Annotated[bool | None, Field(description="Whether it is the platform's own.")]
 
 
@@ -29,7 +29,7 @@ class NewDomain(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"domain": "news.example.com"}]})
 
-    domain: DomainName
+    domain: Annotated[DomainName, Field(description="The domain's name.")]
 
 
 class AddedDomain(PublicModel):
@@ -40,7 +40,7 @@ class AddedDomain(PublicModel):
     )
 
     id: Annotated[int | None, Field(description="null where the platform does not tell.")]
-    domain: str
+    domain: Annotated[str, Field(description="The domain's name.")]
     verified: Annotated[bool, Field(description="Whether its DNS records are already as the platform wants them.")]
 
 
@@ -49,7 +49,9 @@ class DomainsToVerify(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"domains": ["news.example.com", "example.org"]}]})
 
-    domains: Annotated[list[DomainName], Field(min_length=1, max_length=100)]
+    domains: Annotated[
+        list[DomainName], Field(min_length=1, max_length=100, description="Names of domains, added or not.")
+    ]
 
 
 class DomainVerification(PublicModel):
@@ -71,9 +73,9 @@ class DomainVerification(PublicModel):
         }
     )
 
-    customer_id: int | None
+    customer_id: Annotated[int | None, Field(description="Whose it is.")]
     domain_id: Annotated[int | None, Field(description="null for a domain that was not added.")]
-    domain: str | None
+    domain: Annotated[str | None, Field(description="The domain's name.")]
     registered: Annotated[bool | None, Field(description="Whether it was added; null for an unknown code.")]
     verified: Annotated[
         bool | None, Field(description="Whether its DNS records are as the platform wants them; null likewise.")

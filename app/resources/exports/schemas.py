@@ -13,8 +13,8 @@ class ExportedContact(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"email": "li.na@example.com", "name": "李娜"}]})
 
-    email: str
-    name: str | None
+    email: Annotated[str, Field(description="The contact's e-mail address.")]
+    name: Annotated[str | None, Field(description="The contact's name.")]
 
 
 class Unsubscribe(PublicModel):
@@ -25,4 +25,4 @@ class Unsubscribe(PublicModel):
     )
 
     unsubscribed_at: Annotated[datetime | None, Field(description="null where the platform gives no readable time.")]
-    email: str
+    email: Annotated[str, Field(description="The address that left.")]

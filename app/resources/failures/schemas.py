@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
 
@@ -10,6 +11,13 @@ Reason = Literal[
     "mailbox_not_found", "mailbox_full", "recipient_rejected", "spam_rejected", "invalid_address", "format_error"
 ]
 WantedReason = Literal["all", Reason]
+FailureReason = TypeAliasType(
+    "FailureReason",
+    Annotated[
+        Reason | Literal["unknown"],
+        Field(description="Why a message was not delivered; `unknown` for a code nobody documented."),
+    ],
+)
 
 
 class DeliveryFailure(PublicModel):
@@ -29,7 +37,7 @@ class DeliveryFailure(PublicModel):
     )
 
     email: Annotated[str | None, Field(description="As it was given to the platform; it may be malformed.")]
-    reason: Literal[Reason, "unknown"] | None
+    reason: Annotated[FailureReason | None, Field(description="Why it did not get it.")]
     reason_code: Annotated[int | None, Field(description="The platform's own code of the reason.")]
     statistics_id: Annotated[int | None, Field(description="Whose campaign's message; not the campaign's id.")]
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from starlette.responses import Response
 
 from app.api.deps import GatewayDep, Reader, Writer
@@ -45,6 +45,7 @@ _BODIES: dict[str, type[BaseModel]] = {
         operations.CREATE,
         summary="Import contacts",
         bodies=_BODIES,
+        carries=("Location",),
         response_model=ImportAccepted,
         status_code=202,
     ),
@@ -75,7 +76,10 @@ async def list_imports(reads: ReadsDep) -> Response:
     return await reads.answer(operations.LIST, None)
 
 
-@router.get("/imports/{import_id}", **documents(operations.GET, summary="Get an import", response_model=Import))
+@router.get(
+    "/imports/{import_id}",
+    **documents(operations.GET, carries=("Preference-Applied",), summary="Get an import", response_model=Import),
+)
 async def get_import(
     request: Request,
     import_id: Annotated[Id, Path(description="The import's id.", examples=[10])],
@@ -85,10 +89,11 @@ async def get_import(
     limits: ImportLimitsDep,
     prefer: Annotated[
         list[str] | None,
+        # Several lines are one list (RFC 9110, section 5.3), and clients write one.
+        WithJsonSchema({"type": "string", "examples": ["wait=30"]}),
         Header(
             description="`wait=N` (RFC 7240): the answer may take up to N seconds, if the import is completed by then. "
             "`Preference-Applied` says how long at most it was waited.",
-            examples=[["wait=30"]],
         ),
     ] = None,
 ) -> Response:

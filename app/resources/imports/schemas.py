@@ -4,12 +4,24 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
+from typing_extensions import TypeAliasType
 
 from app.api.contact_rows import CONTACT_EXAMPLE, ContactRow
 from app.api.files import UploadName
 from app.api.types import PublicModel, RequestModel
 
 OnInvalid = Literal["reject", "skip"]
+ImportStatus = TypeAliasType(
+    "ImportStatus",
+    Annotated[
+        Literal["completed", "processing", "unknown"],
+        Field(description="Whether the platform has worked an import off."),
+    ],
+)
+ImportOutcome = TypeAliasType(
+    "ImportOutcome",
+    Annotated[Literal["completed", "failed", "unknown"], Field(description="What became of an import.")],
+)
 
 
 class ContactsJson(RequestModel):
@@ -19,7 +31,7 @@ class ContactsJson(RequestModel):
         json_schema_extra={"examples": [{"contacts": [CONTACT_EXAMPLE, {"email": "zhang.wei@example.com"}]}]}
     )
 
-    contacts: Annotated[list[ContactRow], Field(min_length=1)]
+    contacts: Annotated[list[ContactRow], Field(min_length=1, description="The contacts, any number of them.")]
 
 
 class UncheckedContacts(RequestModel):
@@ -55,7 +67,9 @@ class ContactsFile(RequestModel):
     It is passed on as it is, under its own name; nothing in it is checked.
     """
 
-    file: Annotated[str, Field(json_schema_extra={"format": "binary"})]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"file": "li.na@example.com;李娜;F\n"}]})
+
+    file: Annotated[str, Field(json_schema_extra={"format": "binary"}, description="The file.")]
 
 
 class FileName(RequestModel):
@@ -67,7 +81,9 @@ class FileName(RequestModel):
 class SkippedRows(PublicModel):
     """Rows that were refused and left out."""
 
-    count: int
+    model_config = ConfigDict(json_schema_extra={"examples": [{"count": 2, "lines": [17, 1204]}]})
+
+    count: Annotated[int, Field(description="How many there are.")]
     lines: Annotated[
         list[int],
         Field(description="The first 100: line numbers in CSV and NDJSON, positions from 1 in a JSON array."),
@@ -91,8 +107,8 @@ class ImportAccepted(PublicModel):
         }
     )
 
-    id: int
-    list_id: int
+    id: Annotated[int, Field(description="The import's id.")]
+    list_id: Annotated[int, Field(description="The contact list's id.")]
     accepted: Annotated[
         int | None,
         Field(description="Rows handed to the platform, duplicates included; null for a file passed on as it is."),
@@ -105,7 +121,7 @@ class ImportAccepted(PublicModel):
             "null for a file passed on as it is."
         ),
     ]
-    skipped: SkippedRows
+    skipped: Annotated[SkippedRows, Field(description="Rows that were left out.")]
 
 
 class Import(PublicModel):
@@ -113,8 +129,8 @@ class Import(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": 10, "status": "processing"}]})
 
-    id: int
-    status: Literal["completed", "processing", "unknown"]
+    id: Annotated[int, Field(description="The import's id.")]
+    status: Annotated[ImportStatus, Field(description="Whether the platform has worked it off.")]
 
 
 class ImportRecord(PublicModel):
@@ -137,11 +153,11 @@ class ImportRecord(PublicModel):
         }
     )
 
-    filename: str | None
-    list_name: str | None
-    imported_at: datetime | None
-    total_count: int | None
+    filename: Annotated[str | None, Field(description="The file's name.")]
+    list_name: Annotated[str | None, Field(description="The contact list's name.")]
+    imported_at: Annotated[datetime | None, Field(description="When it was taken in.")]
+    total_count: Annotated[int | None, Field(description="Rows in all.")]
     invalid_count: Annotated[int | None, Field(description="Rows whose address the platform did not take.")]
     duplicate_count: Annotated[int | None, Field(description="Rows whose address was in the list already.")]
-    status: Literal["completed", "failed", "unknown"] | None
+    status: Annotated[ImportOutcome | None, Field(description="What became of it.")]
     status_code: Annotated[int | None, Field(description="The platform's own code.")]

@@ -3,10 +3,21 @@
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.types import Changes, Example, LongText, Name, PublicModel, RequestModel
 
-Status = Literal["enabled", "disabled"]
+ContactListStatus = TypeAliasType(
+    "ContactListStatus",
+    Annotated[Literal["enabled", "disabled"], Field(description="Whether a contact list can be sent to.")],
+)
+AnyContactListStatus = TypeAliasType(
+    "AnyContactListStatus",
+    Annotated[
+        Literal["enabled", "disabled", "unknown"],
+        Field(description="Whether a contact list can be sent to; `unknown` for a word nobody documented."),
+    ],
+)
 
 _EXAMPLE: Example = {
     "id": 78,
@@ -22,11 +33,11 @@ class ContactList(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    id: int
-    name: str | None
-    description: str | None
-    contact_count: int | None
-    status: Literal["enabled", "disabled", "unknown"] | None
+    id: Annotated[int, Field(description="The list's id.")]
+    name: Annotated[str | None, Field(description="The list's name.")]
+    description: Annotated[str | None, Field(description="What the list is for.")]
+    contact_count: Annotated[int | None, Field(description="How many contacts it holds.")]
+    status: Annotated[AnyContactListStatus | None, Field(description="Whether it can be sent to.")]
 
 
 class NewContactList(RequestModel):
@@ -36,9 +47,9 @@ class NewContactList(RequestModel):
         json_schema_extra={"examples": [{"name": "Newsletter 北京", "description": "Readers in Beijing"}]}
     )
 
-    name: Name
-    status: Status = "enabled"
-    description: LongText | None = None
+    name: Annotated[Name, Field(description="The list's name.")]
+    status: Annotated[ContactListStatus, Field(description="Whether it can be sent to.")] = "enabled"
+    description: Annotated[LongText | None, Field(description="What the list is for.")] = None
 
 
 class ContactListChanges(Changes):
@@ -46,6 +57,6 @@ class ContactListChanges(Changes):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Newsletter 上海"}, {"status": "disabled"}]})
 
-    name: Name = ""
-    status: Status = "enabled"
+    name: Annotated[Name, Field(description="The new name.")] = ""
+    status: Annotated[ContactListStatus, Field(description="Whether it can be sent to.")] = "enabled"
     description: Annotated[LongText | None, Field(description="null removes it.")] = None

@@ -25,9 +25,9 @@ class Mailbox(PublicModel):
     )
 
     customer_id: Annotated[int | None, Field(description="Whose it is; null for one of a system domain.")]
-    domain: str | None
+    domain: Annotated[str | None, Field(description="The domain it belongs to.")]
     name: Annotated[str | None, Field(description="What stands before the `@`.")]
-    address: str | None
+    address: Annotated[str | None, Field(description="The mailbox's address.")]
 
 
 def _without_slash(value: str) -> str:
@@ -48,7 +48,7 @@ class NewMailbox(RequestModel):
         json_schema_extra={"examples": [{"address": "editor@news.example.com", "password": "a long passphrase"}]}
     )
 
-    address: MailboxAddress
+    address: Annotated[MailboxAddress, Field(description="The mailbox's address, of a domain that is there.")]
     password: Annotated[Password, Field(description="What the mailbox logs in with at the SMTP relay.")]
 
 
@@ -57,7 +57,7 @@ class AddedMailbox(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"address": "editor@news.example.com"}]})
 
-    address: str
+    address: Annotated[str, Field(description="The mailbox's address.")]
 
 
 class NewPassword(RequestModel):
@@ -65,4 +65,4 @@ class NewPassword(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"password": "a longer passphrase"}]})
 
-    password: Password
+    password: Annotated[Password, Field(description="What the mailbox logs in with from now on.")]

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.deps import Sender, SubmitterDep
-from app.api.documentation import IDEMPOTENCY_KEY, WITH_API_KEY, WITH_KEY
+from app.api.documentation import REQUESTED, WITH_KEY, describes
 from app.api.problems import problem_responses
 from app.api.responses import answer
 from app.api.routing import StrictRoute
@@ -30,7 +30,7 @@ router = APIRouter(route_class=StrictRoute, prefix="/v1/messages", tags=["Messag
     response_model=SubmittedMessage,
     status_code=202,
     responses=problem_responses(
-        *WITH_API_KEY,
+        *REQUESTED,
         *WITH_KEY,
         Conflict,
         UnsupportedMediaType,
@@ -40,7 +40,7 @@ router = APIRouter(route_class=StrictRoute, prefix="/v1/messages", tags=["Messag
         UpstreamUnavailable,
         OutcomeUnknown,
     ),
-    openapi_extra={"x-effect": Effect.SEND.value, "parameters": [IDEMPOTENCY_KEY]},
+    openapi_extra=describes(Effect.SEND, {"section": "10"}),
 )
 async def submit_message(body: NewMessage, submitter: SubmitterDep, caller: Sender) -> Response:
     """Hand a message to the tenant's SMTP relay, once.

@@ -89,8 +89,8 @@ class NamedAddress(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"email": "anna@example.com", "name": "Anna"}]})
 
-    email: EmailAddress
-    name: Name | None = None
+    email: Annotated[EmailAddress, Field(description="The e-mail address.")]
+    name: Annotated[Name | None, Field(description="The name it is shown with.")] = None
 
 
 class MessageAttachment(RequestModel):
@@ -100,7 +100,7 @@ class MessageAttachment(RequestModel):
         json_schema_extra={"examples": [{"filename": "发票.pdf", "content_base64": "JVBERi0xLjcK"}]}
     )
 
-    filename: FileName
+    filename: Annotated[FileName, Field(description="The name recipients see.")]
     content_type: Annotated[
         ContentType | None, Field(description="Its media type; guessed from the file name when it is not given.")
     ] = None
@@ -155,19 +155,19 @@ class NewMessage(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     sender: Annotated[NamedAddress, Field(alias="from", description="Who sends it; the relay decides who may.")]
-    to: Annotated[Recipients, Field(min_length=1)]
-    cc: Recipients = Field(default_factory=list)
+    to: Annotated[Recipients, Field(min_length=1, description="Who gets it.")]
+    cc: Recipients = Field(default_factory=list, description="Who gets a copy.")
     bcc: Recipients = Field(default_factory=list, description="They get the message and are named nowhere in it.")
-    reply_to: Recipient | None = None
-    subject: HeaderText
-    html: Body | None = None
-    text: Body | None = None
+    reply_to: Annotated[Recipient | None, Field(description="Where answers go; null for the sender.")] = None
+    subject: Annotated[HeaderText, Field(description="The subject line.")]
+    html: Annotated[Body | None, Field(description="The message as HTML.")] = None
+    text: Annotated[Body | None, Field(description="The message as plain text.")] = None
     headers: Headers = Field(
         default_factory=dict,
         max_length=50,
         description="Further headers. Those that say who, when and what kind of content are not among them.",
     )
-    attachments: Attachments = Field(default_factory=list, max_length=50)
+    attachments: Attachments = Field(default_factory=list, max_length=50, description="Files to send along.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -185,7 +185,13 @@ class NewMessage(RequestModel):
 class RejectedRecipient(PublicModel):
     """A recipient that the relay refused."""
 
-    email: str
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "gone@example.com", "code": 550, "message": "5.1.1 Mailbox not found"}]
+        }
+    )
+
+    email: Annotated[str, Field(description="The recipient's address.")]
     code: Annotated[int, Field(description="The relay's SMTP status code; 4xx is temporary.")]
     message: Annotated[str, Field(description="The relay's own words.")]
 
@@ -199,7 +205,7 @@ class SubmittedMessage(PublicModel):
                 {
                     "message_id": "<8f14e45fceea467f9ab4c7d1e2a30b5c@acme.example>",
                     "accepted": ["anna@example.com"],
-                    "rejected": [{"email": "gone@example.com", "code": 550, "message": "5.1.1 NamedAddress not found"}],
+                    "rejected": [{"email": "gone@example.com", "code": 550, "message": "5.1.1 Mailbox not found"}],
                 }
             ]
         }
@@ -207,4 +213,4 @@ class SubmittedMessage(PublicModel):
 
     message_id: Annotated[str, Field(description="The Message-ID header, with its angle brackets.")]
     accepted: Annotated[list[str], Field(description="Each recipient once, however often it was named.")]
-    rejected: list[RejectedRecipient]
+    rejected: Annotated[list[RejectedRecipient], Field(description="Recipients that the relay refused.")]

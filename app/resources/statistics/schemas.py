@@ -31,7 +31,7 @@ class DailyStatistics(PublicModel):
         }
     )
 
-    date: datetime.date | None
+    date: Annotated[datetime.date | None, Field(description="The day.")]
     web_task_count: Annotated[int | None, Field(description="Campaigns sent, as opposed to messages by SMTP.")]
     web_failed_count: Annotated[int | None, Field(description="Messages of these campaigns that failed.")]
     web_sent_count: Annotated[int | None, Field(description="Messages of these campaigns that were sent.")]
@@ -70,16 +70,18 @@ class CampaignStatistics(PublicModel):
     )
 
     statistics_id: Annotated[int | None, Field(description="Another number than the campaign's id.")]
-    date: datetime.date | None
+    date: Annotated[datetime.date | None, Field(description="The day of sending.")]
     batch: Annotated[str | None, Field(description="The campaign's batch number.")]
     expected_count: Annotated[int | None, Field(description="All recipients, those with unusable addresses included.")]
-    sent_count: int | None
+    sent_count: Annotated[int | None, Field(description="Messages sent.")]
     invalid_count: Annotated[int | None, Field(description="Recipients with an invalid or malformed address.")]
     failed_count: Annotated[int | None, Field(description="Messages sent and not delivered, for whatever reason.")]
-    delivered_count: int | None
-    mailbox_not_found_count: int | None
-    mailbox_full_count: int | None
-    recipient_rejected_count: int | None
+    delivered_count: Annotated[int | None, Field(description="Messages sent and not refused.")]
+    mailbox_not_found_count: Annotated[int | None, Field(description="Rejected because the mailbox does not exist.")]
+    mailbox_full_count: Annotated[int | None, Field(description="Rejected because the mailbox is full.")]
+    recipient_rejected_count: Annotated[
+        int | None, Field(description="Rejected because the recipient does not want them.")
+    ]
     spam_rejected_count: Annotated[int | None, Field(description="Rejected because they were taken for spam.")]
     credits: Annotated[float | None, Field(description="Credits charged.")]
 
@@ -101,8 +103,8 @@ class CreditStatistics(PublicModel):
         }
     )
 
-    date: datetime.date | None
-    company: str | None
+    date: Annotated[datetime.date | None, Field(description="The day.")]
+    company: Annotated[str | None, Field(description="The account's company.")]
     deduction_type: Annotated[str | None, Field(description="The kind of charge, in the platform's own words.")]
-    send_count: int | None
+    send_count: Annotated[int | None, Field(description="Messages sent.")]
     total: Annotated[float | None, Field(description="Credits charged.")]

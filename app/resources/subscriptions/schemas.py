@@ -13,7 +13,7 @@ class Subscriber(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"email": "li.na@example.com", "name": "李娜"}]})
 
-    email: EmailAddress
+    email: Annotated[EmailAddress, Field(description="The address to subscribe.")]
     name: Annotated[
         Cell | None, Field(description="Without one, the platform takes what stands before the address's `@`.")
     ] = None
@@ -30,7 +30,9 @@ class Subscriptions(RequestModel):
         }
     )
 
-    subscribers: Annotated[list[Subscriber], Field(min_length=1, max_length=500)]
+    subscribers: Annotated[
+        list[Subscriber], Field(min_length=1, max_length=500, description="The people to subscribe.")
+    ]
 
 
 class Unsubscriptions(RequestModel):
@@ -40,7 +42,7 @@ class Unsubscriptions(RequestModel):
         json_schema_extra={"examples": [{"emails": ["li.na@example.com", "zhang.wei@example.com"]}]}
     )
 
-    emails: Annotated[list[EmailAddress], Field(min_length=1, max_length=500)]
+    emails: Annotated[list[EmailAddress], Field(min_length=1, max_length=500, description="The addresses that leave.")]
 
 
 class SubscriptionsAccepted(PublicModel):

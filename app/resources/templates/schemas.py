@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from app.api.files import Base64, UploadName
 from app.api.patterns import described
@@ -12,7 +13,24 @@ from app.api.types import Changes, DocumentText, Example, Name, PublicModel, Req
 
 MAX_FILES = 20
 MAX_SUBJECTS = 100
-Encoding = Literal["base64", "quoted-printable"]
+TemplateEncoding = TypeAliasType(
+    "TemplateEncoding", Annotated[Literal["base64", "quoted-printable"], Field(description="How messages are encoded.")]
+)
+ReviewStatus = TypeAliasType(
+    "ReviewStatus",
+    Annotated[Literal["checking", "rejected", "approved", "unknown"], Field(description="How far a review is.")],
+)
+ReviewColour = TypeAliasType(
+    "ReviewColour",
+    Annotated[
+        Literal["green", "yellow", "red_pass", "red", "unknown"],
+        Field(description="A review's verdict; only `red` is rejected."),
+    ],
+)
+SizeStatus = TypeAliasType(
+    "SizeStatus",
+    Annotated[Literal["counting", "counted", "unknown"], Field(description="Whether a message's size is known.")],
+)
 
 _PLAIN = "What is shown where HTML cannot be."
 _HTML = "<h1>春季新品</h1><p>您好，欢迎选购。</p>"
@@ -51,7 +69,7 @@ class TemplateAttachment(PublicModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": 12, "name": "价目表.pdf"}]})
 
     id: Annotated[int | None, Field(description="null right after creation, when the platform does not tell it.")]
-    name: str | None
+    name: Annotated[str | None, Field(description="The file's name.")]
 
 
 class Template(PublicModel):
@@ -74,14 +92,14 @@ class Template(PublicModel):
         }
     )
 
-    id: int
-    name: str | None
-    subjects: list[str]
+    id: Annotated[int, Field(description="The template's id.")]
+    name: Annotated[str | None, Field(description="The template's name; recipients do not see it.")]
+    subjects: Annotated[list[str], Field(description="Its subjects, of which each message gets one.")]
     content: Annotated[str | None, Field(description="The message as HTML.")]
     content_type: Annotated[str | None, Field(description="The platform's own word for the kind of content.")]
-    attachments: list[TemplateAttachment]
-    created_at: datetime | None
-    updated_at: datetime | None
+    attachments: Annotated[list[TemplateAttachment], Field(description="Files attached to the template.")]
+    created_at: Annotated[datetime | None, Field(description="When it was made.")]
+    updated_at: Annotated[datetime | None, Field(description="When it was last changed.")]
 
 
 class TemplateReview(PublicModel):
@@ -106,19 +124,19 @@ class TemplateReview(PublicModel):
         }
     )
 
-    id: int
-    name: str | None
-    subject: str | None
-    status: Literal["checking", "rejected", "approved", "unknown"] | None
-    status_code: int | None
+    id: Annotated[int, Field(description="The template's id.")]
+    name: Annotated[str | None, Field(description="The template's name.")]
+    subject: Annotated[str | None, Field(description="The template's first subject.")]
+    status: Annotated[ReviewStatus | None, Field(description="How far the review is.")]
+    status_code: Annotated[int | None, Field(description="The platform's own code of the status.")]
     colour: Annotated[
-        Literal["green", "yellow", "red_pass", "red", "unknown"] | None,
+        ReviewColour | None,
         Field(description="The review's verdict; null while it runs. Only `red` is rejected."),
     ]
     size_kb: Annotated[float | None, Field(description="Size of the real message; settled once it is counted.")]
-    size_status: Literal["counting", "counted", "unknown"] | None
-    size_status_code: int | None
-    updated_at: datetime | None
+    size_status: Annotated[SizeStatus | None, Field(description="Whether the size is known.")]
+    size_status_code: Annotated[int | None, Field(description="The platform's own code of `size_status`.")]
+    updated_at: Annotated[datetime | None, Field(description="When the template was last changed.")]
 
 
 class NewTemplateAttachment(RequestModel):
@@ -128,19 +146,19 @@ class NewTemplateAttachment(RequestModel):
         json_schema_extra={"examples": [{"filename": "价目表.txt", "content_base64": "5Lu355uu6KGo"}]}
     )
 
-    filename: UploadName
-    content: Annotated[Base64, Field(alias="content_base64")]
+    filename: Annotated[UploadName, Field(description="The file's name.")]
+    content: Annotated[Base64, Field(alias="content_base64", description="The file's content.")]
 
 
 class TemplateContent(RequestModel):
     """What a new template consists of, attachments aside."""
 
-    name: Name
+    name: Annotated[Name, Field(description="The template's name; recipients do not see it.")]
     subjects: Subjects
     html: Html
-    text: PlainText | None = None
+    text: Annotated[PlainText | None, Field(description="What is shown where HTML cannot be.")] = None
     encoding: Annotated[
-        Encoding | None, Field(description="How messages are encoded; the platform's choice if null.")
+        TemplateEncoding | None, Field(description="How messages are encoded; the platform's choice if null.")
     ] = None
 
 
@@ -156,7 +174,9 @@ class NewTemplate(TemplateContent):
         }
     )
 
-    attachments: Annotated[list[NewTemplateAttachment], Field(max_length=MAX_FILES)] = Field(default_factory=list)
+    attachments: Annotated[list[NewTemplateAttachment], Field(max_length=MAX_FILES)] = Field(
+        default_factory=list, description="Files attached to the template."
+    )
 
 
 Files = Annotated[
@@ -168,7 +188,8 @@ Files = Annotated[
 ]
 
 
-def _without_nulls(schema: dict[str, Any]) -> None:
+def _as_form(schema: dict[str, Any]) -> None:
+    schema["examples"] = [{**_EXAMPLE, "file": ["价目表"]}]
     # A form has no null: a field that is null stands not in it.
     for name, field in schema["properties"].items():
         if "anyOf" in field:
@@ -180,13 +201,15 @@ def _without_nulls(schema: dict[str, Any]) -> None:
 class NewTemplateForm(TemplateContent):
     """A template to create as a form; `subjects` and `file` may stand several times."""
 
-    model_config = ConfigDict(json_schema_extra=_without_nulls)
+    model_config = ConfigDict(json_schema_extra=_as_form)
 
     file: Annotated[Files, Field(max_length=MAX_FILES)] = Field(default_factory=list)
 
 
 class NewTemplateAttachmentsForm(RequestModel):
     """Files to attach, as a form; `file` may stand several times."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"file": ["价目表"]}]})
 
     file: Annotated[Files, Field(min_length=1, max_length=MAX_FILES)]
 
@@ -197,15 +220,16 @@ class TemplateChanges(Changes):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"subjects": ["春季新品上市"]}, {"html": _HTML, "text": "春季新品"}],
-            "anyOf": [{"required": ["name"]}, {"required": ["subjects"]}, {"required": ["html"]}],
+            # Said as a choice of required fields, it would make generators give up.
+            "not": {"propertyNames": {"enum": ["text", "encoding"]}},
         }
     )
 
-    name: Name = ""
+    name: Annotated[Name, Field(description="The new name.")] = ""
     subjects: Subjects = Field(default_factory=list)
     html: Html = ""
     text: Annotated[Visible, Field(description=_PLAIN)] = ""
-    encoding: Encoding = "base64"
+    encoding: Annotated[TemplateEncoding, Field(description="How messages are encoded.")] = "base64"
 
     def model_post_init(self, context: Any) -> None:
         """Refuse a change that the platform refuses (manual 5.6, remark 1).

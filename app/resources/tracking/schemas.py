@@ -24,12 +24,12 @@ class TrackedLink(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_LINK]})
 
-    id: int | None
-    url: str | None
+    id: Annotated[int | None, Field(description="The link's id.")]
+    url: Annotated[str | None, Field(description="Where it leads.")]
     unique_clicks: Annotated[int | None, Field(description="Recipients who clicked.")]
     total_clicks: Annotated[int | None, Field(description="All clicks.")]
-    first_click_at: datetime | None
-    last_click_at: datetime | None
+    first_click_at: Annotated[datetime | None, Field(description="When it was first clicked.")]
+    last_click_at: Annotated[datetime | None, Field(description="When it was last clicked.")]
 
 
 class Tracking(PublicModel):
@@ -61,26 +61,26 @@ class Tracking(PublicModel):
         }
     )
 
-    track_id: int | None
+    track_id: Annotated[int | None, Field(description="The number under which the platform tracks the campaign.")]
     statistics_id: Annotated[int | None, Field(description="Another number than the campaign's id.")]
-    batch: str | None
-    campaign_id: int | None
-    sent_count: int | None
+    batch: Annotated[str | None, Field(description="The campaign's batch number.")]
+    campaign_id: Annotated[int | None, Field(description="The campaign's id.")]
+    sent_count: Annotated[int | None, Field(description="Messages sent.")]
     delivered_count: Annotated[int | None, Field(description="Messages sent and not refused.")]
-    failed_count: int | None
+    failed_count: Annotated[int | None, Field(description="Messages that failed.")]
     unique_opens: Annotated[int | None, Field(description="Recipients who opened.")]
     total_opens: Annotated[int | None, Field(description="All opens.")]
-    first_open_at: datetime | None
+    first_open_at: Annotated[datetime | None, Field(description="When the first message was opened.")]
     last_open_at: Annotated[datetime | None, Field(description="null when it was opened once.")]
     unique_clicks: Annotated[int | None, Field(description="Recipients who clicked.")]
     total_clicks: Annotated[int | None, Field(description="All clicks.")]
-    first_click_at: datetime | None
+    first_click_at: Annotated[datetime | None, Field(description="When the first link was clicked.")]
     last_click_at: Annotated[datetime | None, Field(description="null when there was one click.")]
     open_rate: Annotated[Rate, Field(description="`unique_opens` / `delivered_count`; null when nothing was sent.")]
     click_rate: Annotated[Rate, Field(description="`unique_clicks` / `delivered_count`; null when nothing was sent.")]
     open_ratio: Annotated[str | None, Field(description="The platform's own text, whose unit it does not document.")]
     click_ratio: Annotated[str | None, Field(description="The platform's own text, whose unit it does not document.")]
-    links: list[TrackedLink]
+    links: Annotated[list[TrackedLink], Field(description="The links in its messages.")]
 
 
 class Location(PublicModel):
@@ -88,9 +88,9 @@ class Location(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_LOCATION]})
 
-    continent: str | None
-    country: str | None
-    place: str | None
+    continent: Annotated[str | None, Field(description="The continent, in the platform's words.")]
+    country: Annotated[str | None, Field(description="The country, in the platform's words.")]
+    place: Annotated[str | None, Field(description="The place within the country, in the platform's words.")]
 
 
 class Open(PublicModel):
@@ -120,20 +120,20 @@ class Open(PublicModel):
         }
     )
 
-    email_id: int | None
-    email: str | None
-    browser: str | None
-    os: str | None
+    email_id: Annotated[int | None, Field(description="The platform's number of this recipient.")]
+    email: Annotated[str | None, Field(description="The recipient's address.")]
+    browser: Annotated[str | None, Field(description="The program it was opened with.")]
+    os: Annotated[str | None, Field(description="The operating system it was opened on.")]
     device: Annotated[str | None, Field(description="The platform's own word: `pc`, `mobile`.")]
     first_location: Annotated[Location | None, Field(description="Where it was first opened.")]
     last_location: Annotated[Location | None, Field(description="Where it was last opened.")]
-    first_ip: str | None
-    last_ip: str | None
-    total_opens: int | None
-    total_clicks: int | None
-    first_open_at: datetime | None
+    first_ip: Annotated[str | None, Field(description="The network address it was first opened from.")]
+    last_ip: Annotated[str | None, Field(description="The network address it was last opened from.")]
+    total_opens: Annotated[int | None, Field(description="How often it was opened.")]
+    total_clicks: Annotated[int | None, Field(description="How often its links were clicked.")]
+    first_open_at: Annotated[datetime | None, Field(description="When it was first opened.")]
     last_open_at: Annotated[datetime | None, Field(description="null when it was opened once.")]
-    first_click_at: datetime | None
+    first_click_at: Annotated[datetime | None, Field(description="When a link was first clicked.")]
     last_click_at: Annotated[datetime | None, Field(description="null when there was one click.")]
 
 
@@ -156,12 +156,12 @@ class Click(PublicModel):
         }
     )
 
-    id: int | None
-    email: str | None
-    url: str | None
-    unique_clicks: int | None
-    total_clicks: int | None
-    first_click_at: datetime | None
+    id: Annotated[int | None, Field(description="The platform's number of this entry.")]
+    email: Annotated[str | None, Field(description="The recipient's address.")]
+    url: Annotated[str | None, Field(description="Where the link leads.")]
+    unique_clicks: Annotated[int | None, Field(description="1 for a recipient who clicked.")]
+    total_clicks: Annotated[int | None, Field(description="All the recipient's clicks on the link.")]
+    first_click_at: Annotated[datetime | None, Field(description="When the recipient first clicked.")]
     last_click_at: Annotated[datetime | None, Field(description="null when there was one click.")]
 
 
@@ -170,4 +170,4 @@ class TrackedRecipient(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"email": "li.na@example.com"}]})
 
-    email: str
+    email: Annotated[str, Field(description="The recipient's address.")]

@@ -1,0 +1,100 @@
+"""An example of every kind of problem, for the OpenAPI document."""
+
+from typing import Any
+
+from app.api.problems import Problem
+from app.errors import (
+    Conflict,
+    GatewayError,
+    HeadersTooLarge,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    InsufficientScope,
+    InternalError,
+    MalformedRequest,
+    NotAcceptable,
+    NotCached,
+    NotFound,
+    OutcomeUnknown,
+    Overloaded,
+    PayloadTooLarge,
+    RateLimited,
+    StateUnavailable,
+    TenantDisabled,
+    Unauthenticated,
+    UnsupportedMediaType,
+    UpstreamCredentialsRejected,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamQuotaExhausted,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    UrlTooLong,
+    ValidationFailed,
+)
+
+_DETAILS: dict[type[GatewayError], str] = {
+    MalformedRequest: "The body is not valid JSON: UTF-8, each name of an object once, no NaN.",
+    Unauthenticated: "A valid API key is needed.",
+    InsufficientScope: "This needs a key with the scope `write`.",
+    TenantDisabled: "This tenant is disabled.",
+    NotFound: "There is no contact list 78.",
+    NotAcceptable: "This resource is application/json.",
+    Conflict: "The resource's present state does not allow it.",
+    IdempotencyInProgress: "The first request with this key is still under way.",
+    PayloadTooLarge: "The body is larger than 10485760 bytes.",
+    UrlTooLong: "The URL is longer than 8192 bytes.",
+    UnsupportedMediaType: "The body must be application/json.",
+    ValidationFailed: "1 field refused.",
+    IdempotencyKeyReused: "This key has been used for another request; a new request needs a new key.",
+    UpstreamRejected: "The platform refused the request.",
+    RateLimited: "This tenant has used up its limit of 600 requests a minute.",
+    UpstreamQuotaExhausted: "The platform takes 100 new campaigns an hour, and this hour's are used up. Nothing was"
+    " sent.",
+    HeadersTooLarge: "The request's head is larger than 32768 bytes.",
+    InternalError: "The gateway failed; the request id finds the cause in its log.",
+    UpstreamMalformed: "The platform's reply cannot be read.",
+    UpstreamError: "The platform answered HTTP 500.",
+    UpstreamCredentialsRejected: "The platform refused the tenant's U-Mail login.",
+    UpstreamUnavailable: "The platform could not be reached: connection refused. Nothing was sent; trying again is"
+    " safe.",
+    Overloaded: "More requests are under way than the gateway takes on at once.",
+    StateUnavailable: "What an idempotency key promises cannot be kept at the moment: the store is gone. Nothing was"
+    " sent.",
+    NotCached: "There is no stored answer, and the request wants no other.",
+    UpstreamTimeout: "The platform did not answer in time.",
+    OutcomeUnknown: "The request was sent, and nobody knows what became of it. `GET /v1/lists` shows whether the list"
+    " is there.",
+}
+_UPSTREAM: dict[type[GatewayError], dict[str, str]] = {
+    UpstreamRejected: {"operation": "lists.edit", "status": "error", "message": "参数错误"},
+    UpstreamError: {"operation": "lists.list", "status": "500"},
+    UpstreamCredentialsRejected: {"operation": "lists.list", "status": "401"},
+    UpstreamUnavailable: {"operation": "lists.list", "message": "connection refused"},
+}
+_FIELDS: list[dict[str, Any]] = [
+    {"pointer": "/contacts/3/email", "code": "email_address", "message": "is not an e-mail address: it has no @"}
+]
+
+
+def problem_examples() -> dict[str, dict[str, Any]]:
+    """Return the document's examples of problems, by their codes."""
+    return {kind.code: {"summary": kind.title, "value": _problem(kind, detail)} for kind, detail in _DETAILS.items()}
+
+
+def _problem(kind: type[GatewayError], detail: str) -> dict[str, Any]:
+    problem = Problem.model_validate(
+        {
+            "type": f"urn:umail-gateway:problem:{kind.code}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": detail,
+            "instance": "/v1/lists/78",
+            "code": kind.code,
+            "request_id": "5b0c6c3e4a5f4b0e8d8f4f0c8a1d2e3f",
+            "errors": _FIELDS if kind is ValidationFailed else None,
+            "upstream": _UPSTREAM.get(kind),
+        }
+    )
+    return problem.model_dump(exclude_none=True)

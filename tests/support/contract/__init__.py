@@ -1,0 +1,1 @@
+"""What changed between two OpenAPI documents, and whether clients of the first can live with the second."""

@@ -119,6 +119,8 @@ function JsonExamples() {
   };
 }
 
+/** Answers that are given before any limit is counted. */
+const BEFORE_LIMITS = ["401", "414", "431"];
 /** Headers that answers of one status carry. */
 const HEADERS = { 201: ["Location"], 304: ["ETag"], 401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: [] };
 
@@ -133,7 +135,7 @@ function Answers() {
         for (const [status, given] of Object.entries(responses)) {
           const answer = given.$ref ? resolve(given).node : given;
           const needed = ["X-Request-ID", "traceparent", ...(HEADERS[status] ?? [])];
-          if (inOperation(path)) needed.push("Cache-Control", ...(status === "401" ? [] : ["RateLimit", "RateLimit-Policy"]));
+          if (inOperation(path)) needed.push("Cache-Control", ...(BEFORE_LIMITS.includes(status) ? [] : ["RateLimit", "RateLimit-Policy"]));
           if (status === "503" && answer.content?.[PROBLEM]) needed.push("Retry-After");
           if (answer.description === "Successful Response") {
             report({ message: `${status} has the framework's description`, location: location.child(status) });

@@ -12,7 +12,7 @@ from app.errors import Conflict, FieldError, NotFound, StateUnavailable, Validat
 from app.tenant_database import errors as refusals
 from app.tenant_database.repository import TenantRepository
 from app.tenants.destinations import Destinations
-from app.tenants.models import Tenant
+from app.tenants.models import Identifier, Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -65,5 +65,5 @@ def refuse_forbidden_hosts(request: Request, tenant: Tenant, *, within: str = ""
 
 RepositoryDep = Annotated[TenantRepository, Depends(repository_of)]
 ProberDep = Annotated[Prober, Depends(prober)]
-TenantId = Annotated[str, Path(description="The tenant's id.", examples=["acme"], max_length=64)]
+TenantId = Annotated[Identifier, Path(description="The tenant's id.", examples=["acme"])]
 Force = Annotated[bool, Query(description="Save the login even if the platform refuses it or cannot be asked.")]

@@ -5,15 +5,17 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
+from app.administration.bodies import NewApiKeyBody
 from app.administration.deps import RepositoryDep, TenantId
 from app.administration.routing import admin_router
-from app.administration.schemas import KeyView, NewApiKey, NewKeyView
+from app.administration.schemas import KeyView, NewKeyView
 from app.api.pagination import Page, PageRequestDep, pagination
 from app.api.responses import answer, created, page
+from app.tenants.models import Identifier
 
 router = admin_router("/tenants/{tenant_id}/keys")
 
-KeyId = Annotated[str, Path(description="The key's id.", examples=["web"], max_length=64)]
+KeyId = Annotated[Identifier, Path(description="The key's id.", examples=["web"])]
 
 
 @router.get("", summary="List keys", response_model=Page[KeyView])
@@ -36,7 +38,7 @@ async def list_keys(
 
 
 @router.post("", summary="Make a key", response_model=NewKeyView, status_code=201)
-async def create_key(tenant_id: TenantId, body: NewApiKey, request: Request, repository: RepositoryDep) -> Response:
+async def create_key(tenant_id: TenantId, body: NewApiKeyBody, request: Request, repository: RepositoryDep) -> Response:
     """Make a key and return it, this once. To replace one, make another, move clients over, and revoke the first."""
     made = await repository.create_key(tenant_id, body)
     request.state.context.audit_targets = {"key_id": made.record.id}

@@ -3,14 +3,11 @@
 from fastapi import APIRouter, Depends
 
 from app.api.admin import administrator
-from app.api.problems import problem_responses
+from app.api.problems import ANYWHERE, problem_responses
 from app.api.routing import StrictRoute
 from app.errors import (
     Conflict,
-    InternalError,
-    MalformedRequest,
     NotFound,
-    PayloadTooLarge,
     RateLimited,
     StateUnavailable,
     Unauthenticated,
@@ -27,15 +24,13 @@ def admin_router(prefix: str) -> APIRouter:
         tags=["Administration"],
         dependencies=[Depends(administrator)],
         responses=problem_responses(
-            MalformedRequest,
+            *ANYWHERE,
             Unauthenticated,
             NotFound,
             Conflict,
-            PayloadTooLarge,
             UnsupportedMediaType,
             ValidationFailed,
             RateLimited,
-            InternalError,
             StateUnavailable,
         ),
     )

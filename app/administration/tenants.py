@@ -3,15 +3,16 @@
 from fastapi import Request
 from starlette.responses import Response
 
+from app.administration.bodies import LoginBody, NewTenantBody, TenantChangesBody
 from app.administration.deps import Force, ProberDep, RepositoryDep, TenantId, refuse_forbidden_hosts
 from app.administration.probing import Prober
 from app.administration.routing import admin_router
-from app.administration.schemas import NewTenant, Probe, ProbedTenant, TenantChanges, TenantView
+from app.administration.schemas import Probe, ProbedTenant, TenantView
 from app.api.pagination import Page, PageRequestDep, pagination
 from app.api.responses import answer, created, no_content, page
 from app.errors import FieldError, ValidationFailed
 from app.tenant_database.models import TenantPatch
-from app.tenants.models import Tenant, UpstreamAccount
+from app.tenants.models import Tenant
 
 router = admin_router("/tenants")
 
@@ -28,7 +29,7 @@ async def list_tenants(request: Request, repository: RepositoryDep, pages: PageR
 
 @router.post("", summary="Add a tenant", response_model=ProbedTenant, status_code=201)
 async def add_tenant(
-    body: NewTenant, request: Request, repository: RepositoryDep, prober: ProberDep, force: Force = False
+    body: NewTenantBody, request: Request, repository: RepositoryDep, prober: ProberDep, force: Force = False
 ) -> Response:
     """Try the login, and add the tenant if the platform accepts it."""
     tenant = Tenant(**dict(body))
@@ -47,7 +48,7 @@ async def get_tenant(tenant_id: TenantId, repository: RepositoryDep) -> Response
 
 @router.patch("/{tenant_id}", summary="Change a tenant", response_model=TenantView)
 async def edit_tenant(
-    tenant_id: TenantId, body: TenantChanges, request: Request, repository: RepositoryDep
+    tenant_id: TenantId, body: TenantChangesBody, request: Request, repository: RepositoryDep
 ) -> Response:
     """Change the fields given; with `enabled: false` its keys are refused from now on, everywhere within a second."""
     given = {name: getattr(body, name) for name in body.model_fields_set - {"revision"}}
@@ -74,7 +75,7 @@ async def probe_tenant(tenant_id: TenantId, repository: RepositoryDep, prober: P
 @router.put("/{tenant_id}/credentials", summary="Change the U-Mail login", response_model=ProbedTenant)
 async def rotate_credentials(
     tenant_id: TenantId,
-    body: UpstreamAccount,
+    body: LoginBody,
     request: Request,
     repository: RepositoryDep,
     prober: ProberDep,
@@ -95,7 +96,7 @@ async def rotate_credentials(
 
 @router.post("/{tenant_id}/credentials/stage", summary="Stage a new U-Mail login", response_model=ProbedTenant)
 async def stage_credentials(
-    tenant_id: TenantId, body: UpstreamAccount, request: Request, repository: RepositoryDep, prober: ProberDep
+    tenant_id: TenantId, body: LoginBody, request: Request, repository: RepositoryDep, prober: ProberDep
 ) -> Response:
     """Keep a new login beside the present one, which stays in use, and tell what the platform says to it."""
     present = await repository.open(tenant_id)

@@ -4,22 +4,19 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPBearer
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 from typing_extensions import TypeAliasType
 
 from app.api.pagination import Collection
-from app.api.problems import problem_responses
+from app.api.problems import ANYWHERE, problem_responses
 from app.api.responses import answer, no_content
 from app.api.routing import StrictRoute
 from app.api.security.admin import AdminCredential
 from app.api.types import PublicModel, RequestModel
 from app.errors import (
-    InternalError,
-    MalformedRequest,
     NotFound,
-    PayloadTooLarge,
     RateLimited,
     Unauthenticated,
     UnsupportedMediaType,
@@ -28,9 +25,12 @@ from app.errors import (
 from app.policies.breaker import Breakers
 from app.policies.cache.protocol import Cache
 from app.telemetry.observer import TelemetryObserver
+from app.tenants.models import Identifier
 from app.upstream.document import DriftKind
 
 _PATH_LENGTH = 200
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 
 admin_token = HTTPBearer(scheme_name="admin_token", description="The operators' token.", auto_error=False)
 
@@ -58,14 +58,12 @@ router = APIRouter(
     tags=["Administration"],
     dependencies=[Depends(administrator)],
     responses=problem_responses(
-        MalformedRequest,
+        *ANYWHERE,
         Unauthenticated,
         NotFound,
-        PayloadTooLarge,
         UnsupportedMediaType,
         ValidationFailed,
         RateLimited,
-        InternalError,
     ),
 )
 
@@ -77,10 +75,8 @@ class Purge(RequestModel):
         json_schema_extra={"examples": [{}, {"tenant": "acme"}, {"tenant": "acme", "tag": "lists"}]}
     )
 
-    tenant: Annotated[
-        str | None, Field(min_length=1, max_length=64, description="The tenant's id; null for all tenants.")
-    ] = None
-    tag: Annotated[str | None, Field(min_length=1, max_length=64, description="Needs a tenant.")] = None
+    tenant: Annotated[Identifier | None, Field(description="The tenant's id; null for all tenants.")] = None
+    tag: Annotated[Tag | None, Field(description="Needs a tenant.")] = None
 
     @model_validator(mode="after")
     def _tag_of_a_tenant(self) -> "Purge":

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from app.api.patterns import described
 from app.api.types import EmailAddress, Example, IsoDate, Line, RequestModel, ShortText
 
 Sex = TypeAliasType("Sex", Annotated[Literal["male", "female"], Field(description="A contact's sex.")])
@@ -39,7 +40,7 @@ def _unseparated(value: str) -> str:
     return value
 
 
-Cell = Annotated[Line, StringConstraints(max_length=255), AfterValidator(_unseparated)]
+Cell = Annotated[Line, StringConstraints(max_length=255), AfterValidator(_unseparated), described(without=";；,，")]
 """A value that becomes one column of the platform's line form (manual 4.9.2)."""
 
 

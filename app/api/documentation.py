@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from app.api.headers import CACHED, HEADERS, headers
 from app.api.pagination import Collection
-from app.api.problems import problem_responses
+from app.api.problems import ANYWHERE, problem_responses
 from app.api.tables import CSV, NDJSON, CsvTable, NdjsonTable, Rows, csv_columns
 from app.errors import (
     Conflict,
@@ -15,14 +15,11 @@ from app.errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
     InsufficientScope,
-    InternalError,
-    MalformedRequest,
     NotAcceptable,
     NotCached,
     NotFound,
     OutcomeUnknown,
     Overloaded,
-    PayloadTooLarge,
     RateLimited,
     StateUnavailable,
     TenantDisabled,
@@ -41,14 +38,13 @@ from app.gateway.lifetimes import CachePolicy
 from app.gateway.operation import Effect, Export, Operation
 
 REQUESTED: tuple[type[GatewayError], ...] = (
-    MalformedRequest,
+    *ANYWHERE,
     Unauthenticated,
     InsufficientScope,
     TenantDisabled,
     NotAcceptable,
     ValidationFailed,
     RateLimited,
-    InternalError,
     Overloaded,
     StateUnavailable,
 )
@@ -66,7 +62,6 @@ WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKe
 """What a request with an idempotency key may meet."""
 _WRITING: tuple[type[GatewayError], ...] = (
     Conflict,
-    PayloadTooLarge,
     UnsupportedMediaType,
     UpstreamMalformed,
     UpstreamError,

@@ -13,7 +13,7 @@ _DESCRIPTIONS = {"200": "What was asked for", "201": "Created", "202": "Accepted
 _UNDESCRIBED = "Successful Response"
 _WAITED_FOR = frozenset({"409", "429", "502", "503"})
 _REPLAYED = frozenset({"200", "201", "202", "204", "404", "409", "422", "502", "504"})
-_BEFORE_LIMITS = frozenset({"401"})
+_BEFORE_LIMITS = frozenset({"401", "414", "431"})
 
 
 def complete_answers(document: dict[str, Any]) -> None:
@@ -37,7 +37,7 @@ def _complete(answer: Answer, status: str, *, path: str, method: str, schemas: d
     if answer["description"] == _UNDESCRIBED:
         answer["description"] = _DESCRIPTIONS[status]
     names = ["X-Request-ID", "traceparent"]
-    if path != "/metrics":
+    if path != "/metrics" or MEDIA_TYPE in answer.get("content", {}):
         names.append("Cache-Control")
     if path.startswith("/v1/"):
         names += _of_resources(status, method)
@@ -72,6 +72,8 @@ def _is_page(answer: Answer, schemas: dict[str, Any]) -> bool:
 def _prefix(path: str, method: str) -> str:
     if path.startswith("/admin/"):
         return "Admin"
+    if not path.startswith("/v1/"):
+        return "Service"
     return "" if method == "get" else "Write"
 
 

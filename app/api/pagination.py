@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from app.api.types import Integer
+from app.api.types import DIGITS
 
 Item = TypeVar("Item")
 
@@ -64,8 +64,8 @@ class PageRequest(BaseModel):
 
 
 async def page_request(
-    page: Annotated[Integer, Query(ge=1, le=1_000_000_000, description="Page number, from 1.")] = 1,
-    page_size: Annotated[Integer, Query(ge=1, le=500, description="Items a page.")] = 50,
+    page: Annotated[int, Query(ge=1, le=1_000_000_000, description="Page number, from 1."), DIGITS] = 1,
+    page_size: Annotated[int, Query(ge=1, le=500, description="Items a page."), DIGITS] = 50,
 ) -> PageRequest:
     """Read `page` and `page_size` from the query."""
     return PageRequest(page=page, page_size=page_size)

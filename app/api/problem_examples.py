@@ -6,6 +6,7 @@ from app.api.problems import Problem
 from app.errors import (
     Conflict,
     GatewayError,
+    HeadersTooLarge,
     IdempotencyInProgress,
     IdempotencyKeyReused,
     InsufficientScope,
@@ -29,6 +30,7 @@ from app.errors import (
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
+    UrlTooLong,
     ValidationFailed,
 )
 
@@ -42,6 +44,7 @@ _DETAILS: dict[type[GatewayError], str] = {
     Conflict: "The resource's present state does not allow it.",
     IdempotencyInProgress: "The first request with this key is still under way.",
     PayloadTooLarge: "The body is larger than 10485760 bytes.",
+    UrlTooLong: "The URL is longer than 8192 bytes.",
     UnsupportedMediaType: "The body must be application/json.",
     ValidationFailed: "1 field refused.",
     IdempotencyKeyReused: "This key has been used for another request; a new request needs a new key.",
@@ -49,6 +52,7 @@ _DETAILS: dict[type[GatewayError], str] = {
     RateLimited: "This tenant has used up its limit of 600 requests a minute.",
     UpstreamQuotaExhausted: "The platform takes 100 new campaigns an hour, and this hour's are used up. Nothing was"
     " sent.",
+    HeadersTooLarge: "The request's head is larger than 32768 bytes.",
     InternalError: "The gateway failed; the request id finds the cause in its log.",
     UpstreamMalformed: "The platform's reply cannot be read.",
     UpstreamError: "The platform answered HTTP 500.",

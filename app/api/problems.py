@@ -10,8 +10,12 @@ from starlette.types import Receive, Scope, Send
 from app.errors import (
     FieldError,
     GatewayError,
+    HeadersTooLarge,
     InternalError,
+    MalformedRequest,
+    PayloadTooLarge,
     UpstreamAnswer,
+    UrlTooLong,
     ValidationFailed,
 )
 
@@ -133,6 +137,15 @@ def _upstream_problem(answer: UpstreamAnswer | None) -> UpstreamProblem | None:
 
 
 ProblemResponses = dict[int | str, dict[str, Any]]
+
+ANYWHERE: tuple[type[GatewayError], ...] = (
+    MalformedRequest,
+    PayloadTooLarge,
+    UrlTooLong,
+    HeadersTooLarge,
+    InternalError,
+)
+"""What any request may meet, wherever it goes."""
 
 
 def problem_responses(*errors: type[GatewayError]) -> ProblemResponses:

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypeAliasType
 
+from app.api.problems import ANYWHERE, problem_responses
 from app.api.readiness import Readiness
 from app.telemetry.metrics import Metrics
 
-router = APIRouter(tags=["Service"])
+router = APIRouter(tags=["Service"], responses=problem_responses(*ANYWHERE))
 ReadinessStatus = TypeAliasType(
     "ReadinessStatus", Annotated[Literal["ready", "not_ready"], Field(description="Whether requests are served.")]
 )

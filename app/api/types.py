@@ -1,7 +1,5 @@
 """Field types that public models share, each refusing what would not survive the way to the platform and back."""
 
-import base64
-import binascii
 import re
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -17,10 +15,11 @@ from pydantic import (
     JsonValue,
     SecretStr,
     StringConstraints,
-    WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
+
+from app.api.patterns import described
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -30,7 +29,12 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _MOMENT = re.compile(r"[0-9-]{10}[Tt][0-9:]{8}(?:\.[0-9]+)?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})?")
 
 
-def _single_line(value: str) -> str:
+def single_line(value: str) -> str:
+    """Return a text without line breaks or control characters.
+
+    Raises:
+        PydanticCustomError: it has some.
+    """
     if _CONTROL.search(value):
         raise PydanticCustomError("control_character", "must not contain line breaks or control characters")
     return value
@@ -44,7 +48,7 @@ def _multi_line(value: str) -> str:
 
 def _secret_line(value: SecretStr) -> SecretStr:
     # The framework's own length errors tell how long the password is.
-    if not 1 <= len(_single_line(value.get_secret_value())) <= _LONGEST_PASSWORD:
+    if not 1 <= len(single_line(value.get_secret_value())) <= _LONGEST_PASSWORD:
         raise PydanticCustomError("password_length", "must have 1 to 128 characters")
     return value
 
@@ -107,28 +111,6 @@ def _parsed_date(value: str) -> date:
         raise PydanticCustomError("date_value", "is not a day of the calendar") from None
 
 
-def _file_name(value: str) -> str:
-    if value.strip() in {"", ".", ".."} or "/" in value or "\\" in value:
-        raise PydanticCustomError("file_name", "must be a file name without a path")
-    return value
-
-
-def _unquoted(value: str) -> str:
-    # PHP takes the escape that multipart forms have for a quotation mark to be part of the name.
-    if '"' in value:
-        raise PydanticCustomError("file_name", 'must not contain "')
-    return value
-
-
-def _from_base64(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raise PydanticCustomError("base64", "is not base64 (RFC 4648, section 4)") from None
-
-
 def _moment(value: Any) -> Any:
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if not match:
@@ -149,36 +131,33 @@ def _parsed_moment(value: str) -> datetime:
     return moment
 
 
-Line = Annotated[str, AfterValidator(_single_line)]
+Line = Annotated[str, AfterValidator(single_line), described()]
 """Text without line breaks or control characters."""
 
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), AfterValidator(_single_line)
+    str,
+    StringConstraints(min_length=1, max_length=255, strip_whitespace=True),
+    AfterValidator(single_line),
+    described(visible=""),
 ]
 """A name that people read: not empty, one line."""
 
 HeaderText = Annotated[
-    str, StringConstraints(min_length=1, max_length=998, strip_whitespace=True), AfterValidator(_single_line)
+    str,
+    StringConstraints(min_length=1, max_length=998, strip_whitespace=True),
+    AfterValidator(single_line),
+    described(visible=""),
 ]
 """One line that is not empty, as long as a line of e-mail may be (RFC 5322, section 2.1.1)."""
 
-ShortText = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line)]
+ShortText = Annotated[str, StringConstraints(max_length=255), AfterValidator(single_line), described()]
 """One line of text, possibly empty."""
 
-LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_multi_line)]
-DocumentText = Annotated[str, StringConstraints(max_length=2 * 1024 * 1024), AfterValidator(_multi_line)]
-"""A whole document, HTML or plain."""
-
-FileName = Annotated[str, StringConstraints(max_length=255), AfterValidator(_single_line), AfterValidator(_file_name)]
-"""A file's name in any script, without a path."""
-
-UploadName = Annotated[FileName, AfterValidator(_unquoted)]
-"""A file's name as it goes to the platform."""
-
-Base64 = Annotated[
-    bytes, BeforeValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_multi_line), described(lines=True)]
+DocumentText = Annotated[
+    str, StringConstraints(max_length=2 * 1024 * 1024), AfterValidator(_multi_line), described(lines=True)
 ]
-"""Bytes, which JSON carries as base64."""
+"""A whole document, HTML or plain."""
 
 EmailAddress = Annotated[
     str,
@@ -199,6 +178,7 @@ DomainName = Annotated[
 Password = Annotated[
     SecretStr,
     AfterValidator(_secret_line),
+    described(),
     Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_PASSWORD}),
 ]
 """A password to pass on: any characters but control characters; nothing shows it."""
@@ -208,13 +188,16 @@ IsoDate = Annotated[date, BeforeValidator(_iso_date)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A time with an offset (RFC 3339)."""
 
-Integer = Annotated[int, BeforeValidator(_integer)]
-"""An integer, in paths and queries written in digits without leading zeros."""
+DIGITS = BeforeValidator(_integer)
+"""Has an integer of paths and queries written in digits, without leading zeros.
+
+It stands behind the integer's limits: those behind it would be checked, but the document would not know them.
+"""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A boolean, in queries written `true` or `false`."""
 
-Id = Annotated[Integer, Field(ge=1, le=2**53 - 1)]
+Id = Annotated[int, Field(ge=1, le=2**53 - 1), DIGITS]
 """An id the platform gave out, small enough to be exact in every JSON reader."""
 
 Batch = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")]

@@ -12,6 +12,7 @@ from app.tenants.models import (
     Limits,
     Line,
     LoginMethod,
+    Network,
     RelaySecurity,
     Scope,
     SmtpAccount,
@@ -105,13 +106,16 @@ class NewKey(_Model):
     """A key to be made; without an id it gets one."""
 
     id: Annotated[Identifier | None, Field(description="The key's id; one is made up where it is null.")] = None
-    scopes: Annotated[frozenset[Scope], Field(min_length=1, description="What the key may do.")]
+    scopes: Annotated[
+        frozenset[Scope],
+        Field(min_length=1, description="What the key may do.", json_schema_extra={"uniqueItems": False}),
+    ]
     requests_per_minute: Annotated[
         Annotated[int, Field(ge=1)] | None, Field(description="A ceiling of the key's own beside the tenant's.")
     ] = None
     expires_at: Annotated[AwareDatetime | None, Field(description="When the key ends; null for never.")] = None
     networks: Annotated[
-        tuple[IPvAnyNetwork, ...], Field(description="Where it may be used from; anywhere if there are none.")
+        tuple[Network, ...], Field(description="Where it may be used from; anywhere if there are none.")
     ] = ()
 
 

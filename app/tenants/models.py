@@ -8,10 +8,12 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
+import httpx2
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyNetwork,
@@ -19,6 +21,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 
@@ -32,6 +35,7 @@ class Scope(StrEnum):
 
 
 _UNUSABLE = re.compile(r"[\x00-\x20\x7f-\xa0]")
+_BASE_URL = r"^[hH][tT][tT][pP][sS]?://([^\u0000-\u0020\u007f-\u00a0/?#@\\:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\u0000-\u0020\u007f-\u00a0?#]*)?$"
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
@@ -43,14 +47,26 @@ def _port_of(parts: SplitResult) -> int | None:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        # The client, too, must take it: it knows which names and addresses cannot be.
+        httpx2.URL(value)
+        parts = urlsplit(value)
+    except (httpx2.InvalidURL, ValueError):
+        raise PydanticCustomError("base_url", "must be a URL") from None
     if _UNUSABLE.search(value) or _port_of(parts) == 0:
-        raise ValueError("must be a usable URL: no spaces, and a port between 1 and 65535")
+        raise PydanticCustomError("base_url", "must be a usable URL: no spaces, and a port between 1 and 65535")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an absolute http or https URL")
+        raise PydanticCustomError("base_url", "must be an absolute http or https URL")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must not carry credentials, a query or a fragment")
+        raise PydanticCustomError("base_url", "must not carry credentials, a query or a fragment")
     return value if value.endswith("/") else f"{value}/"
+
+
+def _written(value: object) -> object:
+    # The library would take numbers, and with them true and false, for addresses.
+    if isinstance(value, int):
+        raise PydanticCustomError("ip_any_network", "must be a network, written as text")
+    return value
 
 
 def _not_of_nothing(value: str) -> str:
@@ -86,6 +102,7 @@ RelaySecurity = TypeAliasType(
         Field(description="Whether a relay is spoken to in the clear, after STARTTLS, or over TLS."),
     ],
 )
+Network = Annotated[IPvAnyNetwork, BeforeValidator(_written)]
 
 
 class _Model(BaseModel):
@@ -102,9 +119,11 @@ class UpstreamAccount(_Model):
         }
     )
 
-    base_url: Annotated[str, AfterValidator(_base_url), Field(description="The platform's URL.")] = (
-        "http://www.bestedm.org/mm-ms/apinew/"
-    )
+    base_url: Annotated[
+        str,
+        AfterValidator(_base_url),
+        Field(description="The platform's URL.", json_schema_extra={"pattern": _BASE_URL}),
+    ] = "http://www.bestedm.org/mm-ms/apinew/"
     auth: Annotated[LoginMethod, Field(description="`basic`, or `legacy`: an MD5 of the password in the query.")] = (
         "basic"
     )
@@ -114,7 +133,7 @@ class UpstreamAccount(_Model):
     @model_validator(mode="after")
     def _basic_user(self) -> Self:
         if self.auth == "basic" and ":" in self.username:
-            raise ValueError("a username for basic authentication has no colon (RFC 7617)")
+            raise PydanticCustomError("username_colon", "a username for basic authentication has no colon (RFC 7617)")
         return self
 
     @property
@@ -147,7 +166,7 @@ class SmtpAccount(_Model):
     @model_validator(mode="after")
     def _whole_login(self) -> Self:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password go together")
+            raise PydanticCustomError("incomplete_login", "username and password go together")
         return self
 
 
@@ -165,9 +184,12 @@ class Limits(_Model):
     ] = 100
 
 
-Lifetimes = dict[
-    Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
-    Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
+Lifetimes = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
+        Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)],
+    ],
+    Field(json_schema_extra={"additionalProperties": False}),
 ]
 """Seconds for which answers are kept, by operation (`lists.list`); `*` stands for all others, 0 keeps nothing."""
 
@@ -182,7 +204,7 @@ class ApiKey(_Model):
     scopes: frozenset[Scope]
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     expires_at: AwareDatetime | None = None
-    networks: tuple[IPvAnyNetwork, ...] = ()
+    networks: tuple[Network, ...] = ()
     """Where the key may be used from; anywhere if there are none."""
 
 

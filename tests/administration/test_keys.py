@@ -54,13 +54,22 @@ async def test_an_id_is_given_once(admin: httpx2.AsyncClient) -> None:
         ({"scopes": []}, "/scopes"),
         ({"scopes": ["everything"]}, "/scopes/0"),
         ({"expires_at": "2027-01-01T00:00:00"}, "/expires_at"),
+        ({"expires_at": 5}, "/expires_at"),
+        ({"requests_per_minute": "5"}, "/requests_per_minute"),
         ({"networks": ["10.0.0.300/8"]}, "/networks/0"),
+        ({"networks": [False]}, "/networks/0"),
+        ({"networks": [167772160]}, "/networks/0"),
         ({"sha256": "0" * 64}, "/sha256"),
     ],
 )
 async def test_nonsense_is_refused_by_field(admin: httpx2.AsyncClient, change: dict[str, Any], pointer: str) -> None:
     response = await admin.post(KEYS, json={"scopes": ["read"]} | change)
     assert {field.removesuffix("/0") for field in refused_fields(response)} == {pointer.removesuffix("/0")}
+
+
+async def test_what_can_be_no_id_is_refused(admin: httpx2.AsyncClient) -> None:
+    assert refused_fields(await admin.delete(f"{KEYS}/%00")) == {"key_id"}
+    assert refused_fields(await admin.get("/admin/v1/tenants/%00/keys")) == {"tenant_id"}
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", ""), ("DELETE", "/web")])

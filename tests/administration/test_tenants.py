@@ -1,5 +1,6 @@
 """Adding, changing and deleting tenants, and their logins."""
 
+import json
 from typing import Any
 
 import httpx2
@@ -62,6 +63,13 @@ class TestAdding:
                 "/upstream/base_url",
             ),
             ({"smtp": {"host": "169.254.169.254"}}, "/smtp/host"),
+            ({"upstream": {"base_url": "http://a¾/", "username": "a", "password": "hunter2"}}, "/upstream/base_url"),
+            ({"upstream": {"base_url": "http://999.1.1.1/", "username": "a", "password": "b"}}, "/upstream/base_url"),
+            ({"upstream": {"base_url": "http://[::1/", "username": "a", "password": "hunter2"}}, "/upstream/base_url"),
+            ({"enabled": "yes"}, "/enabled"),
+            ({"limits": {"concurrency": "5"}}, "/limits/concurrency"),
+            ({"limits": {"concurrency": True}}, "/limits/concurrency"),
+            ({"cache": {"*": False}}, "/cache/*"),
         ],
     )
     async def test_nonsense_is_refused_by_field(
@@ -74,6 +82,11 @@ class TestAdding:
     async def test_needs_the_operators_token(self, admin: httpx2.AsyncClient, acme: dict[str, Any]) -> None:
         for headers in ({"Authorization": ""}, {"Authorization": f"Bearer {TOKEN}x"}):
             problem(await admin.post(TENANTS, json=acme, headers=headers), 401, "unauthenticated")
+
+    async def test_half_a_character_is_no_text(self, admin: httpx2.AsyncClient, acme: dict[str, Any]) -> None:
+        body = json.dumps(acme | {"name": "\ud800"})
+        response = await admin.post(TENANTS, content=body, headers={"Content-Type": "application/json"})
+        problem(response, 400, "malformed_request")
 
 
 class TestListing:

@@ -57,7 +57,7 @@ class TestPurge:
             await client.get("/v1/lists")
         assert len(platform.requests) == (2 if forgotten else 1)
 
-    @pytest.mark.parametrize("body", [{"tag": "lists"}, {"tenant": ""}, {"everything": True}])
+    @pytest.mark.parametrize("body", [{"tag": "lists"}, {"tenant": ""}, {"tenant": "a\0"}, {"everything": True}])
     async def test_refuses_nonsense(self, body: dict[str, object]) -> None:
         async with client_of(make_app([], admin_token=TOKEN), key=None) as client:
             problem(await client.post(PURGE, headers=ADMIN, json=body), 422, "validation_failed")

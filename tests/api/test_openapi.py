@@ -30,6 +30,16 @@ def _name(value: Any) -> str:
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=_name)
 class TestOperation:
+    def test_documents_what_any_request_may_meet(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        assert operation["responses"].keys() >= {"400", "413", "414", "431", "500"}
+
+    def test_takes_a_key_wherever_it_may_meet_its_reuse(
+        self, method: str, path: str, operation: dict[str, Any]
+    ) -> None:
+        changes_something = path.startswith("/v1/") and method != "GET"
+        names = {parameter["name"] for parameter in operation.get("parameters", [])}
+        assert ("Idempotency-Key" in names) is changes_something
+
     def test_is_described(self, method: str, path: str, operation: dict[str, Any]) -> None:
         assert operation["summary"]
         assert operation["description"].endswith(".")
@@ -94,9 +104,30 @@ class TestResource:
         contents += operation.get("requestBody", {}).get("content", {}).values()
         assert all(_named(content["schema"]) for content in contents if "schema" in content)
 
+    def test_documents_what_the_outer_layers_answer(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        assert operation["responses"].keys() >= {"413", "414", "429", "431", "503"}
+
+    def test_forms_have_no_null(self, method: str, path: str, operation: dict[str, Any]) -> None:
+        form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+        if form is not None:
+            assert "'type': 'null'" not in str(SCHEMAS[form["schema"]["$ref"].rpartition("/")[2]]["properties"])
+
 
 def _named(schema: dict[str, Any]) -> bool:
     return "$ref" in schema or schema.get("type") in {"string", "object"} or "oneOf" in schema
+
+
+def test_limits_are_those_of_json_schema() -> None:
+    found = set(_names(document()))
+    assert found.isdisjoint({"ge", "gt", "le", "lt", "min_length", "max_length"})
+
+
+def _names(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from node
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from _names(child)
 
 
 def test_operation_ids_are_unique() -> None:

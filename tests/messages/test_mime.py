@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.types import DocumentText, EmailAddress, FileName, HeaderText, Name
+from app.api.files import FileName
+from app.api.types import DocumentText, EmailAddress, HeaderText, Name
 from app.messages.addresses import ascii_address
 from app.messages.mime import compose
 from app.messages.models import Attachment, Mailbox, Message

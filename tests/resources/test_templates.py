@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.types import UploadName
+from app.api.files import UploadName
 from app.sandbox import Account, Sandbox
 from app.tenants.models import Scope
 from app.upstream.multipart import File, write_multipart
@@ -147,6 +147,7 @@ class TestCreateFromJson:
             ({"attachments": [attachment("a\r\nb")]}, "/attachments/0/filename"),
             ({"attachments": [attachment('a"b')]}, "/attachments/0/filename"),
             ({"attachments": [attachment("..")]}, "/attachments/0/filename"),
+            ({"attachments": [attachment(". ..")]}, "/attachments/0/filename"),
             ({"attachments": [{"filename": "a.pdf"}]}, "/attachments/0/content_base64"),
             ({"attachments": [attachment()] * 21}, "/attachments"),
         ],
@@ -236,6 +237,15 @@ class TestCreateFromForm:
     async def test_too_many_files(self, offline: httpx2.AsyncClient) -> None:
         names = [f"{number}.pdf" for number in range(21)]
         problem(await offline.post(PATH, data=SPRING, files=upload(*names)), 400, MALFORMED)
+
+    async def test_takes_as_many_subjects_as_json_does(
+        self, client: httpx2.AsyncClient, offline: httpx2.AsyncClient
+    ) -> None:
+        form = {**SPRING, "encoding": "base64", "subjects": [f"subject {number}" for number in range(100)]}
+        response = await client.post(PATH, data=form, files=upload("a.pdf"))
+        assert response.json()["subjects"] == form["subjects"]
+        form["subjects"] = [*form["subjects"], "one too many"]
+        assert refused_fields(await offline.post(PATH, data=form, files=upload("a.pdf"))) == {"/subjects"}
 
 
 class TestMediaTypes:

@@ -112,7 +112,12 @@ def _unique(ids: list[int]) -> list[int]:
 
 TemplateIds = Annotated[
     list[Id],
-    Field(min_length=1, max_length=100, description="One template or several, each once."),
+    Field(
+        min_length=1,
+        max_length=100,
+        description="One template or several, each once.",
+        json_schema_extra={"uniqueItems": True},
+    ),
     AfterValidator(_unique),
 ]
 TrackingDomain = Annotated[DomainName, Field(description="A host name of your own for tracked links.")]

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from app.api.deps import (
@@ -21,7 +22,7 @@ from app.api.pagination import Collection, Page, PageRequestDep
 from app.api.reads import ReadsDep
 from app.api.responses import answer, created, no_content, read_back
 from app.api.routing import StrictRoute
-from app.api.types import Batch, Flag, Id, Integer, IsoDate
+from app.api.types import DIGITS, Batch, Flag, Id, IsoDate
 from app.errors import FieldError, NotFound, ValidationFailed
 from app.gateway.context import Caller
 from app.resources.campaigns import operations
@@ -35,6 +36,9 @@ from app.resources.campaigns.schemas import Campaign, Send, Status
 from app.resources.campaigns.timing import plan
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Campaigns"])
+
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
+StatusCode = Annotated[int, Field(ge=-5, le=4), DIGITS]
 
 _EDIT_WAIT = 30.0
 """Seconds to wait for another edit of the same campaign."""
@@ -93,7 +97,9 @@ async def create_campaign(
     ),
 )
 async def get_send_attempt(
-    idempotency_key: Annotated[str, Path(description="The key of the request that sent it.", examples=["3f0c4f6e"])],
+    idempotency_key: Annotated[
+        IdempotencyKey, Path(description="The key of the request that sent it.", examples=["3f0c4f6e"])
+    ],
     creator: CreatorDep,
     sends: SendsDep,
     caller: Reader,
@@ -171,7 +177,7 @@ async def list_sends(
         Batch | None, Query(description="The campaign's batch number.", examples=["20260302093000-2369-53"])
     ] = None,
     campaign_id: Annotated[Id | None, Query(description="The campaign's id.", examples=[7020])] = None,
-    status: Annotated[Integer | None, Query(ge=-5, le=4, description="Only those with this status code.")] = None,
+    status: Annotated[StatusCode | None, Query(description="Only those with this status code.")] = None,
 ) -> Response:
     """Return the campaigns sent on a day, or one campaign by its batch number or its id.
 

@@ -41,7 +41,12 @@ def origin_of(address: str) -> str:
     return match["origin"] if match else ""
 
 
-WebAddress = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_web_address)]
+WebAddress = Annotated[
+    str,
+    StringConstraints(max_length=2048),
+    AfterValidator(_web_address),
+    Field(json_schema_extra={"pattern": f"^{_WEB_ADDRESS.pattern.replace('?P<origin>', '').replace('?P<port>', '')}$"}),
+]
 
 
 class LoginOption(PublicModel):

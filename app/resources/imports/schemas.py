@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, RootModel
 from typing_extensions import TypeAliasType
 
 from app.api.contact_rows import CONTACT_EXAMPLE, ContactRow
-from app.api.types import PublicModel, RequestModel, UploadName
+from app.api.files import UploadName
+from app.api.types import PublicModel, RequestModel
 
 OnInvalid = Literal["reject", "skip"]
 ImportStatus = TypeAliasType(

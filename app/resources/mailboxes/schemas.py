@@ -36,7 +36,9 @@ def _without_slash(value: str) -> str:
     return value
 
 
-MailboxAddress = Annotated[EmailAddress, AfterValidator(_without_slash)]
+MailboxAddress = Annotated[
+    EmailAddress, AfterValidator(_without_slash), Field(json_schema_extra={"pattern": "^[^/]+$"})
+]
 
 
 class NewMailbox(RequestModel):

@@ -11,7 +11,6 @@ from app.api.routing import StrictRoute
 from app.errors import (
     Conflict,
     OutcomeUnknown,
-    PayloadTooLarge,
     UnsupportedMediaType,
     UpstreamCredentialsRejected,
     UpstreamMalformed,
@@ -34,7 +33,6 @@ router = APIRouter(route_class=StrictRoute, prefix="/v1/messages", tags=["Messag
         *REQUESTED,
         *WITH_KEY,
         Conflict,
-        PayloadTooLarge,
         UnsupportedMediaType,
         UpstreamRejected,
         UpstreamCredentialsRejected,

@@ -16,12 +16,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.api.files import Base64, FileName
 from app.api.types import (
-    Base64,
     DocumentText,
     EmailAddress,
     Example,
-    FileName,
     HeaderText,
     Name,
     PublicModel,
@@ -142,7 +141,11 @@ Recipient = Annotated[
 """An address with its name, or the address alone."""
 
 Recipients = Annotated[list[Recipient], Field(max_length=MAX_RECIPIENTS)]
-Headers = Annotated[dict[HeaderName, HeaderText], AfterValidator(_distinct_names)]
+Headers = Annotated[
+    dict[HeaderName, HeaderText],
+    AfterValidator(_distinct_names),
+    Field(json_schema_extra={"additionalProperties": False}),
+]
 Attachments = Annotated[list[MessageAttachment], AfterValidator(_distinct_ids)]
 
 

@@ -10,6 +10,7 @@ from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
 from app.resources.templates.operations import CreateTemplate
 from app.resources.templates.schemas import (
     MAX_FILES,
+    MAX_SUBJECTS,
     NewTemplate,
     NewTemplateAttachment,
     NewTemplateAttachmentsForm,
@@ -49,7 +50,8 @@ async def read_new_attachments(request: Request) -> list[NewTemplateAttachment]:
 
 
 async def _read_values(request: Request) -> dict[str, Any]:
-    form = await read_form(request, max_files=MAX_FILES)
+    # Some more than there can be, so that one too many is refused by its name.
+    form = await read_form(request, max_files=MAX_FILES, max_fields=2 * MAX_SUBJECTS)
     if "file" in form.fields:
         error = FieldError("body", "/file", "missing_filename", "must be a file with a name")
         raise ValidationFailed("A file has no name.", [error])

@@ -7,9 +7,12 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from app.api.types import Base64, Changes, DocumentText, Example, Name, PublicModel, RequestModel, UploadName
+from app.api.files import Base64, UploadName
+from app.api.patterns import described
+from app.api.types import Changes, DocumentText, Example, Name, PublicModel, RequestModel
 
 MAX_FILES = 20
+MAX_SUBJECTS = 100
 TemplateEncoding = TypeAliasType(
     "TemplateEncoding", Annotated[Literal["base64", "quoted-printable"], Field(description="How messages are encoded.")]
 )
@@ -29,6 +32,7 @@ SizeStatus = TypeAliasType(
     Annotated[Literal["counting", "counted", "unknown"], Field(description="Whether a message's size is known.")],
 )
 
+_PLAIN = "What is shown where HTML cannot be."
 _HTML = "<h1>春季新品</h1><p>您好，欢迎选购。</p>"
 _EXAMPLE: Example = {
     "name": "Spring 2026",
@@ -51,11 +55,12 @@ def _not_blank(value: str) -> str:
 
 
 Subjects = Annotated[
-    list[Annotated[Name, AfterValidator(_unbarred)]],
-    Field(min_length=1, max_length=100, description="One subject or several."),
+    list[Annotated[Name, AfterValidator(_unbarred), described(without="|", visible="")]],
+    Field(min_length=1, max_length=MAX_SUBJECTS, description="One subject or several."),
 ]
-Html = Annotated[DocumentText, AfterValidator(_not_blank), Field(description="The message.")]
-PlainText = Annotated[DocumentText, Field(description="What is shown where HTML cannot be.")]
+Visible = Annotated[DocumentText, AfterValidator(_not_blank), described(lines=True, visible="")]
+Html = Annotated[Visible, Field(description="The message.")]
+PlainText = Annotated[DocumentText, Field(description=_PLAIN)]
 
 
 class TemplateAttachment(PublicModel):
@@ -183,10 +188,20 @@ Files = Annotated[
 ]
 
 
+def _as_form(schema: dict[str, Any]) -> None:
+    schema["examples"] = [{**_EXAMPLE, "file": ["价目表"]}]
+    # A form has no null: a field that is null stands not in it.
+    for name, field in schema["properties"].items():
+        if "anyOf" in field:
+            (only,) = (each for each in field["anyOf"] if each != {"type": "null"})
+            rest = {key: value for key, value in field.items() if key != "anyOf"}
+            schema["properties"][name] = {**only, **rest}
+
+
 class NewTemplateForm(TemplateContent):
     """A template to create as a form; `subjects` and `file` may stand several times."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "file": ["价目表"]}]})
+    model_config = ConfigDict(json_schema_extra=_as_form)
 
     file: Annotated[Files, Field(max_length=MAX_FILES)] = Field(default_factory=list)
 
@@ -213,7 +228,7 @@ class TemplateChanges(Changes):
     name: Annotated[Name, Field(description="The new name.")] = ""
     subjects: Subjects = Field(default_factory=list)
     html: Html = ""
-    text: Annotated[PlainText, AfterValidator(_not_blank)] = ""
+    text: Annotated[Visible, Field(description=_PLAIN)] = ""
     encoding: Annotated[TemplateEncoding, Field(description="How messages are encoded.")] = "base64"
 
     def model_post_init(self, context: Any) -> None:

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from starlette.datastructures import Headers
-
-from app.policies.cache.model import Answer, Directives, Outcome, Served
+from app.api.entrance.head import RequestHead
+from app.policies.cache.model import NO_DIRECTIVES, Answer, Directives, Outcome, Served
 
 CACHE_NAME = "umail-gateway"
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+_CACHING = frozenset({b"cache-control", b"pragma"})
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _VARY = (b"vary", b"Authorization, X-API-Key, Accept")
 _JSON = (b"content-type", b"application/json")
@@ -28,10 +28,12 @@ _STATUS: Mapping[Outcome, str] = {
 }
 
 
-def directives_of(headers: Headers) -> Directives:
+def directives_of(head: RequestHead) -> Directives:
     """Read the request's `Cache-Control` (RFC 9111, section 5.2.1); what cannot be understood is passed over."""
-    given = _parsed(headers.getlist("cache-control"))
-    if not given and "no-cache" in headers.get("pragma", "").lower():
+    if not head.names(_CACHING):
+        return NO_DIRECTIVES
+    given = _parsed(value.decode("latin-1") for value in head.all(b"cache-control"))
+    if not given and b"no-cache" in (head.get(b"pragma") or b"").lower():
         given = {"no-cache": ""}
     max_age = given.get("max-age")
     return Directives(

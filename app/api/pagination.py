@@ -1,6 +1,6 @@
 """Collections, pages and their `Link` headers (RFC 8288)."""
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query, Request
@@ -87,7 +87,24 @@ def pagination(request: PageRequest, *, total: int | None, received: int) -> Pag
     return Pagination(page=request.page, page_size=request.page_size, total=total, has_more=has_more)
 
 
-def link_header(request: Request, page: Pagination) -> str:
+class CollectionUrl(NamedTuple):
+    """Where a collection is, relative to the host: it survives proxies that change host, scheme or port."""
+
+    path: str
+    query: str
+
+    @classmethod
+    def of(cls, request: Request) -> "CollectionUrl":
+        """Return where the collection is that a request asks for."""
+        return cls(request.url.path, request.url.query)
+
+    def page(self, number: int) -> str:
+        """Return the URL of one of its pages."""
+        query = [(key, value) for key, value in parse_qsl(self.query, keep_blank_values=True) if key != "page"]
+        return f"{self.path}?{urlencode([*query, ('page', str(number))])}"
+
+
+def link_header(url: CollectionUrl, page: Pagination) -> str:
     """Return the `Link` header for a page: first, prev, next and last, as far as they are known."""
     numbers = {"first": 1}
     last = max(1, -(-page.total // page.page_size)) if page.total is not None else None
@@ -97,10 +114,4 @@ def link_header(request: Request, page: Pagination) -> str:
         numbers["next"] = page.page + 1
     if last is not None:
         numbers["last"] = last
-    return ", ".join(f'<{_with_page(request, number)}>; rel="{relation}"' for relation, number in numbers.items())
-
-
-def _with_page(request: Request, number: int) -> str:
-    # Relative references survive proxies that change host, scheme or port.
-    query = [(key, value) for key, value in parse_qsl(request.url.query, keep_blank_values=True) if key != "page"]
-    return f"{request.url.path}?{urlencode([*query, ('page', str(number))])}"
+    return ", ".join(f'<{url.page(number)}>; rel="{relation}"' for relation, number in numbers.items())

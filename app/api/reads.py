@@ -1,6 +1,7 @@
 """What endpoints that read ask for: answers as JSON, kept ones included, with everything HTTP says of them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -9,11 +10,12 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.caching import RawHeaders, cached_message, directives_of
 from app.api.deps import Manager, Reader
+from app.api.entrance.head import RequestHead
 from app.api.entrance.shortcut import KnownReads
-from app.api.pagination import Page, link_header
+from app.api.pagination import CollectionUrl, Page, link_header
 from app.gateway.context import Caller
 from app.gateway.operation import In, Operation
-from app.gateway.reading import Reading
+from app.gateway.reading import Headers, Reading
 
 
 class Reads:
@@ -34,7 +36,7 @@ class Reads:
         Raises:
             GatewayError: it is not there or cannot be had.
         """
-        return await self._respond(operation, query, {})
+        return await self._respond(operation, query, _no_headers)
 
     async def page(self, operation: Operation[In, Page[Any]], query: In) -> Response:
         """Return one page of a collection, with its `Link` header.
@@ -42,21 +44,25 @@ class Reads:
         Raises:
             GatewayError: it cannot be had.
         """
-        return await self._respond(operation, query, None)
+        return await self._respond(operation, query, partial(_links, CollectionUrl.of(self._request)))
 
-    async def _respond(self, operation: Operation[In, Any], query: In, headers: Mapping[str, str] | None) -> Response:
+    async def _respond(self, operation: Operation[In, Any], query: In, headers: Headers) -> Response:
         request, state = self._request, self._request.app.state
         reading: Reading = state.reading
-
-        def headers_of(result: Any) -> Mapping[str, str]:
-            return headers if headers is not None else {"Link": link_header(request, result.pagination)}
-
-        place, served = await reading.read(operation, query, self._caller, directives_of(request.headers), headers_of)
-        if served.answer.windows.fresh > 0:
-            known: KnownReads = state.known_reads
-            known.remember(request.scope, self._caller, place)
+        planned = reading.plan(operation, query, self._caller.tenant, headers)
+        known: KnownReads = state.known_reads
+        known.remember(request.scope, self._caller, planned)
+        served = await reading.read(planned, self._caller, directives_of(RequestHead(request.scope["headers"])))
         status, raw, body = cached_message(served, request.headers.get("if-none-match"))
         return RawResponse(status, raw, body)
+
+
+def _no_headers(_result: Any) -> Mapping[str, str]:
+    return {}
+
+
+def _links(url: CollectionUrl, page: Page[Any]) -> Mapping[str, str]:
+    return {"Link": link_header(url, page.pagination)}
 
 
 class RawResponse(Response):

@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.api.pagination import Page, link_header
+from app.api.pagination import CollectionUrl, Page, link_header
 from app.errors import GatewayError, NotFound
 
 Item = TypeVar("Item")
@@ -36,7 +36,7 @@ def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None
 
 def page(request: Request, body: Page[Item]) -> Response:
     """Return one page of a collection with its `Link` header."""
-    return answer(body, headers={"Link": link_header(request, body.pagination)})
+    return answer(body, headers={"Link": link_header(CollectionUrl.of(request), body.pagination)})
 
 
 def created(body: BaseModel, location: str) -> Response:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,25 @@ from app.upstream.envelope import Parameters
 
 Headers = Callable[[Any], Mapping[str, str]]
 """Gives the headers that go with an answer, like `Link`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRead:
+    """A read of one tenant's, as far as it does not depend on who asks and when.
+
+    Args:
+        operation: what to read; it has a cache policy.
+        request: its input.
+        parameters: what the platform is asked with.
+        place: where the answer is kept.
+        headers: gives the headers that go with a fetched answer.
+    """
+
+    operation: Operation[Any, Any]
+    request: Any
+    parameters: Parameters
+    place: Place
+    headers: Headers
 
 
 class Reading:
@@ -54,55 +74,50 @@ class Reading:
         self._lifetimes = lifetimes
         self._now = now
 
-    def find_local(self, place: Place) -> Served | None:
+    def plan(self, operation: Operation[In, Any], request: In, tenant: Tenant, headers: Headers) -> PlannedRead:
+        """Prepare a read; it may be carried out any number of times, until the tenant changes."""
+        parameters = operation.encode(request)
+        place = self._places.of(operation, parameters, tenant)
+        return PlannedRead(operation, request, parameters, place, headers)
+
+    def find_local(self, planned: PlannedRead) -> Served | None:
         """Return an answer that is fresh and at hand in this process, without waiting for anything."""
-        return self._cache.find_local(place)
+        return self._cache.find_local(planned.place)
 
-    async def find(self, place: Place) -> Served | None:
-        """Return an answer that is fresh and kept anywhere."""
-        return await self._cache.find(place)
-
-    async def read(
-        self, operation: Operation[In, Any], request: In, caller: Caller, directives: Directives, headers: Headers
-    ) -> tuple[Place, Served]:
+    async def read(self, planned: PlannedRead, caller: Caller, directives: Directives) -> Served:
         """Answer one read.
 
         Args:
-            operation: what to read; it has a cache policy.
-            request: its input.
+            planned: what to read.
             caller: for whom.
             directives: what the request says of caching.
-            headers: gives the headers that go with a fetched answer.
 
         Raises:
             NotFound: the platform shows, or has lately shown, that it is not there.
             NotCached: the caller wants what is kept or nothing, and nothing is.
             GatewayError: the platform did not answer as promised, and nothing that is kept may stand in.
         """
-        parameters = operation.encode(request)
-        place = self._places.of(operation, parameters, caller.tenant)
 
         async def fetch() -> Answer:
-            return await self._fetch(operation, request, parameters, caller, headers)
+            return await self._fetch(planned, caller)
 
         try:
             async with asyncio.timeout_at(caller.context.deadline):
-                served = await self._cache.read(place, fetch, directives)
+                served = await self._cache.read(planned.place, fetch, directives)
         except NotCached:
             raise NotCachedError("Nothing is kept of this, and the request forbids to ask the platform.") from None
         except TimeoutError:
-            answer = UpstreamAnswer(operation.name, message="no reply in time")
+            answer = UpstreamAnswer(planned.operation.name, message="no reply in time")
             raise UpstreamTimeout(
                 "The platform did not answer in the time that the request gives.", upstream=answer
             ) from None
         caller.context.cache_outcome = served.outcome
         if not served.answer.found:
             raise _not_found(served.answer.body)
-        return place, served
+        return served
 
-    async def _fetch(
-        self, operation: Operation[In, Any], request: In, parameters: Parameters, caller: Caller, headers: Headers
-    ) -> Answer:
+    async def _fetch(self, planned: PlannedRead, caller: Caller) -> Answer:
+        operation, request = planned.operation, planned.request
         policy = operation.cache
         if policy is None:
             raise ValueError(f"{operation.name} has no cache policy")
@@ -110,12 +125,12 @@ class Reading:
         deadline = self._waits.deadline(operation, None)
         lifetime = self._lifetime(operation, caller.tenant)
         try:
-            result = await self._gateway.fetch(operation, request, parameters, caller, deadline)
+            result = await self._gateway.fetch(operation, request, planned.parameters, caller, deadline)
         except NotFound as missing:
             return _absent(missing, policy, lifetime)
         windows = policy.windows(request, result, self._now(), lifetime)
         body = result.model_dump_json().encode()
-        return Answer(True, body, entity_tag(body), tuple(headers(result).items()), windows, time.time())
+        return Answer(True, body, entity_tag(body), tuple(planned.headers(result).items()), windows, time.time())
 
     def _lifetime(self, operation: Operation[In, Any], tenant: Tenant) -> float | None:
         return chosen_lifetime(operation.name, tenant.cache, self._lifetimes)

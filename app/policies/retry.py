@@ -99,6 +99,13 @@ class Retrier:
                 waiting(error, state.upcoming_sleep)
 
         self._budget.called(upstream)
+        try:
+            # Most calls need no second try, and what makes further ones costs as much as a quick call.
+            return await attempt(1)
+        except Exception as error:
+            if not repeatable(error):
+                raise
+            first = error
         retrying = AsyncRetrying(
             sleep=self._sleep,
             wait=wait,
@@ -112,6 +119,8 @@ class Retrier:
         async def next_attempt() -> Result:
             nonlocal number
             number += 1
+            if number == 1:
+                raise first
             return await attempt(number)
 
         return await retrying(next_attempt)

@@ -1,8 +1,8 @@
-"""The short way of a read that is repeated: from the request's line to the kept answer, past routing and validation.
+"""The short way of a read that is repeated: past routing and validation.
 
-A request line that has led one caller of a tenant to a place in the cache leads every caller of that tenant with the
-same scopes there again: routing and validation depend on nothing else. So it is remembered, and only what is not kept
-any more goes the long way.
+A request line that has led one caller of a tenant to a read leads every caller of that tenant with the same scopes
+there again: routing and validation depend on nothing else. So it is remembered, and what is not kept any more is read
+from here, too.
 """
 
 from collections import OrderedDict
@@ -10,23 +10,23 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope, Send
 
-from app.api.caching import cached_message
+from app.api.caching import cached_message, directives_of
 from app.api.entrance.head import RequestHead
 from app.gateway.context import Caller
-from app.gateway.reading import Reading
-from app.policies.cache.model import Place
+from app.gateway.reading import PlannedRead, Reading
+from app.policies.cache.model import NO_DIRECTIVES
 from app.tenants.models import Tenant
 
 _JSON_MEDIA_TYPES = frozenset({b"*/*", b"application/json", b"application/*"})
-_DEMANDING = frozenset({b"cache-control", b"pragma", b"prefer", b"range", b"if-match", b"content-length", b"expect"})
+_DEMANDING = frozenset({b"prefer", b"range", b"if-match", b"content-length", b"transfer-encoding", b"expect"})
 """Headers that may ask for more than a plain read."""
 
 
 class Known(NamedTuple):
-    """Where a request line leads: whose place in the cache it is, and which route would have been taken."""
+    """Where a request line leads: whose read it is, what is read, and which route would have been taken."""
 
     tenant: Tenant
-    place: Place
+    planned: PlannedRead
     route: Any
 
 
@@ -41,9 +41,9 @@ class KnownReads:
         self._most = most
         self._known: OrderedDict[tuple[Any, ...], Known] = OrderedDict()
 
-    def remember(self, scope: Scope, caller: Caller, place: Place) -> None:
-        """Remember that a request, which has been checked in full, is answered from `place`."""
-        self._known[_line(scope, caller)] = Known(caller.tenant, place, scope.get("route"))
+    def remember(self, scope: Scope, caller: Caller, planned: PlannedRead) -> None:
+        """Remember what is read for a request that has been checked in full."""
+        self._known[_line(scope, caller)] = Known(caller.tenant, planned, scope.get("route"))
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
@@ -65,11 +65,11 @@ def _line(scope: Scope, caller: Caller) -> tuple[Any, ...]:
 
 
 class Shortcut:
-    """Answers reads whose answers are at hand.
+    """Answers reads that have been asked for before.
 
     Args:
         known: where request lines lead.
-        reading: gives what is kept.
+        reading: reads.
     """
 
     def __init__(self, known: KnownReads, reading: Reading) -> None:
@@ -77,14 +77,19 @@ class Shortcut:
         self._reading = reading
 
     async def answer(self, scope: Scope, head: RequestHead, caller: Caller, send: Send) -> bool:
-        """Answer a read, if it is a plain one and its answer is fresh; tell whether it was."""
+        """Answer a read, if it is a plain one of JSON and known; tell whether it was.
+
+        Raises:
+            GatewayError: it was, and there is no answer.
+        """
         known = self._known.recall(scope, caller)
         if known is None or not _is_plain(head):
             return False
-        served = self._reading.find_local(known.place) or await self._reading.find(known.place)
-        if served is None or not served.answer.found:
-            return False
         scope["route"] = known.route
+        directives = directives_of(head)
+        served = self._reading.find_local(known.planned) if directives is NO_DIRECTIVES else None
+        if served is None:
+            served = await self._reading.read(known.planned, caller, directives)
         caller.context.cache_outcome = served.outcome
         status, headers, body = cached_message(served, _if_none_match(head))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -67,25 +67,13 @@ class ReadCache:
                 await asyncio.gather(*self._endings)
 
     def find_local(self, place: Place) -> Served | None:
-        """Return a fresh answer that this process holds, without waiting for anything."""
+        """Return a fresh answer that shows something and that this process holds, without waiting for anything."""
         answer = self._store.peek(place)
-        if answer is None:
-            return None
         now = self._now()
-        if not is_fresh(answer, now):
+        if answer is None or not answer.found or not is_fresh(answer, now):
             return None
         self._observer.looked_up(Outcome.HIT)
         return Served(answer, Outcome.HIT, age_of(answer, now), stored=True, shared=False)
-
-    async def find(self, place: Place) -> Served | None:
-        """Return a fresh answer, from this process or from the shared store."""
-        served = self.find_local(place)
-        if served is not None:
-            return served
-        lookup = await self._store.look(place)
-        if lookup.answer is None or not is_fresh(lookup.answer, self._now()):
-            return None
-        return self._serve(lookup.answer, Outcome.HIT, stored=True, shared=lookup.shared)
 
     async def read(self, place: Place, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:
         """Return a stored answer that may be served, or fetch one.

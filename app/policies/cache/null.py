@@ -19,10 +19,6 @@ class NullCache:
         """Find nothing."""
         return None
 
-    async def find(self, place: Place) -> Served | None:  # noqa: ARG002 - nothing is anywhere
-        """Find nothing."""
-        return None
-
     async def read(self, place: Place, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:  # noqa: ARG002 - the same everywhere
         """Fetch.
 

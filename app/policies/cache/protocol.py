@@ -15,10 +15,7 @@ class Cache(Protocol):
         """Work while the context is open; leaving it ends what goes on in the background."""
 
     def find_local(self, place: Place) -> Served | None:
-        """Return a fresh answer that this process holds, without waiting for anything."""
-
-    async def find(self, place: Place) -> Served | None:
-        """Return a fresh answer, from this process or from the shared store."""
+        """Return a fresh answer that shows something and that this process holds, without waiting for anything."""
 
     async def read(self, place: Place, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:
         """Return a stored answer that may be served, or fetch one.

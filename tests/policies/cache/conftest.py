@@ -121,6 +121,10 @@ class Replica:
         served = await self.cache.read(place or make_place(), self.platform.fetch, Directives(**directives))
         return served.answer.body.decode(), served.outcome
 
+    async def keeps(self, place: Place | None = None) -> bool:
+        """Tell whether a valid answer is kept anywhere."""
+        return (await self.store.look(place or make_place())).answer is not None
+
     def reading(self, place: Place | None = None, **directives: Any) -> "asyncio.Task[tuple[str, Outcome]]":
         """Begin to read a place."""
         return asyncio.create_task(self.read(place, **directives))

@@ -21,18 +21,15 @@ class TestFreshness:
     async def test_everything_about_an_answer_comes_back(self, replica: Replica) -> None:
         first = await replica.cache.read(make_place(), replica.platform.fetch)
         replica.clock.advance(10)
-        found = await replica.cache.find(make_place())
-        assert found is not None
+        found = await replica.cache.read(make_place(), replica.platform.fetch)
         assert found.answer == first.answer
         assert (found.outcome, found.age, found.stored, first.stored) == (Outcome.HIT, 10, True, True)
 
     async def test_finding_neither_fetches_nor_serves_what_is_stale(self, replica: Replica) -> None:
         assert replica.cache.find_local(make_place()) is None
-        assert await replica.cache.find(make_place()) is None
         await replica.read()
         replica.clock.advance(61)
         assert replica.cache.find_local(make_place()) is None
-        assert await replica.cache.find(make_place()) is None
         assert (replica.platform.calls, replica.observer.outcomes) == (1, [Outcome.MISS])
 
     async def test_places_do_not_mix(self, replica: Replica) -> None:
@@ -204,7 +201,7 @@ class TestDirectives:
         replica.platform.gate.set()
         assert [(await each)[1] for each in readings] == [Outcome.MISS, Outcome.BYPASS]
         assert await replica.read(make_place("b"), no_store=True) == ("v1", Outcome.BYPASS)
-        assert await replica.cache.find(make_place("b")) is None
+        assert not await replica.keeps(make_place("b"))
         replica.platform.errors = [PlatformDown()]
         with pytest.raises(PlatformDown):
             await replica.read(no_store=True)

@@ -50,7 +50,7 @@ class TestWhatStandsThere:
             with valkey.client() as client:
                 lives = [client.pttl(name) for name in client.keys("*")]
             assert min(lives) > 86_000_000
-            await replica.cache.find(make_place())
+            await replica.read()
 
     async def test_writers_leave_nothing_behind(self, valkey: ValkeyServer) -> None:
         async with replica_of(valkey) as replica, replica.cache.changing("acme", ["lists"], 5):
@@ -146,7 +146,7 @@ class TestRoundTrips:
             assert {await each for each in readings} == {("v1", Outcome.MISS)}
             with valkey.client() as client:
                 assert client.info("stats")["total_connections_received"] < 1000
-            assert None not in [await replica.cache.find(place) for place in places]
+            assert {await replica.read(place) for place in places} == {("v1", Outcome.HIT)}
             assert replica.observer.failures == []
 
     async def test_a_server_that_forgot_the_scripts_is_told_again(self, valkey: ValkeyServer) -> None:

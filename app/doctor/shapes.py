@@ -27,6 +27,10 @@ class WatchedDocument(Document):
 
     enumerations: dict[str, Enumeration] = field(default_factory=dict)
 
+    def plain(self, _node: Any, _convert: Convert) -> Any:
+        """Have every leaf read by `convert`."""
+        return None
+
     def convert(self, node: Any, convert: Convert, path: str) -> Any:
         """Read a leaf."""
         if isinstance(convert, Enumeration):

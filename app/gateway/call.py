@@ -14,11 +14,12 @@ from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, 
 from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
 from app.policies.cache.protocol import Cache
-from app.upstream.client import ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
+from app.upstream.client import ReplyTooLarge, Timeouts, UpstreamClient
 from app.upstream.document import Document, Drift
 from app.upstream.envelope import Parameters, WireReply, WireRequest, address, secrets_of
 from app.upstream.exports import ExportReader
 from app.upstream.redaction import Redact, redactor
+from app.upstream.wire import TransportFailure
 
 
 class DriftObserver(Protocol):

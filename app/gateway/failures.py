@@ -18,7 +18,7 @@ from app.errors import (
 )
 from app.gateway.operation import Effect, Export, Operation
 from app.policies.retry import parse_retry_after
-from app.upstream.client import NeverSent, TransportFailure
+from app.upstream.wire import NeverSent, TransportFailure
 
 _RETRY_LATER = "60"
 _TRANSIENT = frozenset({502, 503, 504})

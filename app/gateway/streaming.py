@@ -7,10 +7,10 @@ from typing import Any
 
 from app.gateway.failures import transport_error, unusable
 from app.gateway.operation import Export
-from app.upstream.client import TransportFailure
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.exports import ExportReader
 from app.upstream.rows import Row
+from app.upstream.wire import TransportFailure
 
 Rows = list[Row]
 

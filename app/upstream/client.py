@@ -1,48 +1,23 @@
-"""The transport: one request's bytes in, one reply's bytes out, and exact knowledge of what a failure means.
+"""Calls of platforms: one request's bytes in, one reply's bytes out, within their time and size.
 
-The one question that matters after a failure is whether the platform can have seen the request. `NeverSent` says it
-cannot; `MaybeSent` says it may have. The transport is called directly, without a client object: no cookie jar that
-tenants would share, no redirect that would carry credentials elsewhere, no rewriting of the URL.
+No client object of the HTTP library is used: no cookie jar that tenants would share, no redirect that would carry
+credentials elsewhere, no rewriting of the URL.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import httpx2
 
 from app.upstream.compression import BrokenCompression, Decompressor
 from app.upstream.envelope import WireReply, WireRequest
-from app.upstream.multipart import Upload
+from app.upstream.library import LibraryTransport
+from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport, TransportFailure
 
 Result = TypeVar("Result")
-
-_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
-_TIMED_OUT = (httpx2.TimeoutException,)
-
-
-class TransportFailure(Exception):
-    """The call failed below HTTP.
-
-    Args:
-        reason: what happened, in words that hold neither URL nor credentials.
-        timed_out: whether time ran out, rather than something breaking.
-    """
-
-    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.timed_out = timed_out
-
-
-class NeverSent(TransportFailure):
-    """Not a byte of the request left the gateway; repeating it is safe."""
-
-
-class MaybeSent(TransportFailure):
-    """The platform may have received and carried out the request."""
 
 
 class ReplyTooLarge(Exception):
@@ -77,15 +52,15 @@ class StreamedReply:
 
 
 class UpstreamClient:
-    """Sends requests over a connection pool shared by all tenants.
+    """Sends requests over connections shared by all tenants.
 
     Args:
-        transport: an httpx2 transport; closed by `aclose`.
+        transport: carries them out; one of the HTTP library's will do. Closed by `aclose`.
         max_reply_bytes: the largest reply that is read into memory.
     """
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport, *, max_reply_bytes: int) -> None:
-        self._transport = transport
+    def __init__(self, transport: Transport | httpx2.AsyncBaseTransport, *, max_reply_bytes: int) -> None:
+        self._transport = transport if isinstance(transport, Transport) else LibraryTransport(transport)
         self._max_reply_bytes = max_reply_bytes
 
     async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:
@@ -95,14 +70,12 @@ class UpstreamClient:
             NeverSent, MaybeSent: no complete reply came back.
             ReplyTooLarge: the reply is larger than allowed.
         """
-        progress = _Progress()
+        progress = Progress()
         try:
             async with asyncio.timeout(timeouts.total):
-                return await self._exchange(_httpx_request(request, timeouts, progress))
-        except (TimeoutError, httpx2.HTTPError) as error:
-            failure = _failure(error, progress)
-        # Raised here, where the library's error, which may quote the request, does not become its context.
-        raise failure
+                return await self._exchange(request, timeouts, progress)
+        except TimeoutError:
+            raise _too_late(progress) from None
 
     @asynccontextmanager
     async def stream(self, request: WireRequest, timeouts: Timeouts) -> AsyncIterator[StreamedReply]:
@@ -113,125 +86,69 @@ class UpstreamClient:
         Raises:
             NeverSent, MaybeSent: no reply came back.
         """
-        progress = _Progress()
+        progress = Progress()
         deadline = asyncio.get_running_loop().time() + timeouts.total
-        wire = _httpx_request(request, timeouts, progress)
-        response = await _within(deadline, None, self._transport.handle_async_request(wire), progress)
+        reply = await _within(deadline, None, self._open(request, timeouts, progress), progress)
         try:
-            async with aclosing(_chunks(response, deadline, timeouts.idle, progress)) as chunks:
-                yield StreamedReply(response.status_code, response.headers, chunks, deadline)
+            async with aclosing(_chunks(reply, deadline, timeouts.idle, progress)) as chunks:
+                yield StreamedReply(reply.status, reply.headers, chunks, deadline)
         finally:
-            await response.aclose()
+            await reply.aclose()
 
-    async def _exchange(self, request: httpx2.Request) -> WireReply:
-        response = await self._transport.handle_async_request(request)
+    def _open(self, request: WireRequest, timeouts: Timeouts, progress: Progress) -> Awaitable[Reply]:
+        return self._transport.open(request, connect=min(timeouts.connect, timeouts.total), progress=progress)
+
+    async def _exchange(self, request: WireRequest, timeouts: Timeouts, progress: Progress) -> WireReply:
+        reply = await self._open(request, timeouts, progress)
         try:
-            body = await self._read(response)
+            body = await self._read(reply)
         finally:
-            await response.aclose()
-        return WireReply(response.status_code, response.headers, body)
+            await reply.aclose()
+        return WireReply(reply.status, reply.headers, body)
 
-    async def _read(self, response: httpx2.Response) -> bytes:
+    async def _read(self, reply: Reply) -> bytes:
+        decompressor = Decompressor(reply.headers.get("content-encoding", ""))
         body = bytearray()
-        async with aclosing(response.aiter_bytes()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > self._max_reply_bytes:
-                    raise ReplyTooLarge
+        try:
+            while (chunk := await reply.chunk()) is not None:
+                for part in decompressor.parts(chunk):
+                    body += part
+                    if len(body) > self._max_reply_bytes:
+                        raise ReplyTooLarge
+            decompressor.end()
+        except BrokenCompression:
+            raise _undecodable() from None
         return bytes(body)
 
     async def aclose(self) -> None:
-        """Close the connection pool."""
+        """Close the connections."""
         await self._transport.aclose()
 
 
-async def _chunks(
-    response: httpx2.Response, deadline: float, idle: float | None, progress: "_Progress"
-) -> AsyncGenerator[bytes]:
-    decompressor = Decompressor(response.headers.get("content-encoding", ""))
-    # Not the library's own iteration, which undoes compression without a bound.
-    stream = cast("AsyncGenerator[bytes]", aiter(cast("httpx2.AsyncByteStream", response.stream)))
+async def _chunks(reply: Reply, deadline: float, idle: float | None, progress: Progress) -> AsyncGenerator[bytes]:
+    decompressor = Decompressor(reply.headers.get("content-encoding", ""))
     try:
-        async with aclosing(stream):
-            while (chunk := await _within(deadline, idle, anext(stream, None), progress)) is not None:
-                for part in decompressor.parts(chunk):
-                    yield part
+        while (chunk := await _within(deadline, idle, reply.chunk(), progress)) is not None:
+            for part in decompressor.parts(chunk):
+                yield part
         decompressor.end()
     except BrokenCompression:
-        raise MaybeSent(_REASONS["DecodingError"]) from None
+        raise _undecodable() from None
 
 
-async def _within(deadline: float, idle: float | None, waiting: Awaitable[Result], progress: "_Progress") -> Result:
-    """Await what the library does, at most until the deadline or for the idle time, and translate its errors."""
+async def _within(deadline: float, idle: float | None, waiting: Awaitable[Result], progress: Progress) -> Result:
+    """Await what the transport does, at most until the deadline or for the idle time."""
     until = deadline if idle is None else min(deadline, asyncio.get_running_loop().time() + idle)
     try:
         async with asyncio.timeout_at(until):
             return await waiting
-    except (TimeoutError, httpx2.HTTPError) as error:
-        failure = _failure(error, progress)
-    raise failure
+    except TimeoutError:
+        raise _too_late(progress) from None
 
 
-class _Progress:
-    """Learns from the transport's trace events whether the request has begun to leave."""
-
-    def __init__(self) -> None:
-        self.sending = False
-
-    async def __call__(self, event: str, _info: Mapping[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            self.sending = True
+def _too_late(progress: Progress) -> TransportFailure:
+    return (MaybeSent if progress.sending else NeverSent)("no reply in time", timed_out=True)
 
 
-def _httpx_request(request: WireRequest, timeouts: Timeouts, progress: _Progress) -> httpx2.Request:
-    # The waits for bytes are bounded here, for the call as a whole.
-    waits = dict.fromkeys(("connect", "pool"), min(timeouts.connect, timeouts.total))
-    return httpx2.Request(
-        request.method,
-        request.url,
-        headers=dict(request.headers),
-        content=_upload(request.upload) if request.upload else request.body or None,
-        extensions={"timeout": waits, "trace": progress},
-    )
-
-
-async def _upload(upload: Upload) -> AsyncGenerator[bytes]:
-    try:
-        async with aclosing(upload.chunks()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-    except (OSError, ValueError):
-        # Part of the request may have left by now.
-        raise _UnreadableUpload("") from None
-
-
-class _UnreadableUpload(httpx2.TransportError):
-    """The file to upload could not be read to its end."""
-
-
-def _failure(error: TimeoutError | httpx2.HTTPError, progress: _Progress) -> TransportFailure:
-    if isinstance(error, TimeoutError):
-        kind = MaybeSent if progress.sending else NeverSent
-        return kind("no reply in time", timed_out=True)
-    kind = NeverSent if isinstance(error, _NEVER_SENT) else MaybeSent
-    return kind(_reason(error), timed_out=isinstance(error, _TIMED_OUT))
-
-
-def _reason(error: Exception) -> str:
-    # The library's own message may quote the URL; its class says enough.
-    return _REASONS.get(type(error).__name__, "the connection failed")
-
-
-_REASONS = {
-    "ConnectError": "cannot connect",
-    "ConnectTimeout": "no connection in time",
-    "PoolTimeout": "no free connection in time",
-    "UnsupportedProtocol": "the base URL is neither http nor https",
-    "ReadTimeout": "no reply in time",
-    "WriteTimeout": "the request could not be sent in time",
-    "ReadError": "the connection broke while waiting for the reply",
-    "WriteError": "the connection broke while sending",
-    "RemoteProtocolError": "the reply is not valid HTTP or stopped in the middle",
-    "DecodingError": "the reply's compression is broken",
-    "_UnreadableUpload": "the file to upload could not be read",
-}
+def _undecodable() -> MaybeSent:
+    return MaybeSent("the reply's compression is broken")

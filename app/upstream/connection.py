@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
 
     async def send(self, data: bytes) -> bool:
         """Send more of the request, no faster than it is taken; tell whether that makes sense any more."""
-        if self._head is not None or self._broken is not None:
+        if self.is_answered:
             return False
         self._transport.write(data)
         await self._writable.wait()
@@ -96,6 +96,11 @@ class Connection(asyncio.Protocol):
             self._held_up = False
             self._transport.resume_reading()
         return data
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the reply's head has come, or never will."""
+        return self._head is not None or self._broken is not None
 
     @property
     def is_reusable(self) -> bool:

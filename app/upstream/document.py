@@ -114,7 +114,7 @@ class Record(Generic[Model]):
         # Where the platform writes several spellings, the one that says something counts.
         name = next((name for name in element.names if children.get(name)), None)
         if name is not None:
-            value = _plain_value(children[name], element.convert, document.zone)
+            value = document.plain(children[name], element.convert)
             if value is None:
                 value = document.convert(children[name], element.convert, f"{path}/{name}")
         else:
@@ -168,6 +168,16 @@ class Document:
         if node is not None:
             self.note(DriftKind.UNREADABLE_VALUE, path)
         return {}
+
+    def plain(self, node: Any, convert: Convert) -> Any:
+        """Read a leaf in which nothing is special; None for any other, and for one that says nothing."""
+        if type(node) is not str:
+            return None
+        value = node.strip()
+        try:
+            return convert(value, self.zone) if value else None
+        except ValueError:
+            return None
 
     def convert(self, node: Any, convert: Convert, path: str) -> Any:
         """Read a leaf: None when it is empty or unreadable, "unknown" for an undocumented code."""
@@ -258,17 +268,6 @@ class Document:
             if match:
                 return int(match[1])
         raise MissingId("a result without the id of what was created")
-
-
-def _plain_value(node: Any, convert: Convert, zone: tzinfo) -> Any:
-    """Read a leaf in which nothing is special; None for any other, and for one that says nothing."""
-    if type(node) is not str:
-        return None
-    text = node.strip()
-    try:
-        return convert(text, zone) if text else None
-    except ValueError:
-        return None
 
 
 def _many(node: Any) -> list[Any]:

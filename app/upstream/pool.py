@@ -54,20 +54,38 @@ class ConnectionPool:
         """Wait until there may be one more exchange; `release` or `give_up` ends it."""
         await self._free.acquire()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `take_turn` would have to wait."""
+        return self._free.locked()
+
     def give_up(self) -> None:
         """End a turn for which there is no connection."""
         self._free.release()
 
-    async def connect(self, origin: Origin) -> Connection:
-        """Return a connection, a kept one if there is one that is fit for use.
+    def recall(self, origin: Origin) -> Connection | None:
+        """Return a connection that was kept, if there is one that is fit for use."""
+        self._drop_expired()
+        kept = self._by_origin.get(origin)
+        while kept:
+            # The last one used is the last one to be given up by the platform.
+            connection = kept.pop()
+            del self._kept[connection]
+            if connection.is_quiet():
+                self._under_way.add(connection)
+                return connection
+            connection.abort()
+        self._by_origin.pop(origin, None)
+        return None
+
+    async def open(self, origin: Origin) -> Connection:
+        """Return a new connection.
 
         Raises:
             OSError, UnicodeError: there is nobody, or it is not allowed.
         """
-        connection = self._recall(origin)
-        if connection is None:
-            self._make_room()
-            connection = await self._open(origin)
+        self._make_room()
+        connection = await self._reach(origin)
         self._under_way.add(connection)
         return connection
 
@@ -88,19 +106,6 @@ class ConnectionPool:
         self._kept.clear()
         self._by_origin.clear()
 
-    def _recall(self, origin: Origin) -> Connection | None:
-        self._drop_expired()
-        kept = self._by_origin.get(origin)
-        while kept:
-            # The last one used is the last one to be given up by the platform.
-            connection = kept.pop()
-            del self._kept[connection]
-            if connection.is_quiet():
-                return connection
-            connection.abort()
-        self._by_origin.pop(origin, None)
-        return None
-
     def _drop_expired(self) -> None:
         now = asyncio.get_running_loop().time()
         while self._kept:
@@ -120,7 +125,7 @@ class ConnectionPool:
             del self._by_origin[origin]
         connection.abort()
 
-    async def _open(self, origin: Origin) -> Connection:
+    async def _reach(self, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
         reached = await aiohappyeyeballs.start_connection(

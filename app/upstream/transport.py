@@ -1,30 +1,29 @@
-"""The transport to platforms: an HTTP client that knows of every failure whether the request can have been seen.
+"""The transport to platforms: HTTP/1.1 over connections that are looked at before a byte leaves.
 
-It stands in for the library's own, whose pool takes several times as long as the rest of a request, and more the more
-requests are under way.
+It stands in the place of the HTTP library's own, whose pool takes several times as long as all the rest of a call, and
+the longer the more calls are under way.
 """
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
+from contextlib import aclosing
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple
 
 import httpx2
 
 from app.tenants.destinations import Destinations
-from app.upstream.connection import Connection, ConnectionBroken
+from app.upstream.connection import Connection, ConnectionBroken, Headers
+from app.upstream.envelope import WireRequest
 from app.upstream.pool import ConnectionPool, Origin
+from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport
 
 _PORTS = {"http": 80, "https": 443}
-_UNWRITABLE = re.compile(rb"[\r\n\x00]")
-_SENDING = "http11.send_request_headers.started"
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
-class GuardedTransport(httpx2.AsyncBaseTransport):
-    """An HTTP/1.1 transport that connects only where it is allowed to.
-
-    The URL goes out as it is, redirects are not followed, cookies not kept, and nothing is sent twice.
+class GuardedTransport(Transport):
+    """A transport that connects only where it is allowed to.
 
     Args:
         destinations: decides about the address a connection has really reached.
@@ -35,89 +34,96 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         context = httpx2.create_ssl_context(trust_env=False)
         self._pool = ConnectionPool(destinations, connections=connections, context=context)
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; return the reply once its head is there.
-
-        The request's extensions may hold `timeout`, of which `connect`, `pool` and `read` count, and `trace`, which is
-        told when the first byte leaves.
-
-        Raises:
-            httpx2.HTTPError: `UnsupportedProtocol`, `ConnectError`, `ConnectTimeout` and `PoolTimeout` say that nothing
-                was sent; with anything else the request may have been received.
-        """
-        url = request.url
-        origin = _origin(url.scheme, url.raw_host, url.port)
-        connection = await self._connect(origin, request)
-        reply = _Reply(self._pool, connection, origin, request.extensions.get("timeout", {}).get("read"))
+    async def open(self, request: WireRequest, *, connect: float, progress: Progress) -> Reply:
+        """Send a request; see `Transport.open`."""
+        base, mark, query = request.url.partition("?")
+        place = _place(base)
+        head = _head(request, place, f"{place.path}{mark}{query}")
+        reply = _Reply(self._pool, await self._connect(place.origin, connect), place.origin)
         try:
-            status, headers = await reply.begin(request)
+            progress.sending = True
+            await reply.begin(head, request)
         except BaseException:
             await reply.aclose()
             raise
-        return httpx2.Response(status, headers=headers, stream=reply)
+        return reply
 
     async def aclose(self) -> None:
         """End every connection."""
         self._pool.close()
 
-    async def _connect(self, origin: Origin, request: httpx2.Request) -> Connection:
-        waits = request.extensions.get("timeout", {})
+    async def _connect(self, origin: Origin, seconds: float) -> Connection:
+        await self._take_turn(seconds)
         try:
-            async with asyncio.timeout(waits.get("pool")):
-                await self._pool.take_turn()
-        except TimeoutError:
-            raise httpx2.PoolTimeout("no free connection in time") from None
-        try:
-            async with asyncio.timeout(waits.get("connect")):
-                return await self._pool.connect(origin)
-        except TimeoutError:
-            self._pool.give_up()
-            raise httpx2.ConnectTimeout("no connection in time") from None
-        except (OSError, UnicodeError) as error:
-            self._pool.give_up()
-            raise httpx2.ConnectError(type(error).__name__) from None
+            return self._pool.recall(origin) or await self._open(origin, seconds)
         except BaseException:
             self._pool.give_up()
             raise
 
-
-class _Reply(httpx2.AsyncByteStream):
-    def __init__(self, pool: ConnectionPool, connection: Connection, origin: Origin, patience: float | None) -> None:
-        self._pool = pool
-        self._connection: Connection | None = connection
-        self._origin = origin
-        self._patience = patience
-
-    async def begin(self, request: httpx2.Request) -> tuple[int, list[tuple[bytes, bytes]]]:
-        connection = cast("Connection", self._connection)
-        head = _head(request)
-        if (trace := request.extensions.get("trace")) is not None:
-            await trace(_SENDING, {})
-        try:
-            async with asyncio.timeout(self._patience):
-                await _send(connection, head, request)
-                return await connection.head()
-        except TimeoutError:
-            raise httpx2.ReadTimeout("no reply in time") from None
-        except ConnectionBroken as broken:
-            raise _error(broken) from None
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._connection is None:
+    async def _take_turn(self, seconds: float) -> None:
+        if not self._pool.is_full:
+            await self._pool.take_turn()
             return
         try:
-            while (chunk := await self._chunk(self._connection)) is not None:
-                yield chunk
+            async with asyncio.timeout(seconds):
+                await self._pool.take_turn()
         except TimeoutError:
-            raise httpx2.ReadTimeout("no more in time") from None
-        except ConnectionBroken as broken:
-            raise _error(broken) from None
+            raise NeverSent("no free connection in time", timed_out=True) from None
 
-    async def _chunk(self, connection: Connection) -> bytes | None:
-        if self._patience is None:
-            return await connection.chunk()
-        async with asyncio.timeout(self._patience):
-            return await connection.chunk()
+    async def _open(self, origin: Origin, seconds: float) -> Connection:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._pool.open(origin)
+        except TimeoutError:
+            raise NeverSent("no connection in time", timed_out=True) from None
+        except (OSError, UnicodeError):
+            raise NeverSent("cannot connect") from None
+
+
+class _Reply:
+    def __init__(self, pool: ConnectionPool, connection: Connection, origin: Origin) -> None:
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self._pool = pool
+        self._connection: Connection | None = connection
+        self._at = connection
+        self._origin = origin
+
+    async def begin(self, head: bytes, request: WireRequest) -> None:
+        """Send the request and wait for the reply's head."""
+        try:
+            if request.upload is None:
+                self._at.begin(head + request.body)
+            else:
+                self._at.begin(head)
+                await self._upload(request)
+            self.status, headers = await self._at.head()
+        except ConnectionBroken as broken:
+            raise _failure(broken) from None
+        self.headers = _by_name(headers)
+
+    async def _upload(self, request: WireRequest) -> None:
+        if request.upload is None:
+            return
+        left = request.upload.size
+        try:
+            async with aclosing(request.upload.chunks()) as chunks:
+                async for chunk in chunks:
+                    left -= len(chunk)
+                    if left < 0 or not await self._at.send(chunk):
+                        # More than was announced; or the platform has answered already, or is gone.
+                        break
+        except (OSError, ValueError):
+            # Part of the request has left by now.
+            raise MaybeSent("the file to upload could not be read") from None
+        if left and not self._at.is_answered:
+            raise MaybeSent("the file to upload is not as long as it was")
+
+    async def chunk(self) -> bytes | None:
+        try:
+            return await self._at.chunk()
+        except ConnectionBroken as broken:
+            raise _failure(broken) from None
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
@@ -125,32 +131,49 @@ class _Reply(httpx2.AsyncByteStream):
             self._pool.release(connection, self._origin)
 
 
-async def _send(connection: Connection, head: bytes, request: httpx2.Request) -> None:
-    stream = request.stream
-    if isinstance(stream, httpx2.ByteStream):
-        connection.begin(head + b"".join(stream))
-        return
-    connection.begin(head)
-    async for chunk in cast("httpx2.AsyncByteStream", stream):
-        if not await connection.send(chunk):
-            # The platform has answered already, or is gone.
-            return
+def _failure(broken: ConnectionBroken) -> MaybeSent:
+    if broken.understood:
+        return MaybeSent("the connection broke while waiting for the reply")
+    return MaybeSent("the reply is not valid HTTP or stopped in the middle")
 
 
-def _error(broken: ConnectionBroken) -> httpx2.HTTPError:
-    return httpx2.ReadError(str(broken)) if broken.understood else httpx2.RemoteProtocolError(str(broken))
+def _by_name(headers: Headers) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for raw, value in headers:
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
-def _head(request: httpx2.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b" % header for header in request.headers.raw]
-    if any(_UNWRITABLE.search(line) for line in lines):
-        raise httpx2.LocalProtocolError("a header that cannot be written")
-    return b"\r\n".join((*lines, b"", b""))
+def _head(request: WireRequest, place: "_Place", target: str) -> bytes:
+    lines = [f"{request.method} {target} HTTP/1.1", f"Host: {place.host}"]
+    lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "host"]
+    if request.method in _WITH_BODY and "Content-Length" not in request.headers:
+        lines.append(f"Content-Length: {len(request.body)}")
+    text = "\r\n".join([*lines, "", ""])
+    if text.count("\r") != len(lines) + 1 or text.count("\n") != len(lines) + 1 or "\0" in text:
+        raise NeverSent("the request cannot be written as HTTP")
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise NeverSent("the request cannot be written as HTTP") from None
+
+
+class _Place(NamedTuple):
+    origin: Origin
+    host: str
+    path: str
 
 
 @lru_cache(maxsize=1000)
-def _origin(scheme: str, host: bytes, port: int | None) -> Origin:
-    if scheme not in _PORTS:
-        raise httpx2.UnsupportedProtocol("neither http nor https")
-    return Origin(scheme, host.decode("ascii").strip("[]"), port or _PORTS[scheme])
+def _place(base: str) -> _Place:
+    try:
+        url = httpx2.URL(base)
+    except httpx2.InvalidURL:
+        raise NeverSent("the base URL cannot be used") from None
+    if url.scheme not in _PORTS:
+        raise NeverSent("the base URL is neither http nor https")
+    host, authority = url.raw_host.decode("ascii"), url.netloc.decode("ascii")
+    return _Place(
+        Origin(url.scheme, host.strip("[]"), url.port or _PORTS[url.scheme]), authority, url.raw_path.decode("ascii")
+    )

@@ -22,6 +22,7 @@ from app.tenants.destinations import Destinations
 from app.tenants.fingerprints import Fingerprints
 from app.tenants.models import Tenant
 from app.upstream.client import UpstreamClient
+from app.upstream.library import TransportForLibrary
 from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import build_gateway
 from app.wiring.policies import build_policies
@@ -52,7 +53,8 @@ async def examining(
     tenant = await _find(settings, tenant_id, destinations)
     once = settings.model_copy(update={"retry_attempts": 1})
     policies = build_policies(once, Metrics(), Fingerprints(MasterKey.random()), CampaignQuota(MemoryWindow()))
-    tap = ReadsOnly(GuardedTransport(destinations, connections=1), [check.operation for check in PLAN])
+    transport = TransportForLibrary(GuardedTransport(destinations, connections=1), connect=settings.connect_timeout)
+    tap = ReadsOnly(transport, [check.operation for check in PLAN])
     client = UpstreamClient(tap, max_reply_bytes=settings.max_reply_bytes)
     notes = DriftNotes()
     gateway = build_gateway(once, client, policies, NullCache(), notes)

@@ -21,6 +21,7 @@ from app.tenants.store import TenantStore
 from app.tokens.fetching import KeysDocument
 from app.tokens.keys import ProviderKeys
 from app.tokens.verifier import TokenRules, TokenVerifier
+from app.upstream.library import TransportForLibrary
 from app.upstream.transport import GuardedTransport
 
 
@@ -38,7 +39,8 @@ def build_keys_document(settings: Settings, destinations: Destinations) -> KeysD
     """Build what fetches the keys of those who make tokens, if there are to be tokens."""
     if settings.jwt_jwks_url is None:
         return None
-    transport = GuardedTransport(destinations, connections=1)
+    ours = GuardedTransport(destinations, connections=1)
+    transport = TransportForLibrary(ours, connect=settings.connect_timeout)
     return KeysDocument(settings.jwt_jwks_url, transport, seconds=settings.connect_timeout)
 
 

@@ -125,7 +125,7 @@ class TestTenants:
         [
             (["add", "a b", "--username", "x"], "x", "id: "),
             (["add", "acme", "--username", "a\x1b[2Jb"], "x", "upstream.username: "),
-            (["add", "acme", "--username", "a:b"], "x", "upstream: Value error, a username for basic"),
+            (["add", "acme", "--username", "a:b"], "x", "upstream: a username for basic"),
             (["add", "acme", "--username", "x", "--name", "a\nb"], "x", "name: "),
             (["add", "acme", "--username", "x", "--base-url", "file:///etc/passwd"], "x", "upstream.base_url: "),
             (

@@ -45,8 +45,8 @@ def test_its_endpoint_calls_it(check: AnyCheck) -> None:
         if re.sub(r"\{[^}]+\}", "{}", template) == path and "get" in offered
     ]
     assert [
-        each["get"]["x-upstream"]["script"] == check.operation.script
-        and each["get"]["x-upstream"]["operation"] == (check.operation.do or check.operation.script)
+        each["get"]["x-upstream-operation"]["script"] == check.operation.script
+        and each["get"]["x-upstream-operation"].get("do") == check.operation.do
         for each in found
     ] == [True]
 

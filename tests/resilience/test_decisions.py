@@ -15,7 +15,7 @@ from app.gateway.failures import check_status, transport_error, unusable
 from app.gateway.judgement import excused_by_stale, is_repeatable, may_repeat, verdict
 from app.gateway.operation import Effect
 from app.policies.breaker import Verdict
-from app.upstream.client import MaybeSent, NeverSent
+from app.upstream.wire import MaybeSent, NeverSent
 from tests.support.operations import AnyOperation, operations
 
 STATUSES = [status for status in range(100, 600) if not 200 <= status < 300]

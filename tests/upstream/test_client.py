@@ -9,9 +9,10 @@ import httpx2
 import pytest
 
 from app.tenants.destinations import Destinations
-from app.upstream.client import MaybeSent, NeverSent, ReplyTooLarge, Timeouts, TransportFailure, UpstreamClient
+from app.upstream.client import ReplyTooLarge, Timeouts, UpstreamClient
 from app.upstream.envelope import WireReply, WireRequest
 from app.upstream.transport import GuardedTransport
+from app.upstream.wire import MaybeSent, NeverSent, TransportFailure
 from tests.support.servers import Behaviour, read_request, reset, serving, unused_port
 
 TIMEOUTS = Timeouts(connect=0.5, total=0.5)

@@ -8,9 +8,10 @@ import pytest
 from fastapi import FastAPI
 
 from app.tenants.destinations import Destinations
-from app.upstream.client import NeverSent, Timeouts, UpstreamClient
+from app.upstream.client import Timeouts, UpstreamClient
 from app.upstream.envelope import WireRequest
 from app.upstream.transport import GuardedTransport
+from app.upstream.wire import NeverSent
 from tests.support.problems import problem
 from tests.support.running import client_of, make_app
 from tests.support.servers import read_request, serving

@@ -13,10 +13,11 @@ from pydantic import SecretStr
 
 from app.tenants.destinations import Destinations
 from app.tenants.models import UpstreamAccount
-from app.upstream.client import MaybeSent, NeverSent, Timeouts, UpstreamClient
+from app.upstream.client import Timeouts, UpstreamClient
 from app.upstream.envelope import Parameters, WireRequest, address
 from app.upstream.multipart import File, StoredFile, stream_multipart, write_multipart
 from app.upstream.transport import GuardedTransport
+from app.upstream.wire import MaybeSent, NeverSent
 from tests.support.servers import Behaviour, read_request, reset, serving, unused_port
 
 PATIENT = Timeouts(connect=10, total=10)

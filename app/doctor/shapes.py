@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -25,11 +25,9 @@ _PORTION = 65_536
 class WatchedDocument(Document):
     """A document that remembers which of its elements hold words from a fixed set."""
 
-    enumerations: dict[str, Enumeration] = field(default_factory=dict)
+    takes_short_cuts: ClassVar[bool] = False
 
-    def plain(self, _node: Any, _convert: Convert) -> Any:
-        """Have every leaf read by `convert`."""
-        return None
+    enumerations: dict[str, Enumeration] = field(default_factory=dict)
 
     def convert(self, node: Any, convert: Convert, path: str) -> Any:
         """Read a leaf."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -62,13 +62,14 @@ class Element:
         optional: the manual lets the element be absent, so its absence is no drift.
     """
 
-    __slots__ = ("convert", "names", "optional", "required")
+    __slots__ = ("convert", "may_be_empty", "names", "optional", "required")
 
     def __init__(self, *names: str, convert: Convert = text, required: bool = False, optional: bool = False) -> None:
         self.names = names
         self.convert = convert
         self.required = required
         self.optional = optional
+        self.may_be_empty = len(names) == 1 and not required
 
 
 class Record(Generic[Model]):
@@ -94,13 +95,18 @@ class Record(Generic[Model]):
         self.nested = dict(nested or {})
         known = {name for element in self.elements.values() for name in element.names}
         self.known = frozenset(known | ignored | {path[0] for path, _ in self.nested.values()})
+        self._plan = [
+            (target, element.names[0], element.convert, element.may_be_empty, element)
+            for target, element in self.elements.items()
+        ]
 
     def read(self, node: Any, document: "Document", path: str) -> Model:
         """Build the model from `node`, the content of the element at `path`."""
         children = document.children(node, path)
-        for name in children.keys() - self.known:
-            document.note_unknown(name, children[name], path)
-        values = {target: self._value(element, children, document, path) for target, element in self.elements.items()}
+        if not self.known.issuperset(children):
+            for name in children.keys() - self.known:
+                document.note_unknown(name, children[name], path)
+        values = self._values(children, document, path)
         for target, (names, record) in self.nested.items():
             values[target] = document.records_below(children, names, record, path)
         return self.build(values)
@@ -109,14 +115,28 @@ class Record(Generic[Model]):
         """Make the model from the values read; for records whose fields are gathered from several elements."""
         return self.model(**values)
 
+    def _values(self, children: Mapping[str, Any], document: "Document", path: str) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        zone = document.zone
+        for target, name, convert, may_be_empty, element in self._plan:
+            leaf = children.get(name)
+            # A reply has thousands of elements, and next to all of them are as they should be.
+            if document.takes_short_cuts:
+                if leaf is None and may_be_empty and (element.optional or name in children):
+                    values[target] = None
+                    continue
+                if (value := _plain_value(leaf, convert, zone)) is not None:
+                    values[target] = value
+                    continue
+            values[target] = self._value(element, children, document, path)
+        return values
+
     @staticmethod
     def _value(element: Element, children: Mapping[str, Any], document: "Document", path: str) -> Any:
         # Where the platform writes several spellings, the one that says something counts.
         name = next((name for name in element.names if children.get(name)), None)
         if name is not None:
-            value = document.plain(children[name], element.convert)
-            if value is None:
-                value = document.convert(children[name], element.convert, f"{path}/{name}")
+            value = document.convert(children[name], element.convert, f"{path}/{name}")
         else:
             value = None
             if not element.optional and children.keys().isdisjoint(element.names):
@@ -139,16 +159,22 @@ class Document:
         redact: masks secrets in what is told of the reply outside its data.
     """
 
+    takes_short_cuts: ClassVar[bool] = True
+    """Whether leaves in which nothing is special may be read without `convert`."""
+
     root: str
     content: Any
     zone: tzinfo
     status: str | None = None
     drift: set[Drift] = field(default_factory=set)
     redact: Redact = str
+    _noted: set[tuple[DriftKind, str]] = field(default_factory=set)
 
     def note(self, kind: DriftKind, path: str) -> None:
-        """Count a deviation."""
-        self.drift.add(Drift(kind, self.redact(path)))
+        """Count a deviation, once for all records of a reply."""
+        if (kind, path) not in self._noted:
+            self._noted.add((kind, path))
+            self.drift.add(Drift(kind, self.redact(path)))
 
     def noting(self, kind: DriftKind, path: str) -> "Document":
         """Count a deviation and return the document."""
@@ -168,16 +194,6 @@ class Document:
         if node is not None:
             self.note(DriftKind.UNREADABLE_VALUE, path)
         return {}
-
-    def plain(self, node: Any, convert: Convert) -> Any:
-        """Read a leaf in which nothing is special; None for any other, and for one that says nothing."""
-        if type(node) is not str:
-            return None
-        value = node.strip()
-        try:
-            return convert(value, self.zone) if value else None
-        except ValueError:
-            return None
 
     def convert(self, node: Any, convert: Convert, path: str) -> Any:
         """Read a leaf: None when it is empty or unreadable, "unknown" for an undocumented code."""
@@ -268,6 +284,16 @@ class Document:
             if match:
                 return int(match[1])
         raise MissingId("a result without the id of what was created")
+
+
+def _plain_value(leaf: Any, convert: Convert, zone: tzinfo) -> Any:
+    """Read a leaf that is a text, as parsing leaves it; None for any other, and for one that cannot be read."""
+    if type(leaf) is not str:
+        return None
+    try:
+        return convert(leaf, zone)
+    except ValueError:
+        return None
 
 
 def _many(node: Any) -> list[Any]:

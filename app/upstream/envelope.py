@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urljoin
 
 from app.errors import UpstreamAnswer
@@ -79,7 +80,7 @@ def address(script: str, do: str | None, parameters: Parameters, account: Upstre
     else:
         digest = hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()
         query = {"username": account.username, "password": digest, **query}
-    url = urljoin(account.base_url, script)
+    url = _joined(account.base_url, script)
     url = f"{url}?{_urlencoded(query)}" if query else url
     if parameters.upload:
         headers["Content-Type"], upload = stream_multipart(parameters.form or {}, parameters.upload)
@@ -92,6 +93,11 @@ def address(script: str, do: str | None, parameters: Parameters, account: Upstre
         return WireRequest("GET", url, headers)
     headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
     return WireRequest("POST", url, headers, _urlencoded(parameters.form).encode("ascii"))
+
+
+@lru_cache(maxsize=10_000)
+def _joined(base_url: str, script: str) -> str:
+    return urljoin(base_url, script)
 
 
 def _urlencoded(parameters: Mapping[str, str]) -> str:

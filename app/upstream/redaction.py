@@ -7,6 +7,7 @@ login. A secret becomes `***` however it is quoted.
 import base64
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 
 Redact = Callable[[str], str]
 
@@ -22,9 +23,11 @@ def redactor(secrets: Iterable[str]) -> Redact:
     """
     known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
 
+    # Few calls ever need the pattern, and those that do may need it for every element of a reply.
+    pattern = cache(lambda: re.compile("|".join(map(_quoted, known))))
+
     def redact(text: str) -> str:
-        # Few texts ever need it, so the pattern is made here and not with every call.
-        return re.sub("|".join(map(_quoted, known)), _MASK, text) if known else text
+        return pattern().sub(_MASK, text) if known else text
 
     return redact
 

@@ -25,7 +25,7 @@ class UnknownCode(ValueError):
 
 def text(value: str, _zone: tzinfo) -> str:
     """Return the text; a CDATA section that lost its angle brackets (manual 4.8) is unwrapped."""
-    unwrapped = _UNBRACKETED_CDATA.fullmatch(value)
+    unwrapped = _UNBRACKETED_CDATA.fullmatch(value) if value.startswith("![CDATA[") else None
     return unwrapped[1].strip() if unwrapped else value
 
 
@@ -51,14 +51,14 @@ def number(value: str, _zone: tzinfo) -> float:
 
 def day(value: str, _zone: tzinfo) -> date | None:
     """Return a date, or None for the zero date; a time of day behind it is dropped."""
-    if _ZERO_DATE.fullmatch(value):
+    if value.startswith("0000") and _ZERO_DATE.fullmatch(value):
         return None
     return _parse_time(value).date()
 
 
 def local_time(value: str, zone: tzinfo) -> datetime | None:
     """Return an aware time from the platform's local text, or None for the zero date."""
-    if _ZERO_DATE.fullmatch(value):
+    if value.startswith("0000") and _ZERO_DATE.fullmatch(value):
         return None
     return _parse_time(value).replace(tzinfo=zone)
 
@@ -67,7 +67,7 @@ def _parse_time(value: str) -> datetime:
     match = _TIME.fullmatch(value)
     if not match:
         raise ValueError("not a date or time")
-    return datetime(*(int(part) for part in match.groups(default="0")))  # type: ignore[arg-type]  # noqa: DTZ001
+    return datetime(*map(int, match.groups(default="0")))  # type: ignore[arg-type]  # noqa: DTZ001
 
 
 class Enumeration:

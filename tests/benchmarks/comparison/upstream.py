@@ -46,6 +46,7 @@ _CONTACT = """ <addr>
   <birthday>1990-05-17</birthday>
   <phone>13800000000</phone>
   <area>北京市 北京市</area>
+  <time>2026-01-05 10:30:00</time>
   <var1><![CDATA[Professional edition, paid until the end of the year]]></var1>
   <var2><![CDATA[https://www.example.com/customers/1000%d]]></var2>
   <var3></var3>

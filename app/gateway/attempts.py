@@ -7,8 +7,8 @@ ends in is told to the gates it has passed.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -169,8 +169,15 @@ class Attempts:
             tried = Try(operation.name, number, deadline.of_try(is_repeatable(operation), number), admission)
             if caller.context.trace is not None:
                 tried.trace = caller.context.trace.calling(operation.name, number)
-            with self._watching(tried, caller, deadline):
+            error: BaseException | None = None
+            try:
                 yield tried
+                tried.outcome = "ok"
+            except BaseException as failure:
+                error = failure
+                raise
+            finally:
+                self._ended(tried, caller, deadline, error)
 
     async def _pass_gates(
         self, passed: AsyncExitStack, operation: Called, caller: Caller, deadline: Deadline
@@ -217,28 +224,20 @@ class Attempts:
 
         return leave
 
-    @contextmanager
-    def _watching(self, tried: Try, caller: Caller, deadline: Deadline) -> Iterator[None]:
-        fingerprint = self._gates.fingerprints.of(caller.tenant)
-        error: BaseException | None = None
-        try:
-            yield
-            tried.outcome = "ok"
-            self._gates.credentials.accepted(fingerprint)
-        except UpstreamCredentialsRejected as refusal:
-            error, tried.outcome = refusal, refusal.code
-            self._gates.credentials.refused(fingerprint)
-            raise
-        except GatewayError as failure:
-            error, tried.outcome = failure, failure.code
-            raise
-        except BaseException as abort:
-            error = abort
-            raise
-        finally:
-            tried.admission.done(verdict(error, hurried=deadline.hurried), tried.seconds())
-            call = UpstreamCall(tried.operation, tried.outcome, tried.status, tried.seconds(), tried.number)
-            caller.context.upstream_calls.append(call)
-            self._observer.exchanged(call)
-            if tried.trace is not None:
-                tried.trace.ended(call)
+    def _ended(self, tried: Try, caller: Caller, deadline: Deadline, error: BaseException | None) -> None:
+        if isinstance(error, GatewayError):
+            tried.outcome = error.code
+        self._tell_guard(caller, error)
+        seconds = tried.seconds()
+        tried.admission.done(verdict(error, hurried=deadline.hurried), seconds)
+        call = UpstreamCall(tried.operation, tried.outcome, tried.status, seconds, tried.number)
+        caller.context.upstream_calls.append(call)
+        self._observer.exchanged(call)
+        if tried.trace is not None:
+            tried.trace.ended(call)
+
+    def _tell_guard(self, caller: Caller, error: BaseException | None) -> None:
+        if error is None:
+            self._gates.credentials.accepted(self._gates.fingerprints.of(caller.tenant))
+        elif isinstance(error, UpstreamCredentialsRejected):
+            self._gates.credentials.refused(self._gates.fingerprints.of(caller.tenant))

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 _RETRY_AFTER = 1.0
@@ -182,8 +182,7 @@ class Bulkheads:
         found = [bulkhead for key, bulkhead in self._bulkheads.items() if key[0] == which]
         return sum(each.in_use for each in found), sum(each.waiting for each in found)
 
-    @asynccontextmanager
-    async def slot(
+    def slot(
         self,
         *,
         upstream: str,
@@ -192,37 +191,75 @@ class Bulkheads:
         bulk: bool,
         deadline: float,
         waited: Waited = lambda _which, _seconds: None,
-    ) -> AsyncIterator[None]:
-        """Hold a slot of the tenant and one of the platform.
+    ) -> AbstractAsyncContextManager[None]:
+        """Return a context that holds a slot of the tenant and one of the platform.
 
         The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
-
-        Raises:
-            Full: one of them was not to be had in time.
+        Entering it raises `Full` if one of them was not to be had in time.
         """
-        wanted = ((("tenant", tenant), tenant_limit), (("upstream", upstream), self._upstream_limit))
-        async with AsyncExitStack() as held:
-            for key, limit in wanted:
-                await held.enter_async_context(self._holding(key, limit, tenant, bulk, deadline, waited))
-            yield
+        return _Slots(
+            _Slot(self, ("tenant", tenant), tenant_limit, tenant, bulk, deadline, waited),
+            _Slot(self, ("upstream", upstream), self._upstream_limit, tenant, bulk, deadline, waited),
+        )
 
-    @asynccontextmanager
-    async def _holding(
-        self, key: Key, limit: int, owner: str, bulk: bool, deadline: float, waited: Waited
-    ) -> AsyncIterator[None]:
+    def at(self, key: Key, limit: int) -> Bulkhead:
+        """Return the bulkhead of a tenant or a platform, with so many slots."""
         bulkhead = self._bulkheads.get(key)
         if bulkhead is None:
             bulkhead = self._bulkheads[key] = Bulkhead(key[0], queue=self._queue, wait=self._wait)
         bulkhead.resize(limit, max(1, int(limit * self._export_share)))
+        return bulkhead
+
+    def forget(self, key: Key, bulkhead: Bulkhead) -> None:
+        """Give the memory of a bulkhead back that nobody needs."""
+        if bulkhead.idle and self._bulkheads.get(key) is bulkhead:
+            del self._bulkheads[key]
+
+
+@dataclass(slots=True)
+class _Slot:
+    bulkheads: Bulkheads
+    key: Key
+    limit: int
+    owner: str
+    bulk: bool
+    deadline: float
+    waited: Waited
+
+    async def take(self) -> Bulkhead:
+        bulkhead = self.bulkheads.at(self.key, self.limit)
         try:
-            await bulkhead.acquire(owner, bulk=bulk, until=deadline, waited=waited)
-            try:
-                yield
-            finally:
-                bulkhead.release(bulk=bulk)
-        finally:
-            if bulkhead.idle and self._bulkheads.get(key) is bulkhead:
-                del self._bulkheads[key]
+            await bulkhead.acquire(self.owner, bulk=self.bulk, until=self.deadline, waited=self.waited)
+        except BaseException:
+            self.bulkheads.forget(self.key, bulkhead)
+            raise
+        return bulkhead
+
+    def give_back(self, bulkhead: Bulkhead) -> None:
+        bulkhead.release(bulk=self.bulk)
+        self.bulkheads.forget(self.key, bulkhead)
+
+
+class _Slots(AbstractAsyncContextManager[None]):
+    # No generators: every call of a platform passes here.
+
+    def __init__(self, first: _Slot, second: _Slot) -> None:
+        self._first = first
+        self._second = second
+        self._held: tuple[Bulkhead, Bulkhead]
+
+    async def __aenter__(self) -> None:
+        held = await self._first.take()
+        try:
+            self._held = held, await self._second.take()
+        except BaseException:
+            self._first.give_back(held)
+            raise
+
+    async def __aexit__(self, *_failure: object) -> None:
+        first, second = self._held
+        self._second.give_back(second)
+        self._first.give_back(first)
 
 
 class Shedder:

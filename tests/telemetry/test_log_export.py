@@ -45,7 +45,7 @@ async def test_lines_of_a_request_stand_under_its_trace(collector: Collector, st
     server = collector.named("GET /v1/lists")
     assert (line.trace_id, line.span_id, line.severity) == (server.trace_id, server.span_id, INFO)
     assert line.attributes["route"] == "/v1/lists"
-    assert '"event": "request"' in stream.getvalue()
+    assert '"event":"request"' in stream.getvalue()
 
 
 async def test_lines_of_ours_and_of_libraries_are_sent_with_their_fields(

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.database.database import Database
 from app.database.errors import DatabaseError
+from app.database.revisions import newest_revision
 from app.database.schema import metadata
 from app.database.serializing import serialize
 from tests.support.postgres import Databases
@@ -96,8 +99,21 @@ def test_every_step_follows_another() -> None:
 async def test_a_start_waits_for_another_ones_migrations(postgres: Databases) -> None:
     url = postgres.make()
     first, second = Database(url), Database(url, start_timeout=0.5)
-    async with first.running(), first.transaction() as connection:
+    async with first.running():
+        async with first.transaction() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        await _starts_not_while_migrating(first, second)
+
+
+async def _starts_not_while_migrating(first: Database, second: Database) -> None:
+    async with first.transaction() as connection:
         await serialize(connection, ("migrations",))
         with pytest.raises(DatabaseError, match="does not answer in time"):
             async with second.running():
                 raise AssertionError("it started")
+
+
+def test_the_newest_step_is_the_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", "app.database:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]

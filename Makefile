@@ -40,6 +40,7 @@ test: $(VENV)/.installed-dev
 
 BENCH ?=
 bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.benchmarks.comparison
 	$(BIN)/python -m tests.benchmarks.exports $(BENCH)
 	$(BIN)/python -m tests.benchmarks.imports $(BENCH)
 	$(BIN)/python -m tests.benchmarks.caching

@@ -1,12 +1,14 @@
 """A load generator of raw sockets in a process of its own: open connections, one request at a time on each."""
 
 import asyncio
+import itertools
 import math
 import multiprocessing
 import os
 import re
 import statistics
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +27,11 @@ class Target:
 
     Args:
         port: of a server on loopback.
-        request: the bytes of a request without a body.
+        request: the bytes of a request.
         status: of every answer.
         contains: what stands in the head of every answer; says that it came the way that is measured.
         pid: the id of the server's process, if its processor time is of interest.
+        more: further requests, which take turns with the first.
     """
 
     port: int
@@ -36,6 +39,7 @@ class Target:
     status: int = 200
     contains: bytes = b""
     pid: int | None = None
+    more: tuple[bytes, ...] = ()
 
 
 class Figures(NamedTuple):
@@ -67,9 +71,11 @@ def get(path: str, *headers: str) -> bytes:
 class _Connection(asyncio.Protocol):
     """Sends a request, reads the answer by its length, and begins again until the time is over."""
 
-    def __init__(self, target: Target, until: float) -> None:
+    def __init__(self, target: Target, until: float, requests: Iterator[bytes], interval: float) -> None:
         self._target = target
         self._until = until
+        self._requests = requests
+        self._interval = interval
         self._received = b""
         self._sent = 0.0
         self.latencies: list[float] = []
@@ -81,7 +87,7 @@ class _Connection(asyncio.Protocol):
 
     def ask(self) -> None:
         self._sent = time.perf_counter()
-        self._transport.write(self._target.request)
+        self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -96,6 +102,8 @@ class _Connection(asyncio.Protocol):
             self._finish(RuntimeError(repr(answer)))
         elif now >= self._until:
             self._finish(None)
+        elif (pause := self._sent + self._interval - now) > 0:
+            asyncio.get_running_loop().call_later(pause, self.ask)
         else:
             self.ask()
 
@@ -124,11 +132,13 @@ def read_answer(received: bytes) -> Exchange | None:
     return Exchange(int(head[9:12]), head, body)
 
 
-async def _connections(targets: list[Target], until: float) -> list[_Connection]:
+async def _connections(targets: list[Target], until: float, interval: float = 0.0) -> list[_Connection]:
     loop = asyncio.get_running_loop()
     opened = []
+    requests = {target: itertools.cycle((target.request, *target.more)) for target in targets}
     for target in targets:
-        _, connection = await loop.create_connection(partial(_Connection, target, until), "127.0.0.1", target.port)
+        make = partial(_Connection, target, until, requests[target], interval)
+        _, connection = await loop.create_connection(make, "127.0.0.1", target.port)
         opened.append(connection)
     return opened
 
@@ -139,10 +149,10 @@ async def _ask_all(connections: list[_Connection]) -> None:
     await asyncio.gather(*(connection.done for connection in connections))
 
 
-async def _press(target: Target, concurrency: int, seconds: float) -> Figures:
+async def _press(target: Target, concurrency: int, seconds: float, interval: float) -> Figures:
     began = time.perf_counter()
     used = _processor_seconds(target.pid)
-    connections = await _connections([target] * concurrency, began + seconds)
+    connections = await _connections([target] * concurrency, began + seconds, interval)
     await _ask_all(connections)
     took, used = time.perf_counter() - began, _processor_seconds(target.pid) - used
     latencies = sorted(each for connection in connections for each in connection.latencies)
@@ -182,9 +192,9 @@ def once(target: Target) -> Exchange:
     return uvloop.run(_once(target))
 
 
-def press_here(target: Target, concurrency: int, seconds: float) -> Figures:
+def press_here(target: Target, concurrency: int, seconds: float, interval: float) -> Figures:
     """Ask for some seconds over so many connections, in this process."""
-    return uvloop.run(_press(target, concurrency, seconds))
+    return uvloop.run(_press(target, concurrency, seconds, interval))
 
 
 def burst_here(targets: list[Target]) -> float:
@@ -198,9 +208,9 @@ class LoadGenerator:
     def __init__(self) -> None:
         self._process = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
-    def press(self, target: Target, *, concurrency: int, seconds: float) -> Figures:
-        """Ask for some seconds over so many connections."""
-        return self._process.submit(press_here, target, concurrency, seconds).result()
+    def press(self, target: Target, *, concurrency: int, seconds: float, interval: float = 0.0) -> Figures:
+        """Ask for some seconds over so many connections, on each no oftener than once in so many seconds."""
+        return self._process.submit(press_here, target, concurrency, seconds, interval).result()
 
     def burst(self, targets: list[Target]) -> float:
         """Ask everything at once, a connection for each; return the seconds until the last answer."""

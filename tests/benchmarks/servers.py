@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 import uvloop
@@ -104,22 +104,27 @@ def run_bare(control: Connection, body: bytes) -> None:
 
 
 @contextmanager
-def gateway(platform: int, **settings: object) -> Iterator[tuple[int, int]]:
+def gateway(platform: int, *, tenants: int = 1, workers: int = 1, **settings: object) -> Iterator[tuple[int, int]]:
     """Run `umail-gateway serve`, its log thrown away; yields its port and its process's id.
 
     Args:
         platform: the platform's port.
+        tenants: how many there are; `key_of` gives their keys.
+        workers: processes.
         settings: its settings, by their names in lower case.
     """
     with TemporaryDirectory() as name:
         folder, port = Path(name), unused_port()
-        tenants = folder / "tenants.yaml"
-        tenants.write_text(_tenants(platform), encoding="utf-8")
-        given = {"tenants_url": f"file:{tenants}", "data_dir": folder, "port": port, **settings}
+        file = folder / "tenants.yaml"
+        file.write_text(_tenants(platform, tenants), encoding="utf-8")
+        given = {"tenants_url": f"file:{file}", "data_dir": folder, "port": port, **settings}
         variables = {f"UMAIL_GATEWAY_{setting.upper()}": str(value) for setting, value in given.items()}
         environment = {key: value for key, value in os.environ.items() if not key.startswith("UMAIL_GATEWAY_")}
         with subprocess.Popen(
-            _SERVE, stdout=subprocess.DEVNULL, cwd=folder, env={**environment, "PYTHONPATH": str(_ROOT), **variables}
+            [*_SERVE, "--workers", str(workers)],
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+            env={**environment, "PYTHONPATH": str(_ROOT), **variables},
         ) as process:
             try:
                 wait_for(Target(port, get("/healthz")))
@@ -128,11 +133,21 @@ def gateway(platform: int, **settings: object) -> Iterator[tuple[int, int]]:
                 process.terminate()
 
 
-def _tenants(platform: int) -> str:
-    tenant = make_tenant(base_url=f"http://127.0.0.1:{platform}/mm-ms/apinew/").model_dump(mode="json")
+def key_of(tenant: int) -> str:
+    """Return the key of one of the gateway's tenants, counted from 0."""
+    return f"{KEY}{tenant or ''}"
+
+
+def _tenants(platform: int, count: int) -> str:
+    return yaml.safe_dump({"tenants": [_tenant(platform, number) for number in range(count)]})
+
+
+def _tenant(platform: int, number: int) -> dict[str, Any]:
+    base, name = f"http://127.0.0.1:{platform}/mm-ms/apinew/", f"acme{number or ''}"
+    tenant = make_tenant(tenant_id=name, base_url=base, suffix=str(number or "")).model_dump(mode="json")
     tenant["upstream"]["password"] = "tenant-password"
     tenant["limits"] = {"requests_per_minute": 1_000_000_000, "concurrency": 1000, "campaigns_per_hour": 100}
-    return yaml.safe_dump({"tenants": [tenant]})
+    return tenant
 
 
 def wait_for(target: Target) -> None:

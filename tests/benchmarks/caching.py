@@ -12,6 +12,7 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from tests.benchmarks.exports import process
 from tests.benchmarks.load import Figures, LoadGenerator, Target, get, once
@@ -30,7 +31,7 @@ from tests.support.tenants import KEY
 from tests.support.valkey import ValkeyServer
 
 _BARE = "bare Starlette route"
-_KEPT = {"cache_lifetimes": '{"*": 3600}'}
+_KEPT: dict[str, Any] = {"cache_lifetimes": '{"*": 3600}'}
 _SLOW = 0.05
 _HIT = b"umail-gateway; hit"
 
@@ -88,7 +89,7 @@ def cold(load: LoadGenerator, replicas: int, requests: int) -> tuple[int, float]
     """Ask for the same for the first time, everything at once; return the platform's calls, and the seconds."""
     with ExitStack() as stack:
         platform, _ = stack.enter_context(process(run_platform, 10, _SLOW))
-        state: dict[str, object] = {"max_requests": requests, **_KEPT}
+        state: dict[str, Any] = {"max_requests": requests, **_KEPT}
         if replicas > 1:
             state |= {"state_url": stack.enter_context(valkey()), "master_key": new_master_key()}
         ports = [stack.enter_context(gateway(platform, **state))[0] for _ in range(replicas)]

@@ -120,12 +120,9 @@ def gateway(platform: int, *, tenants: int = 1, workers: int = 1, **settings: ob
         given = {"tenants_url": f"file:{file}", "data_dir": folder, "port": port, **settings}
         variables = {f"UMAIL_GATEWAY_{setting.upper()}": str(value) for setting, value in given.items()}
         environment = {key: value for key, value in os.environ.items() if not key.startswith("UMAIL_GATEWAY_")}
-        with subprocess.Popen(
-            [*_SERVE, "--workers", str(workers)],
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-            env={**environment, "PYTHONPATH": str(_ROOT), **variables},
-        ) as process:
+        command = [*_SERVE, "--workers", str(workers)]
+        environment |= {"PYTHONPATH": str(_ROOT), **variables}
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder, env=environment) as process:
             try:
                 wait_for(Target(port, get("/healthz")))
                 yield port, process.pid

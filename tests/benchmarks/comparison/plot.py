@@ -11,7 +11,7 @@ _ROW, _LABEL, _WIDTH = 22, 180, 460
 
 
 def plot(found: Mapping[str, Rounds]) -> str:
-    """Draw a chart for each case, each on a scale of its own; the platform itself is left out, it would hide the rest."""
+    """Draw a chart for each case on a scale of its own; the platform itself is left out, it would hide the rest."""
     drawn, y = [], 10
     for case, rounds in found.items():
         medians = {
@@ -26,9 +26,8 @@ def plot(found: Mapping[str, Rounds]) -> str:
             y += _ROW
         y += 10
     width = _LABEL + _WIDTH + 90
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" font-family="sans-serif" font-size="13">'
-    )
+    size = f'width="{width}" height="{y}" font-family="sans-serif" font-size="13"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>'
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *drawn, "</svg>"])
 
 

@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 help:
 	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL"
 	@echo "make test     install, then run every check and test"
-	@echo "make bench    measure everything; BENCH='--records 1000 100000' chooses the sizes of exports and imports"
+	@echo "make bench    measure everything, beside other servers; BENCH='--records 1000 100000' chooses the sizes of exports and imports"
 	@echo "make format   format the code and mend what the linter can"
 	@echo "make lock     resolve the dependencies anew"
 	@echo "make openapi  write openapi/ from the code"
@@ -44,7 +44,6 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks.exports $(BENCH)
 	$(BIN)/python -m tests.benchmarks.imports $(BENCH)
 	$(BIN)/python -m tests.benchmarks.caching
-	$(BIN)/python -m tests.benchmarks.overhead
 	$(BIN)/python -m tests.benchmarks.keys
 
 format: $(VENV)/.installed-dev

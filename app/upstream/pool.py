@@ -39,12 +39,21 @@ class ConnectionPool:
             that stands for another address than a moment ago gains nothing.
         connections: connections at once, kept ones included.
         context: for TLS.
+        kept_seconds: how long a connection that is not used is kept.
     """
 
-    def __init__(self, destinations: Destinations, *, connections: int, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        destinations: Destinations,
+        *,
+        connections: int,
+        context: ssl.SSLContext,
+        kept_seconds: float = _KEPT_SECONDS,
+    ) -> None:
         self._destinations = destinations
         self._most = connections
         self._context = context
+        self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(connections)
         self._under_way: set[Connection] = set()
         self._kept: OrderedDict[Connection, tuple[Origin, float]] = OrderedDict()
@@ -93,7 +102,7 @@ class ConnectionPool:
         """End a turn; the connection is kept if it may be used again."""
         self._under_way.discard(connection)
         if connection.is_reusable:
-            self._kept[connection] = origin, asyncio.get_running_loop().time() + _KEPT_SECONDS
+            self._kept[connection] = origin, asyncio.get_running_loop().time() + self._kept_seconds
             self._by_origin.setdefault(origin, deque()).append(connection)
         else:
             connection.abort()

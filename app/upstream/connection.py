@@ -30,7 +30,7 @@ class ConnectionBroken(Exception):
 class Connection(asyncio.Protocol):
     """A connection that is open, or was.
 
-    An exchange is `begin`, `send` as often as needed, `head`, and `chunk` until there are no more.
+    An exchange is `begin`, then `send` and `end` for a longer request, then `head`, and `chunk` until there are no more.
     """
 
     def __init__(self) -> None:
@@ -53,14 +53,16 @@ class Connection(asyncio.Protocol):
         self._held_up = False
         self._ends_with_connection = False
         self._keeps_alive = False
+        self._sent_whole = False
         self._complete = False
         self._broken: ConnectionBroken | None = None
 
-    def begin(self, head: bytes) -> None:
-        """Begin an exchange by sending a request's head, or all of it."""
+    def begin(self, data: bytes, *, more: bool = False) -> None:
+        """Begin an exchange by sending a request, or its head if there is to be more."""
         self._idle()
+        self._sent_whole = not more
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(head)
+        self._transport.write(data)
 
     async def send(self, data: bytes) -> bool:
         """Send more of the request, no faster than it is taken; tell whether that makes sense any more."""
@@ -69,6 +71,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
         await self._writable.wait()
         return True
+
+    def end(self) -> None:
+        """Note that the request has been sent whole."""
+        self._sent_whole = True
 
     async def head(self) -> tuple[int, Headers]:
         """Wait for the reply's head; return its status and its headers, names in lower case.
@@ -105,7 +111,9 @@ class Connection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether the exchange is over and the platform will take another one."""
-        return self._complete and self._keeps_alive and not self._lost and not self._transport.is_closing()
+        # After half a request the next one would be read as the rest of its body.
+        over = self._complete and self._sent_whole
+        return over and self._keeps_alive and not self._lost and not self._transport.is_closing()
 
     def is_quiet(self) -> bool:
         """Tell whether nothing has come since the last exchange, not even the platform's good-bye.

@@ -95,7 +95,7 @@ class _Reply:
             if request.upload is None:
                 self._at.begin(head + request.body)
             else:
-                self._at.begin(head)
+                self._at.begin(head, more=True)
                 await self._upload(request)
             self.status, headers = await self._at.head()
         except ConnectionBroken as broken:
@@ -116,7 +116,9 @@ class _Reply:
         except (OSError, ValueError):
             # Part of the request has left by now.
             raise MaybeSent("the file to upload could not be read") from None
-        if left and not self._at.is_answered:
+        if not left:
+            self._at.end()
+        elif not self._at.is_answered:
             raise MaybeSent("the file to upload is not as long as it was")
 
     async def chunk(self) -> bytes | None:

@@ -165,6 +165,24 @@ class TestFailure:
         async with serving(behave) as base:
             assert (await client.send(request(base, Zeros(SIZE), SIZE), PATIENT)).status == 401
 
+    async def test_the_connection_of_half_a_request_is_not_used_again(self, client: UpstreamClient) -> None:
+        """What comes next would be read as the rest of the body."""
+        connections = 0
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            while await reader.read(65536):
+                pass
+
+        async with serving(behave) as base:
+            for number in (1, 2):
+                assert (await client.send(request(base, Zeros(SIZE), SIZE), PATIENT)).status == 401
+                assert connections == number
+
     @staticmethod
     async def _send(client: UpstreamClient, behaviour: Behaviour, file: Zeros) -> None:
         async with serving(behaviour) as base:

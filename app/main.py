@@ -26,8 +26,8 @@ from app.gateway.places import Places
 from app.gateway.reading import Reading
 from app.gateway.sends import Sends
 from app.journal.models import Journal
-from app.policies.bulkhead import Shedder
 from app.policies.locks import LockUnavailable
+from app.policies.shedding import Shedder
 from app.resources import ROUTERS
 from app.resources.campaigns.limits import SendLimits
 from app.resources.imports.limits import ImportLimits

@@ -260,33 +260,3 @@ class _Slots(AbstractAsyncContextManager[None]):
         first, second = self._held
         self._second.give_back(second)
         self._first.give_back(first)
-
-
-class Shedder:
-    """Counts requests under way and refuses those beyond a number.
-
-    Args:
-        limit: that number.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._under_way = 0
-
-    @property
-    def under_way(self) -> int:
-        """How many there are."""
-        return self._under_way
-
-    def __enter__(self) -> None:
-        """Count one request.
-
-        Raises:
-            Full: there are too many.
-        """
-        if self._under_way >= self._limit:
-            raise Full("requests")
-        self._under_way += 1
-
-    def __exit__(self, *_failure: object) -> None:
-        self._under_way -= 1

@@ -30,7 +30,7 @@ class ConnectionBroken(Exception):
 class Connection(asyncio.Protocol):
     """A connection that is open, or was.
 
-    An exchange is `begin`, then `send` and `end` for a longer request, then `head`, and `chunk` until there are no more.
+    An exchange is `begin`, `send` and `end` for a longer request, `head`, and `chunk` until there are no more.
     """
 
     def __init__(self) -> None:

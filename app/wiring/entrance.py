@@ -12,8 +12,8 @@ from app.api.security.authentication import Authenticator
 from app.api.security.cors import CrossOriginMiddleware
 from app.gateway.clock import PlatformClock
 from app.master_keys import MasterKey
-from app.policies.bulkhead import Shedder
 from app.policies.limits.model import RateLimiter
+from app.policies.shedding import Shedder
 from app.settings import Settings
 from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics

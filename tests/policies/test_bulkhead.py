@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.bulkhead import Full, Shedder
+from app.policies.bulkhead import Full
 from tests.support.bulkheads import FAR, Waiter, give_back, holds, let_pass, make, take, wait_for
 from tests.support.clocks import Clock, settle
 
@@ -226,16 +226,3 @@ class TestResize:
         assert not holds(waiter)
         await give_back(bulkhead)
         assert holds(waiter)
-
-
-def test_requests_beyond_a_number_are_refused() -> None:
-    shedder = Shedder(2)
-    with shedder:
-        with shedder:
-            with pytest.raises(Full) as caught, shedder:
-                pass
-            assert (caught.value.which, caught.value.retry_after) == ("requests", 1.0)
-        with pytest.raises(KeyError), shedder:
-            raise KeyError
-        with shedder:
-            pass

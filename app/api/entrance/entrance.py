@@ -15,8 +15,9 @@ from app.api.security.authentication import Authenticator
 from app.api.timing import set_deadline
 from app.errors import GatewayError, TenantDisabled
 from app.gateway.context import Caller, RequestContext
-from app.policies.bulkhead import Full, Shedder
+from app.policies.bulkhead import Full
 from app.policies.limits.model import RateLimiter
+from app.policies.shedding import Shedder
 from app.telemetry.access import AccessLog
 from app.telemetry.observer import TelemetryObserver
 from app.telemetry.requests import Finished, RequestTelemetry

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
+from hypothesis import settings
 
 from app.sandbox import Account, Sandbox
 from app.telemetry.logs import configure_logging
@@ -14,6 +15,10 @@ from tests.support.postgres import Databases, postgres_server
 from tests.support.running import CHECKED, client_of, make_app
 from tests.support.tenants import KEY, make_tenant
 from tests.support.valkey import ValkeyServer
+
+# Machines are busy; what is slow is measured by the benchmarks.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ACCOUNTS = [
     Account(username="acme", password="密码:acme", role="customer", seeded=False),

@@ -18,8 +18,6 @@ VERSION = "1.0.0"
 """Of the contract; its major number is that of the path."""
 
 DESCRIPTION = """
-A typed JSON gateway in front of the U-Mail e-mail marketing platform.
-
 Authorize with your API key, either as `Authorization: Bearer <key>` or as `X-API-Key: <key>`; the key decides whose
 U-Mail account is used. Times are RFC 3339 with an offset. Errors are `application/problem+json` (RFC 9457); programs
 decide by their `code`.

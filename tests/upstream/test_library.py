@@ -1,5 +1,6 @@
 """The HTTP library's transports in the place of ours, and ours in the place of the library's."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from typing import BinaryIO, cast
@@ -59,14 +60,14 @@ async def ask(base: str) -> httpx2.Response:
 
 
 def answering(raw: bytes, seen: list[bytes] | None = None) -> Behaviour:
-    async def behave(reader: object, writer: object) -> None:
-        request = await read_request(reader)  # type: ignore[arg-type]
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await read_request(reader)
         if seen is not None:
             seen.append(request)
-        writer.write(raw)  # type: ignore[attr-defined]
-        await writer.drain()  # type: ignore[attr-defined]
+        writer.write(raw)
+        await writer.drain()
 
-    return cast("Behaviour", behave)
+    return behave
 
 
 class TestOurs:

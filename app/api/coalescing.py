@@ -8,6 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 _LARGE = 65_536
 
 
@@ -26,7 +30,11 @@ class Outbox:
     def _empty(self) -> None:
         waiting, self._waiting = self._waiting, []
         for flush in waiting:
-            flush()
+            try:
+                flush()
+            except Exception:
+                # The others' answers have nothing to do with it.
+                log.exception("answer_not_written")
 
 
 class CoalescingTransport:

@@ -4,6 +4,7 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from app.api.coalescing import Outbox, coalescing
 
@@ -76,6 +77,19 @@ class TestWrites:
         gone.abort()
         await next_turn()
         assert (gone.writes, sink.writes) == ([], [b"answer"])
+
+    async def test_that_fail_do_not_keep_the_others_back(self) -> None:
+        class Failing(Sink):
+            def write(self, data: bytes | bytearray | memoryview) -> None:
+                raise RuntimeError("the handler is closed")
+
+        outbox, failing, sink = Outbox(), Failing(), Sink()
+        with capture_logs() as logs:
+            for each in (failing, sink):
+                coalescing(each, outbox).write(b"answer")
+            await next_turn()
+        assert sink.writes == [b"answer"]
+        assert [line["event"] for line in logs] == ["answer_not_written"]
 
     @given(st.lists(st.lists(st.binary(max_size=20) | st.just(b"x" * 40_000), max_size=6), max_size=6))
     async def test_keep_their_order(self, turns: list[list[bytes]]) -> None:

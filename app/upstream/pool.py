@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict, deque
+from ipaddress import ip_address
 from typing import NamedTuple
 
 import aiohappyeyeballs
@@ -136,7 +137,7 @@ class ConnectionPool:
 
     async def _reach(self, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        found = _literal(origin) or await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
         reached = await aiohappyeyeballs.start_connection(
             found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, interleave=1, loop=loop
         )
@@ -158,3 +159,13 @@ class ConnectionPool:
         if not self._destinations.allows(str(reached.getpeername()[0])):
             log.warning("destination_refused", host=origin.host, port=origin.port)
             raise AddressRefused("the address is not allowed")
+
+
+def _literal(origin: Origin) -> list[aiohappyeyeballs.AddrInfoType]:
+    """Return where an origin is whose host is an address; nobody needs to be asked for that, nor a thread."""
+    try:
+        address = ip_address(origin.host)
+    except ValueError:
+        return []
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (origin.host, origin.port))]

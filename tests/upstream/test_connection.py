@@ -41,6 +41,7 @@ class Platform:
                     return
             await reader.read()
         finally:
+            writer.close()
             self.closed.set()
 
 
@@ -243,7 +244,8 @@ async def test_over_tls_the_name_is_checked() -> None:
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("localhost").configure_cert(theirs)
     authority.configure_trust(ours)
-    server = await asyncio.start_server(Platform(answer(b"a")), "127.0.0.1", 0, ssl=theirs)
+    platform = Platform(answer(b"a"))
+    server = await asyncio.start_server(platform, "127.0.0.1", 0, ssl=theirs)
     port = server.sockets[0].getsockname()[1]
     pool = ConnectionPool(Destinations(), connections=2, context=ours)
     async with server:
@@ -253,3 +255,18 @@ async def test_over_tls_the_name_is_checked() -> None:
         with pytest.raises(ssl.SSLCertVerificationError):
             await pool.open(Origin("https", "127.0.0.1", port))
         pool.close()
+        await platform.closed.wait()
+
+
+async def test_an_ipv6_address_is_its_own_name() -> None:
+    try:
+        platform = Platform(answer(b"a"))
+        server = await asyncio.start_server(platform, "::1", 0)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    port = server.sockets[0].getsockname()[1]
+    client = UpstreamClient(GuardedTransport(Destinations(), connections=1), max_reply_bytes=1000)
+    async with server:
+        assert (await client.send(WireRequest("GET", f"http://[::1]:{port}/", {}), PATIENT)).body == b"a"
+        await client.aclose()
+        await platform.closed.wait()

@@ -38,7 +38,7 @@ async def authorized(
     _bearer: Annotated[object, Depends(bearer)],
     _api_key: Annotated[object, Depends(api_key)],
 ) -> Caller:
-    """Return the caller whom the authentication middleware identified.
+    """Return the caller whom the entrance identified.
 
     Raises:
         InsufficientScope: its key lacks a scope that the endpoint needs.

@@ -7,6 +7,8 @@ from typing import cast
 
 import httptools
 
+from app.outbox import Outbox
+
 _LARGEST_HEAD = 100_000
 _ENOUGH = 256 * 1024
 """Bytes of a body that may wait to be read; beyond that the platform has to."""
@@ -20,22 +22,30 @@ class ConnectionBroken(Exception):
     Args:
         reason: what happened.
         understood: False if what came is not HTTP; True if the connection was lost.
+        sent: False if nothing of the request has left.
     """
 
-    def __init__(self, reason: str, *, understood: bool = True) -> None:
+    def __init__(self, reason: str, *, understood: bool = True, sent: bool = True) -> None:
         super().__init__(reason)
         self.understood = understood
+        self.sent = sent
 
 
 class Connection(asyncio.Protocol):
     """A connection that is open, or was.
 
     An exchange is `begin`, `send` and `end` for a longer request, `head`, and `chunk` until there are no more.
+
+    Args:
+        outbox: sends what has been written in one turn of the event loop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: Outbox) -> None:
         self._loop = asyncio.get_running_loop()
+        self._outbox = outbox
         self._transport: asyncio.Transport
+        self._held: bytes | None = None
+        self._is_used = False
         self._poll: select.poll | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -58,11 +68,29 @@ class Connection(asyncio.Protocol):
         self._broken: ConnectionBroken | None = None
 
     def begin(self, data: bytes, *, more: bool = False) -> None:
-        """Begin an exchange by sending a request, or its head if there is to be more."""
+        """Begin an exchange by sending a request, or its head if there is to be more.
+
+        A whole request leaves at the event loop's next turn, together with those on other connections.
+        """
+        self._is_used = self._parser is not None
         self._idle()
         self._sent_whole = not more
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(data)
+        if more:
+            self._transport.write(data)
+            return
+        self._held = data
+        self._outbox.add(self._flush)
+
+    def _flush(self) -> None:
+        if self._held is None:
+            return
+        if self._is_used and not self.is_quiet():
+            # What has come since then would pass for the reply.
+            self._refuse("bytes that nobody asked for")
+            return
+        held, self._held = self._held, None
+        self._transport.write(held)
 
     async def send(self, data: bytes) -> bool:
         """Send more of the request, no faster than it is taken; tell whether that makes sense any more."""
@@ -129,6 +157,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection, whatever is under way."""
+        self._held = None
         self._transport.abort()
 
     async def _wait(self) -> None:
@@ -146,7 +175,8 @@ class Connection(asyncio.Protocol):
 
     def _break(self, reason: str, *, understood: bool) -> None:
         if self._broken is None and not self._complete:
-            self._broken = ConnectionBroken(reason, understood=understood)
+            self._broken = ConnectionBroken(reason, understood=understood, sent=self._held is None)
+        self._held = None
         self._writable.set()
         self._wake()
 
@@ -176,6 +206,9 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         if parser is None or self._complete or self._broken is not None:
             self._transport.abort()
+            return
+        if self._held is not None:
+            self._refuse("bytes that nobody asked for")
             return
         try:
             parser.feed_data(data)

@@ -4,12 +4,14 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict, deque
+from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
 
 import aiohappyeyeballs
 import structlog
 
+from app.outbox import Outbox
 from app.tenants.destinations import Destinations
 from app.upstream.connection import Connection
 
@@ -56,6 +58,7 @@ class ConnectionPool:
         self._context = context
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(connections)
+        self._connection = partial(Connection, Outbox())
         self._under_way: set[Connection] = set()
         self._kept: OrderedDict[Connection, tuple[Origin, float]] = OrderedDict()
         self._by_origin: dict[Origin, deque[Connection]] = {}
@@ -145,7 +148,7 @@ class ConnectionPool:
             self._check(origin, reached)
             secure = origin.scheme == "https"
             _, connection = await loop.create_connection(
-                Connection,
+                self._connection,
                 sock=reached,
                 ssl=self._context if secure else None,
                 server_hostname=origin.host if secure else None,

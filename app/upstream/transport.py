@@ -16,7 +16,7 @@ from app.tenants.destinations import Destinations
 from app.upstream.connection import Connection, ConnectionBroken, Headers
 from app.upstream.envelope import WireRequest
 from app.upstream.pool import ConnectionPool, Origin
-from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport
+from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport, TransportFailure
 
 _PORTS = {"http": 80, "https": 443}
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -133,7 +133,9 @@ class _Reply:
             self._pool.release(connection, self._origin)
 
 
-def _failure(broken: ConnectionBroken) -> MaybeSent:
+def _failure(broken: ConnectionBroken) -> TransportFailure:
+    if not broken.sent:
+        return NeverSent("the connection was lost before anything was sent")
     if broken.understood:
         return MaybeSent("the connection broke while waiting for the reply")
     return MaybeSent("the reply is not valid HTTP or stopped in the middle")

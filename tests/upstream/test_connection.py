@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trustme
@@ -215,7 +216,7 @@ class TestRequest:
         platform = Platform(answer(b"a"))
         async with calling(platform) as (client, request):
             with pytest.raises(NeverSent, match="cannot be written"):
-                await client.send(request.with_headers(headers), PATIENT)
+                await client.send(replace(request, headers=headers), PATIENT)
         assert platform.heads == []
 
     @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://[::1/", "//127.0.0.1/"])
@@ -227,7 +228,7 @@ class TestRequest:
     async def test_names_its_host_once(self) -> None:
         platform = Platform(answer(b"a"))
         async with calling(platform) as (client, request):
-            await client.send(request.with_headers({"host": "elsewhere"}), PATIENT)
+            await client.send(replace(request, headers={"host": "elsewhere"}), PATIENT)
         assert platform.heads[0].lower().count(b"host:") == 1
         assert b"host: 127.0.0.1:" in platform.heads[0].lower()
 

@@ -32,20 +32,19 @@ class Attempts:
         self._retrier = retrier
         self._observer = observer
 
-    async def run(
+    def run(
         self, operation: Called, caller: Caller, deadline: Deadline, once: Callable[[int], Awaitable[Result]]
-    ) -> Result:
-        """Return what `once` returns, called with the number of the try until it succeeds or must not go on.
+    ) -> Awaitable[Result]:
+        """Return what awaits `once`, called with the number of the try until it succeeds or must not go on.
 
-        Raises:
-            GatewayError: the last try's.
+        Awaiting it raises the `GatewayError` of the last try.
         """
 
         def waiting(error: Exception, seconds: float) -> None:
             outcome = error.code if isinstance(error, GatewayError) else "aborted"
             self._observer.retrying(caller.context, operation.name, outcome, seconds)
 
-        return await self._retrier.run(
+        return self._retrier.run(
             once,
             upstream=caller.tenant.upstream.base_url,
             deadline=deadline.at,

@@ -18,7 +18,7 @@ from app.gateway.streaming import RowStream, read_ahead, rows_of
 from app.policies.cache.protocol import Cache
 from app.upstream.client import ReplyTooLarge, Timeouts, UpstreamClient
 from app.upstream.document import Document, Drift
-from app.upstream.envelope import Parameters, WireReply, WireRequest, address, secrets_of
+from app.upstream.envelope import Parameters, WireRequest, address, secrets_of
 from app.upstream.exports import ExportReader
 from app.upstream.redaction import Redact, Redactor
 from app.upstream.wire import TransportFailure
@@ -125,11 +125,16 @@ class Gateway:
 
         async def once(number: int) -> Out:
             async with self._attempts.one(operation, caller, deadline, number) as tried:
-                reply = await self._send(operation, parameters, caller, tried)
+                wire = _wire(operation, parameters, caller, tried)
+                try:
+                    reply = await self._client.send(wire, self._timeouts(tried.deadline))
+                except TransportFailure as failure:
+                    raise transport_error(operation, failure) from failure
+                except ReplyTooLarge:
+                    raise unusable(operation, "more bytes than the gateway reads into memory") from None
                 tried.status = reply.status
-                result, document = read_reply(
-                    operation, request, reply, self._zone, _redact(operation, parameters, caller)
-                )
+                redact = _redact(operation, parameters, caller)
+                result, document = read_reply(operation, request, reply, self._zone, redact)
                 self._report(operation.name, document)
                 return result
 
@@ -189,16 +194,6 @@ class Gateway:
     def _timeouts(self, until: float) -> Timeouts:
         left = until - asyncio.get_running_loop().time()
         return Timeouts(self._waits.connect, max(left, 0.0), self._export_limits.idle_timeout)
-
-    async def _send(
-        self, operation: Operation[In, Out], parameters: Parameters, caller: Caller, tried: Try
-    ) -> WireReply:
-        try:
-            return await self._client.send(_wire(operation, parameters, caller, tried), self._timeouts(tried.deadline))
-        except TransportFailure as failure:
-            raise transport_error(operation, failure) from failure
-        except ReplyTooLarge:
-            raise unusable(operation, "more bytes than the gateway reads into memory") from None
 
     def _report(self, operation: str, document: Document) -> None:
         if document.drift:

@@ -119,7 +119,8 @@ class Bulkhead:
         """Give a slot back."""
         self._taken -= 1
         self._bulk_taken -= bulk
-        self._serve()
+        if self._waiting:
+            self._serve()
 
     def _free(self, *, bulk: bool) -> bool:
         return self._taken < self._limit and not (bulk and self._bulk_taken >= self._bulk_limit)

@@ -1,7 +1,6 @@
 """The bulkheads of tenants and platforms, and the slots that a call takes of both."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
 from app.policies.bulkhead import Bulkhead, Waited
 
@@ -46,10 +45,7 @@ class Bulkheads:
         The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
         Entering it raises `Full` if one of them was not to be had in time.
         """
-        return Slots(
-            _Slot(self, ("tenant", tenant), tenant_limit, tenant, bulk, deadline, waited),
-            _Slot(self, ("upstream", upstream), self._upstream_limit, tenant, bulk, deadline, waited),
-        )
+        return Slots(self, tenant, tenant_limit, upstream, self._upstream_limit, bulk, deadline, waited)
 
     def at(self, key: Key, limit: int) -> Bulkhead:
         """Return the bulkhead of a tenant or a platform, with so many slots."""
@@ -65,38 +61,30 @@ class Bulkheads:
             del self._bulkheads[key]
 
 
-@dataclass(slots=True)
-class _Slot:
-    bulkheads: Bulkheads
-    key: Key
-    limit: int
-    owner: str
-    bulk: bool
-    deadline: float
-    waited: Waited
-
-    async def wait(self, bulkhead: Bulkhead) -> None:
-        try:
-            await bulkhead.acquire(self.owner, bulk=self.bulk, until=self.deadline, waited=self.waited)
-        except BaseException:
-            self.bulkheads.forget(self.key, bulkhead)
-            raise
-
-    def give_back(self, bulkhead: Bulkhead) -> None:
-        bulkhead.release(bulk=self.bulk)
-        self.bulkheads.forget(self.key, bulkhead)
-
-
 class Slots(AbstractAsyncContextManager[None]):
     """A slot of a tenant and one of a platform; `Bulkheads.slot` makes them."""
 
-    # No generators, and no coroutine where there is nothing to wait for: every call of a platform passes here.
+    # No generator, and no coroutine where there is nothing to wait for: every call of a platform passes here.
 
-    __slots__ = ("_bulkheads", "_first", "_held", "_second")
-
-    def __init__(self, first: _Slot, second: _Slot) -> None:
-        self._first = first
-        self._second = second
+    def __init__(
+        self,
+        bulkheads: Bulkheads,
+        tenant: str,
+        tenant_limit: int,
+        upstream: str,
+        upstream_limit: int,
+        bulk: bool,
+        deadline: float,
+        waited: Waited,
+    ) -> None:
+        self._bulkheads = bulkheads
+        self._tenant = "tenant", tenant
+        self._tenant_limit = tenant_limit
+        self._upstream = "upstream", upstream
+        self._upstream_limit = upstream_limit
+        self._bulk = bulk
+        self._deadline = deadline
+        self._waited = waited
         self._held: tuple[Bulkhead, Bulkhead]
 
     async def take(self) -> None:
@@ -105,24 +93,23 @@ class Slots(AbstractAsyncContextManager[None]):
         Raises:
             Full: one of them was not to be had in time; nothing is held then.
         """
-        first, second = self._first, self._second
-        tenant = first.bulkheads.at(first.key, first.limit)
-        if not tenant.take_free(bulk=first.bulk):
-            await first.wait(tenant)
+        tenant = self._bulkheads.at(self._tenant, self._tenant_limit)
+        if not tenant.take_free(bulk=self._bulk):
+            await self._wait(self._tenant, tenant)
         try:
-            upstream = second.bulkheads.at(second.key, second.limit)
-            if not upstream.take_free(bulk=second.bulk):
-                await second.wait(upstream)
+            upstream = self._bulkheads.at(self._upstream, self._upstream_limit)
+            if not upstream.take_free(bulk=self._bulk):
+                await self._wait(self._upstream, upstream)
         except BaseException:
-            first.give_back(tenant)
+            self._release(self._tenant, tenant)
             raise
         self._held = tenant, upstream
 
     def give_back(self) -> None:
         """Give both back."""
         tenant, upstream = self._held
-        self._second.give_back(upstream)
-        self._first.give_back(tenant)
+        self._release(self._upstream, upstream)
+        self._release(self._tenant, tenant)
 
     async def __aenter__(self) -> None:
         """Take both."""
@@ -131,3 +118,15 @@ class Slots(AbstractAsyncContextManager[None]):
     async def __aexit__(self, *_failure: object) -> None:
         """Give both back."""
         self.give_back()
+
+    async def _wait(self, key: Key, bulkhead: Bulkhead) -> None:
+        _, owner = self._tenant
+        try:
+            await bulkhead.acquire(owner, bulk=self._bulk, until=self._deadline, waited=self._waited)
+        except BaseException:
+            self._bulkheads.forget(key, bulkhead)
+            raise
+
+    def _release(self, key: Key, bulkhead: Bulkhead) -> None:
+        bulkhead.release(bulk=self._bulk)
+        self._bulkheads.forget(key, bulkhead)

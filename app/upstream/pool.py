@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict, deque
+from collections.abc import Awaitable
 from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -63,9 +64,9 @@ class ConnectionPool:
         self._kept: OrderedDict[Connection, tuple[Origin, float]] = OrderedDict()
         self._by_origin: dict[Origin, deque[Connection]] = {}
 
-    async def take_turn(self) -> None:
-        """Wait until there may be one more exchange; `release` or `give_up` ends it."""
-        await self._free.acquire()
+    def take_turn(self) -> Awaitable[bool]:
+        """Return what waits until there may be one more exchange; `release` or `give_up` ends it."""
+        return self._free.acquire()
 
     @property
     def is_full(self) -> bool:

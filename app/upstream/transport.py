@@ -53,17 +53,17 @@ class GuardedTransport(Transport):
         self._pool.close()
 
     async def _connect(self, origin: Origin, seconds: float) -> Connection:
-        await self._take_turn(seconds)
+        if self._pool.is_full:
+            await self._wait_for_turn(seconds)
+        else:
+            await self._pool.take_turn()
         try:
             return self._pool.recall(origin) or await self._open(origin, seconds)
         except BaseException:
             self._pool.give_up()
             raise
 
-    async def _take_turn(self, seconds: float) -> None:
-        if not self._pool.is_full:
-            await self._pool.take_turn()
-            return
+    async def _wait_for_turn(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._pool.take_turn()

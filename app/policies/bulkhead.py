@@ -55,6 +55,11 @@ class Bulkhead:
         self._queued = {False: 0, True: 0}
 
     @property
+    def limit(self) -> int:
+        """How many slots there are."""
+        return self._limit
+
+    @property
     def in_use(self) -> int:
         """How many slots are held."""
         return self._taken
@@ -67,7 +72,7 @@ class Bulkhead:
     @property
     def idle(self) -> bool:
         """Whether nobody holds a slot or waits for one."""
-        return self._taken == 0 and not self._waits(bulk=True)
+        return self._taken == 0 and not self._waiting
 
     def resize(self, limit: int, bulk_limit: int) -> None:
         """Set how many slots there are, and how many of them bulk calls may take; those held stay held."""
@@ -110,7 +115,7 @@ class Bulkhead:
 
     def take_free(self, *, bulk: bool) -> bool:
         """Take a slot if one is free for which nobody waits; tell whether it was."""
-        if not self._free(bulk=bulk) or self._waits(bulk=bulk):
+        if not self._free(bulk=bulk) or (self._waiting and self._waits(bulk=bulk)):
             return False
         self._take(bulk=bulk)
         return True

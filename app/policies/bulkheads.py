@@ -52,7 +52,8 @@ class Bulkheads:
         bulkhead = self._bulkheads.get(key)
         if bulkhead is None:
             bulkhead = self._bulkheads[key] = Bulkhead(key[0], queue=self._queue, wait=self._wait)
-        bulkhead.resize(limit, max(1, int(limit * self._export_share)))
+        if bulkhead.limit != limit:
+            bulkhead.resize(limit, max(1, int(limit * self._export_share)))
         return bulkhead
 
     def forget(self, key: Key, bulkhead: Bulkhead) -> None:

@@ -8,27 +8,13 @@ from typing import cast
 import httptools
 
 from app.outbox import Outbox
+from app.upstream.wire import MaybeSent, NeverSent, TransportFailure
 
 _LARGEST_HEAD = 100_000
 _ENOUGH = 256 * 1024
 """Bytes of a body that may wait to be read; beyond that the platform has to."""
 
 Headers = list[tuple[bytes, bytes]]
-
-
-class ConnectionBroken(Exception):
-    """The exchange cannot be brought to its end.
-
-    Args:
-        reason: what happened.
-        understood: False if what came is not HTTP; True if the connection was lost.
-        sent: False if nothing of the request has left.
-    """
-
-    def __init__(self, reason: str, *, understood: bool = True, sent: bool = True) -> None:
-        super().__init__(reason)
-        self.understood = understood
-        self.sent = sent
 
 
 class Connection(asyncio.Protocol):
@@ -65,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._keeps_alive = False
         self._sent_whole = False
         self._complete = False
-        self._broken: ConnectionBroken | None = None
+        self._broken: TransportFailure | None = None
 
     def begin(self, data: bytes, *, more: bool = False) -> None:
         """Begin an exchange by sending a request, or its head if there is to be more.
@@ -87,7 +73,7 @@ class Connection(asyncio.Protocol):
             return
         if self._is_used and not self.is_quiet():
             # What has come since then would pass for the reply.
-            self._refuse("bytes that nobody asked for")
+            self._refuse()
             return
         held, self._held = self._held, None
         self._transport.write(held)
@@ -108,7 +94,7 @@ class Connection(asyncio.Protocol):
         """Wait for the reply's head; return its status and its headers, names in lower case.
 
         Raises:
-            ConnectionBroken: it does not come.
+            NeverSent, MaybeSent: it does not come.
         """
         while self._head is None:
             await self._wait()
@@ -118,7 +104,7 @@ class Connection(asyncio.Protocol):
         """Wait for more of the reply's body; None is its end.
 
         Raises:
-            ConnectionBroken: it breaks off.
+            MaybeSent: it breaks off.
         """
         while not self._chunks:
             if self._complete:
@@ -173,10 +159,11 @@ class Connection(asyncio.Protocol):
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
-    def _break(self, reason: str, *, understood: bool) -> None:
-        if self._broken is None and not self._complete:
-            self._broken = ConnectionBroken(reason, understood=understood, sent=self._held is None)
-        self._held = None
+    def _break(self, reason: str) -> None:
+        if self._held is not None:
+            self._broken, self._held = NeverSent("the connection was lost before anything was sent"), None
+        elif self._broken is None and not self._complete:
+            self._broken = MaybeSent(reason)
         self._writable.set()
         self._wake()
 
@@ -191,7 +178,7 @@ class Connection(asyncio.Protocol):
             self._complete = True
             self._wake()
         else:
-            self._break("the connection was lost", understood=True)
+            self._break("the connection broke while waiting for the reply")
 
     def pause_writing(self) -> None:
         """Stop sending for a while."""
@@ -208,20 +195,20 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         if self._held is not None:
-            self._refuse("bytes that nobody asked for")
+            self._refuse()
             return
         try:
             parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._refuse(str(error))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse()
             return
         if self._head is None:
             self._head_bytes += len(data)
             if self._head_bytes > _LARGEST_HEAD:
-                self._refuse("the head is too large")
+                self._refuse()
 
-    def _refuse(self, reason: str) -> None:
-        self._break(reason, understood=False)
+    def _refuse(self) -> None:
+        self._break("the reply is not valid HTTP or stopped in the middle")
         self._transport.abort()
 
     def on_message_begin(self) -> None:

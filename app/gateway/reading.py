@@ -122,7 +122,8 @@ class Reading:
         except NotFound as missing:
             return _absent(missing, policy, lifetime)
         windows = policy.windows(request, result, self._now, lifetime)
-        body = result.model_dump_json().encode()
+        # What `model_dump_json` asks for a text, which would only become bytes again.
+        body = result.__pydantic_serializer__.to_json(result)
         return Answer(True, body, entity_tag(body), tuple(planned.headers(result).items()), windows, time.time())
 
     def _lifetime(self, operation: Operation[In, Any], tenant: Tenant) -> float | None:

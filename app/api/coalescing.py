@@ -5,36 +5,11 @@ answers to requests that have come together, the first would wake a reader who h
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
-import structlog
-
-log = structlog.get_logger(__name__)
+from app.outbox import Outbox
 
 _LARGE = 65_536
-
-
-class Outbox:
-    """What has been written since the event loop's last turn."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Callable[[], None]] = []
-
-    def add(self, flush: Callable[[], None]) -> None:
-        """Have something called on the loop's next turn."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._empty)
-        self._waiting.append(flush)
-
-    def _empty(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for flush in waiting:
-            try:
-                flush()
-            except Exception:
-                # The others' answers have nothing to do with it.
-                log.exception("answer_not_written")
 
 
 class CoalescingTransport:

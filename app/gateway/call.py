@@ -5,20 +5,22 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from typing import Protocol
 
-from app.gateway.attempts import Attempts, Deadline, Try
+from app.gateway.attempts import Attempts
 from app.gateway.context import Caller, RequestContext
 from app.gateway.failures import Called, check_status, transport_error, unusable
 from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, Out
+from app.gateway.passage import Deadline, Try
 from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
 from app.policies.cache.protocol import Cache
 from app.upstream.client import ReplyTooLarge, Timeouts, UpstreamClient
 from app.upstream.document import Document, Drift
-from app.upstream.envelope import Parameters, WireReply, WireRequest, address, secrets_of
+from app.upstream.envelope import Parameters, WireRequest, address, secrets_of
 from app.upstream.exports import ExportReader
-from app.upstream.redaction import Redact, redactor
+from app.upstream.redaction import Redact, Redactor
 from app.upstream.wire import TransportFailure
 
 
@@ -123,11 +125,16 @@ class Gateway:
 
         async def once(number: int) -> Out:
             async with self._attempts.one(operation, caller, deadline, number) as tried:
-                reply = await self._send(operation, parameters, caller, tried)
+                wire = _wire(operation, parameters, caller, tried)
+                try:
+                    reply = await self._client.send(wire, self._timeouts(tried.deadline))
+                except TransportFailure as failure:
+                    raise transport_error(operation, failure) from failure
+                except ReplyTooLarge:
+                    raise unusable(operation, "more bytes than the gateway reads into memory") from None
                 tried.status = reply.status
-                result, document = read_reply(
-                    operation, request, reply, self._zone, _redact(operation, parameters, caller)
-                )
+                redact = _redact(operation, parameters, caller)
+                result, document = read_reply(operation, request, reply, self._zone, redact)
                 self._report(operation.name, document)
                 return result
 
@@ -188,30 +195,20 @@ class Gateway:
         left = until - asyncio.get_running_loop().time()
         return Timeouts(self._waits.connect, max(left, 0.0), self._export_limits.idle_timeout)
 
-    async def _send(
-        self, operation: Operation[In, Out], parameters: Parameters, caller: Caller, tried: Try
-    ) -> WireReply:
-        try:
-            return await self._client.send(_wire(operation, parameters, caller, tried), self._timeouts(tried.deadline))
-        except TransportFailure as failure:
-            raise transport_error(operation, failure) from failure
-        except ReplyTooLarge:
-            raise unusable(operation, "more bytes than the gateway reads into memory") from None
-
     def _report(self, operation: str, document: Document) -> None:
         if document.drift:
             self._observer.drifted(operation, frozenset(document.drift))
 
 
 def _wire(operation: Called, parameters: Parameters, caller: Caller, tried: Try) -> WireRequest:
-    wire = address(operation.script, operation.do, parameters, caller.tenant.upstream)
-    context = caller.context
-    traceparent = context.traceparent
-    if tried.trace is not None:
-        tried.trace.sent(wire.method, wire.url)
-        traceparent = tried.trace.traceparent
-    return wire.with_headers({"X-Request-ID": context.request_id, "traceparent": traceparent})
+    context, trace = caller.context, tried.trace
+    traceparent = context.traceparent if trace is None else trace.traceparent
+    headers = {"X-Request-ID": context.request_id, "traceparent": traceparent}
+    wire = address(operation.script, operation.do, parameters, caller.tenant.upstream, headers)
+    if trace is not None:
+        trace.sent(wire.method, wire.url)
+    return wire
 
 
 def _redact(operation: Called, parameters: Parameters, caller: Caller) -> Redact:
-    return redactor(secrets_of(parameters, operation.secret_fields, caller.tenant.upstream))
+    return Redactor(partial(secrets_of, parameters, operation.secret_fields, caller.tenant.upstream))

@@ -34,11 +34,14 @@ class CachePolicy(Generic[In, Out]):
     settled: Callable[[In, Out, datetime], bool] | None = None
     settled_lifetime: float = 3600.0
 
-    def windows(self, request: In, result: Out, now: datetime, override: float | None) -> Windows:
-        """Return how long an answer may be kept; an override replaces whichever lifetime would hold."""
+    def windows(self, request: In, result: Out, now: Callable[[], datetime], override: float | None) -> Windows:
+        """Return how long an answer may be kept; an override replaces whichever lifetime would hold.
+
+        `now` tells the time to those answers whose lifetime depends on it.
+        """
         if override is not None:
             return self._windows(override)
-        if self.settled is not None and self.settled(request, result, now):
+        if self.settled is not None and self.settled(request, result, now()):
             return self._windows(self.settled_lifetime)
         return self._windows(self.lifetime)
 

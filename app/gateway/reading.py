@@ -5,9 +5,10 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from app.errors import NotCached as NotCachedError
@@ -97,20 +98,12 @@ class Reading:
             NotCached: the caller wants what is kept or nothing, and nothing is.
             GatewayError: the platform did not answer as promised, and nothing that is kept may stand in.
         """
-
-        async def fetch() -> Answer:
-            return await self._fetch(planned, caller)
-
+        reading = self._cache.read(planned.place, partial(self._fetch, planned, caller), directives)
+        deadline = caller.context.deadline
         try:
-            async with asyncio.timeout_at(caller.context.deadline):
-                served = await self._cache.read(planned.place, fetch, directives)
+            served = await (reading if deadline is None else _by(deadline, reading, planned.operation))
         except NotCached:
             raise NotCachedError("Nothing is kept of this, and the request forbids to ask the platform.") from None
-        except TimeoutError:
-            answer = UpstreamAnswer(planned.operation.name, message="no reply in time")
-            raise UpstreamTimeout(
-                "The platform did not answer in the time that the request gives.", upstream=answer
-            ) from None
         caller.context.cache_outcome = served.outcome
         if not served.answer.found:
             raise _not_found(served.answer.body)
@@ -128,12 +121,23 @@ class Reading:
             result = await self._gateway.fetch(operation, request, planned.parameters, caller, deadline)
         except NotFound as missing:
             return _absent(missing, policy, lifetime)
-        windows = policy.windows(request, result, self._now(), lifetime)
+        windows = policy.windows(request, result, self._now, lifetime)
         body = result.model_dump_json().encode()
         return Answer(True, body, entity_tag(body), tuple(planned.headers(result).items()), windows, time.time())
 
     def _lifetime(self, operation: Operation[In, Any], tenant: Tenant) -> float | None:
         return chosen_lifetime(operation.name, tenant.cache, self._lifetimes)
+
+
+async def _by(deadline: float, reading: Awaitable[Served], operation: Operation[Any, Any]) -> Served:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await reading
+    except TimeoutError:
+        answer = UpstreamAnswer(operation.name, message="no reply in time")
+        raise UpstreamTimeout(
+            "The platform did not answer in the time that the request gives.", upstream=answer
+        ) from None
 
 
 def entity_tag(body: bytes) -> str:

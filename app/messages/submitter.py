@@ -10,8 +10,8 @@ from datetime import datetime
 import structlog
 
 from app.errors import Conflict, GatewayError
-from app.gateway.attempts import Observer
 from app.gateway.context import Caller, UpstreamCall
+from app.gateway.passage import Observer
 from app.gateway.sends import Sends, new_attempt
 from app.journal.models import Attempt, DuplicateKey
 from app.messages import failures

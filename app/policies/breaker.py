@@ -183,10 +183,12 @@ class CircuitBreaker:
             self._buckets.append([number, 0, 0])
         self._buckets[-1][1] += 1
         self._buckets[-1][2] += failed
-        calls, failures = self._counts()
-        enough = calls >= self._policy.minimum_calls
-        if failed and enough and failures >= calls * self._policy.failure_ratio:
+        if failed and self._fails_too_often():
             self._open()
+
+    def _fails_too_often(self) -> bool:
+        calls, failures = self._counts()
+        return calls >= self._policy.minimum_calls and failures >= calls * self._policy.failure_ratio
 
     def _counts(self) -> tuple[int, int]:
         oldest = self._now() // (self._policy.window / _BUCKETS) - _BUCKETS

@@ -3,12 +3,10 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 _RETRY_AFTER = 1.0
 
-Key = tuple[str, str]
 Waited = Callable[[str, float], None]
 """Told of a wait for a slot: whose it was, `tenant` or `upstream`, and how many seconds it took."""
 
@@ -57,6 +55,11 @@ class Bulkhead:
         self._queued = {False: 0, True: 0}
 
     @property
+    def limit(self) -> int:
+        """How many slots there are."""
+        return self._limit
+
+    @property
     def in_use(self) -> int:
         """How many slots are held."""
         return self._taken
@@ -69,7 +72,7 @@ class Bulkhead:
     @property
     def idle(self) -> bool:
         """Whether nobody holds a slot or waits for one."""
-        return self._taken == 0 and not self._waits(bulk=True)
+        return self._taken == 0 and not self._waiting
 
     def resize(self, limit: int, bulk_limit: int) -> None:
         """Set how many slots there are, and how many of them bulk calls may take; those held stay held."""
@@ -91,8 +94,7 @@ class Bulkhead:
         Raises:
             Full: none came free in time.
         """
-        if self._free(bulk=bulk) and not self._waits(bulk=bulk):
-            self._take(bulk=bulk)
+        if self.take_free(bulk=bulk):
             return
         loop = asyncio.get_running_loop()
         if self._queued[bulk] >= self._queue:
@@ -111,11 +113,19 @@ class Bulkhead:
         finally:
             waited(self._which, loop.time() - began)
 
+    def take_free(self, *, bulk: bool) -> bool:
+        """Take a slot if one is free for which nobody waits; tell whether it was."""
+        if not self._free(bulk=bulk) or (self._waiting and self._waits(bulk=bulk)):
+            return False
+        self._take(bulk=bulk)
+        return True
+
     def release(self, *, bulk: bool) -> None:
         """Give a slot back."""
         self._taken -= 1
         self._bulk_taken -= bulk
-        self._serve()
+        if self._waiting:
+            self._serve()
 
     def _free(self, *, bulk: bool) -> bool:
         return self._taken < self._limit and not (bulk and self._bulk_taken >= self._bulk_limit)
@@ -158,105 +168,3 @@ class Bulkhead:
                     del self._waiting[owner]
                 return found
         return None
-
-
-class Bulkheads:
-    """A bulkhead for each tenant and one for each platform.
-
-    Args:
-        upstream_limit: calls of one platform at once.
-        export_share: the share of slots that bulk calls may take, of a platform's and of a tenant's.
-        queue: calls that may wait for each, as many of them bulk calls and as many others.
-        wait: seconds a call may wait.
-    """
-
-    def __init__(self, *, upstream_limit: int, export_share: float, queue: int, wait: float) -> None:
-        self._upstream_limit = upstream_limit
-        self._export_share = export_share
-        self._queue = queue
-        self._wait = wait
-        self._bulkheads: dict[Key, Bulkhead] = {}
-
-    def standing(self, which: str) -> tuple[int, int]:
-        """Return how many slots are held and how many calls wait, of all tenants, or of all platforms (`upstream`)."""
-        found = [bulkhead for key, bulkhead in self._bulkheads.items() if key[0] == which]
-        return sum(each.in_use for each in found), sum(each.waiting for each in found)
-
-    def slot(
-        self,
-        *,
-        upstream: str,
-        tenant: str,
-        tenant_limit: int,
-        bulk: bool,
-        deadline: float,
-        waited: Waited = lambda _which, _seconds: None,
-    ) -> AbstractAsyncContextManager[None]:
-        """Return a context that holds a slot of the tenant and one of the platform.
-
-        The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
-        Entering it raises `Full` if one of them was not to be had in time.
-        """
-        return _Slots(
-            _Slot(self, ("tenant", tenant), tenant_limit, tenant, bulk, deadline, waited),
-            _Slot(self, ("upstream", upstream), self._upstream_limit, tenant, bulk, deadline, waited),
-        )
-
-    def at(self, key: Key, limit: int) -> Bulkhead:
-        """Return the bulkhead of a tenant or a platform, with so many slots."""
-        bulkhead = self._bulkheads.get(key)
-        if bulkhead is None:
-            bulkhead = self._bulkheads[key] = Bulkhead(key[0], queue=self._queue, wait=self._wait)
-        bulkhead.resize(limit, max(1, int(limit * self._export_share)))
-        return bulkhead
-
-    def forget(self, key: Key, bulkhead: Bulkhead) -> None:
-        """Give the memory of a bulkhead back that nobody needs."""
-        if bulkhead.idle and self._bulkheads.get(key) is bulkhead:
-            del self._bulkheads[key]
-
-
-@dataclass(slots=True)
-class _Slot:
-    bulkheads: Bulkheads
-    key: Key
-    limit: int
-    owner: str
-    bulk: bool
-    deadline: float
-    waited: Waited
-
-    async def take(self) -> Bulkhead:
-        bulkhead = self.bulkheads.at(self.key, self.limit)
-        try:
-            await bulkhead.acquire(self.owner, bulk=self.bulk, until=self.deadline, waited=self.waited)
-        except BaseException:
-            self.bulkheads.forget(self.key, bulkhead)
-            raise
-        return bulkhead
-
-    def give_back(self, bulkhead: Bulkhead) -> None:
-        bulkhead.release(bulk=self.bulk)
-        self.bulkheads.forget(self.key, bulkhead)
-
-
-class _Slots(AbstractAsyncContextManager[None]):
-    # No generators: every call of a platform passes here.
-
-    def __init__(self, first: _Slot, second: _Slot) -> None:
-        self._first = first
-        self._second = second
-        self._held: tuple[Bulkhead, Bulkhead]
-
-    async def __aenter__(self) -> None:
-        held = await self._first.take()
-        try:
-            self._held = held, await self._second.take()
-        except BaseException:
-            self._first.give_back(held)
-            raise
-
-    async def __aexit__(self, *_failure: object) -> None:
-        first, second = self._held
-        self._second.give_back(second)
-        self._first.give_back(first)

@@ -81,6 +81,34 @@ class Retrier:
             Exception: what the last try raised, unchanged.
         """
 
+        self._budget.called(upstream)
+        try:
+            # Most calls need no second try, and what makes further ones costs as much as a quick call.
+            return await attempt(1)
+        except Exception as error:
+            if not repeatable(error):
+                raise
+            first = error
+        retrying = self._retrying(upstream, deadline, repeatable, wait_hint, waiting)
+        number = 0
+
+        async def next_attempt() -> Result:
+            nonlocal number
+            number += 1
+            if number == 1:
+                raise first
+            return await attempt(number)
+
+        return await retrying(next_attempt)
+
+    def _retrying(
+        self,
+        upstream: str,
+        deadline: float,
+        repeatable: Callable[[Exception], bool],
+        wait_hint: Callable[[Exception], float | None],
+        waiting: Callable[[Exception, float], None],
+    ) -> AsyncRetrying:
         def wait(state: RetryCallState) -> float:
             bound = min(self._policy.cap, self._policy.base * 2.0 ** (state.attempt_number - 1))
             error = state.outcome.exception() if state.outcome else None
@@ -98,15 +126,7 @@ class Retrier:
             if isinstance(error, Exception):
                 waiting(error, state.upcoming_sleep)
 
-        self._budget.called(upstream)
-        try:
-            # Most calls need no second try, and what makes further ones costs as much as a quick call.
-            return await attempt(1)
-        except Exception as error:
-            if not repeatable(error):
-                raise
-            first = error
-        retrying = AsyncRetrying(
+        return AsyncRetrying(
             sleep=self._sleep,
             wait=wait,
             stop=stop,
@@ -114,16 +134,6 @@ class Retrier:
             retry=retry_if_exception(lambda error: isinstance(error, Exception) and repeatable(error)),
             reraise=True,
         )
-        number = 0
-
-        async def next_attempt() -> Result:
-            nonlocal number
-            number += 1
-            if number == 1:
-                raise first
-            return await attempt(number)
-
-        return await retrying(next_attempt)
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import httpx2
 
@@ -24,8 +24,7 @@ class ReplyTooLarge(Exception):
     """The reply exceeds the size limit; the platform did answer, so the request was carried out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Waits in seconds: to connect, for the call as a whole, and for the next bytes of a reply that is streamed."""
 
     connect: float
@@ -73,9 +72,14 @@ class UpstreamClient:
         progress = Progress()
         try:
             async with asyncio.timeout(timeouts.total):
-                return await self._exchange(request, timeouts, progress)
+                reply = await self._open(request, timeouts, progress)
+                try:
+                    body = await self._read(reply)
+                finally:
+                    await reply.aclose()
         except TimeoutError:
             raise _too_late(progress) from None
+        return WireReply(reply.status, reply.headers, body)
 
     @asynccontextmanager
     async def stream(self, request: WireRequest, timeouts: Timeouts) -> AsyncIterator[StreamedReply]:
@@ -98,24 +102,18 @@ class UpstreamClient:
     def _open(self, request: WireRequest, timeouts: Timeouts, progress: Progress) -> Awaitable[Reply]:
         return self._transport.open(request, connect=min(timeouts.connect, timeouts.total), progress=progress)
 
-    async def _exchange(self, request: WireRequest, timeouts: Timeouts, progress: Progress) -> WireReply:
-        reply = await self._open(request, timeouts, progress)
-        try:
-            body = await self._read(reply)
-        finally:
-            await reply.aclose()
-        return WireReply(reply.status, reply.headers, body)
-
     async def _read(self, reply: Reply) -> bytes:
-        decompressor = Decompressor(reply.headers.get("content-encoding", ""))
+        encoding = reply.headers.get("content-encoding")
+        decompressor = Decompressor(encoding) if encoding else None
         body = bytearray()
         try:
             while (chunk := await reply.chunk()) is not None:
-                for part in decompressor.parts(chunk):
+                for part in decompressor.parts(chunk) if decompressor else (chunk,):
                     body += part
                     if len(body) > self._max_reply_bytes:
                         raise ReplyTooLarge
-            decompressor.end()
+            if decompressor:
+                decompressor.end()
         except BrokenCompression:
             raise _undecodable() from None
         return bytes(body)

@@ -7,6 +7,9 @@ from typing import cast
 
 import httptools
 
+from app.outbox import Outbox
+from app.upstream.wire import MaybeSent, NeverSent, TransportFailure
+
 _LARGEST_HEAD = 100_000
 _ENOUGH = 256 * 1024
 """Bytes of a body that may wait to be read; beyond that the platform has to."""
@@ -14,28 +17,21 @@ _ENOUGH = 256 * 1024
 Headers = list[tuple[bytes, bytes]]
 
 
-class ConnectionBroken(Exception):
-    """The exchange cannot be brought to its end.
-
-    Args:
-        reason: what happened.
-        understood: False if what came is not HTTP; True if the connection was lost.
-    """
-
-    def __init__(self, reason: str, *, understood: bool = True) -> None:
-        super().__init__(reason)
-        self.understood = understood
-
-
 class Connection(asyncio.Protocol):
     """A connection that is open, or was.
 
     An exchange is `begin`, `send` and `end` for a longer request, `head`, and `chunk` until there are no more.
+
+    Args:
+        outbox: sends what has been written in one turn of the event loop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: Outbox) -> None:
         self._loop = asyncio.get_running_loop()
+        self._outbox = outbox
         self._transport: asyncio.Transport
+        self._held: bytes | None = None
+        self._is_used = False
         self._poll: select.poll | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -55,14 +51,32 @@ class Connection(asyncio.Protocol):
         self._keeps_alive = False
         self._sent_whole = False
         self._complete = False
-        self._broken: ConnectionBroken | None = None
+        self._broken: TransportFailure | None = None
 
     def begin(self, data: bytes, *, more: bool = False) -> None:
-        """Begin an exchange by sending a request, or its head if there is to be more."""
+        """Begin an exchange by sending a request, or its head if there is to be more.
+
+        A whole request leaves at the event loop's next turn, together with those on other connections.
+        """
+        self._is_used = self._parser is not None
         self._idle()
         self._sent_whole = not more
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(data)
+        if more:
+            self._transport.write(data)
+            return
+        self._held = data
+        self._outbox.add(self._flush)
+
+    def _flush(self) -> None:
+        if self._held is None:
+            return
+        if self._is_used and not self.is_quiet():
+            # What has come since then would pass for the reply.
+            self._refuse()
+            return
+        held, self._held = self._held, None
+        self._transport.write(held)
 
     async def send(self, data: bytes) -> bool:
         """Send more of the request, no faster than it is taken; tell whether that makes sense any more."""
@@ -80,7 +94,7 @@ class Connection(asyncio.Protocol):
         """Wait for the reply's head; return its status and its headers, names in lower case.
 
         Raises:
-            ConnectionBroken: it does not come.
+            NeverSent, MaybeSent: it does not come.
         """
         while self._head is None:
             await self._wait()
@@ -90,7 +104,7 @@ class Connection(asyncio.Protocol):
         """Wait for more of the reply's body; None is its end.
 
         Raises:
-            ConnectionBroken: it breaks off.
+            MaybeSent: it breaks off.
         """
         while not self._chunks:
             if self._complete:
@@ -129,6 +143,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection, whatever is under way."""
+        self._held = None
         self._transport.abort()
 
     async def _wait(self) -> None:
@@ -144,9 +159,11 @@ class Connection(asyncio.Protocol):
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
-    def _break(self, reason: str, *, understood: bool) -> None:
-        if self._broken is None and not self._complete:
-            self._broken = ConnectionBroken(reason, understood=understood)
+    def _break(self, reason: str) -> None:
+        if self._held is not None:
+            self._broken, self._held = NeverSent("the connection was lost before anything was sent"), None
+        elif self._broken is None and not self._complete:
+            self._broken = MaybeSent(reason)
         self._writable.set()
         self._wake()
 
@@ -161,7 +178,7 @@ class Connection(asyncio.Protocol):
             self._complete = True
             self._wake()
         else:
-            self._break("the connection was lost", understood=True)
+            self._break("the connection broke while waiting for the reply")
 
     def pause_writing(self) -> None:
         """Stop sending for a while."""
@@ -177,18 +194,21 @@ class Connection(asyncio.Protocol):
         if parser is None or self._complete or self._broken is not None:
             self._transport.abort()
             return
+        if self._held is not None:
+            self._refuse()
+            return
         try:
             parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._refuse(str(error))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse()
             return
         if self._head is None:
             self._head_bytes += len(data)
             if self._head_bytes > _LARGEST_HEAD:
-                self._refuse("the head is too large")
+                self._refuse()
 
-    def _refuse(self, reason: str) -> None:
-        self._break(reason, understood=False)
+    def _refuse(self) -> None:
+        self._break("the reply is not valid HTTP or stopped in the middle")
         self._transport.abort()
 
     def on_message_begin(self) -> None:

@@ -4,12 +4,15 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict, deque
+from collections.abc import Awaitable
+from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
 
 import aiohappyeyeballs
 import structlog
 
+from app.outbox import Outbox
 from app.tenants.destinations import Destinations
 from app.upstream.connection import Connection
 
@@ -56,13 +59,14 @@ class ConnectionPool:
         self._context = context
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(connections)
+        self._connection = partial(Connection, Outbox())
         self._under_way: set[Connection] = set()
         self._kept: OrderedDict[Connection, tuple[Origin, float]] = OrderedDict()
         self._by_origin: dict[Origin, deque[Connection]] = {}
 
-    async def take_turn(self) -> None:
-        """Wait until there may be one more exchange; `release` or `give_up` ends it."""
-        await self._free.acquire()
+    def take_turn(self) -> Awaitable[bool]:
+        """Return what waits until there may be one more exchange; `release` or `give_up` ends it."""
+        return self._free.acquire()
 
     @property
     def is_full(self) -> bool:
@@ -145,7 +149,7 @@ class ConnectionPool:
             self._check(origin, reached)
             secure = origin.scheme == "https"
             _, connection = await loop.create_connection(
-                Connection,
+                self._connection,
                 sock=reached,
                 ssl=self._context if secure else None,
                 server_hostname=origin.host if secure else None,

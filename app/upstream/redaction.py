@@ -7,29 +7,42 @@ login. A secret becomes `***` however it is quoted.
 import base64
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
 
 Redact = Callable[[str], str]
 
 _MASK = "***"
+_NOTHING = r"(?!)"
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
-def redactor(secrets: Iterable[str]) -> Redact:
-    """Return a function that masks secrets in a text.
+class Redactor:
+    """Masks secrets in texts.
 
     They are found in base64, and in any mixture of characters as they are, percent-encoded, escaped with a backslash or
     written as XML's and HTML's references.
+
+    Args:
+        secrets: gives the secrets; called when there is a first text to mask, which few calls of a platform ever have.
     """
-    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
 
-    # Few calls ever need the pattern, and those that do may need it for every element of a reply.
-    pattern = cache(lambda: re.compile("|".join(map(_quoted, known))))
+    __slots__ = ("_pattern", "_secrets")
 
-    def redact(text: str) -> str:
-        return pattern().sub(_MASK, text) if known else text
+    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
+        self._secrets = secrets
+        self._pattern: re.Pattern[str] | None = None
 
-    return redact
+    def __call__(self, text: str) -> str:
+        """Return the text with `***` in the place of each secret."""
+        if self._pattern is None:
+            # Made once, for it may be needed for every element of a reply.
+            known = sorted({secret for secret in self._secrets() if secret}, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(_quoted, known)) or _NOTHING)
+        return self._pattern.sub(_MASK, text)
+
+
+def redactor(secrets: Iterable[str]) -> Redact:
+    """Return what masks secrets that are at hand."""
+    return Redactor(lambda: secrets)
 
 
 def _quoted(secret: str) -> str:

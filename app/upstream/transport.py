@@ -5,7 +5,7 @@ the longer the more calls are under way.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx2
 
 from app.tenants.destinations import Destinations
-from app.upstream.connection import Connection, ConnectionBroken, Headers
+from app.upstream.connection import Connection, Headers
 from app.upstream.envelope import WireRequest
 from app.upstream.pool import ConnectionPool, Origin
 from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport
@@ -53,17 +53,17 @@ class GuardedTransport(Transport):
         self._pool.close()
 
     async def _connect(self, origin: Origin, seconds: float) -> Connection:
-        await self._take_turn(seconds)
+        if self._pool.is_full:
+            await self._wait_for_turn(seconds)
+        else:
+            await self._pool.take_turn()
         try:
             return self._pool.recall(origin) or await self._open(origin, seconds)
         except BaseException:
             self._pool.give_up()
             raise
 
-    async def _take_turn(self, seconds: float) -> None:
-        if not self._pool.is_full:
-            await self._pool.take_turn()
-            return
+    async def _wait_for_turn(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._pool.take_turn()
@@ -91,15 +91,12 @@ class _Reply:
 
     async def begin(self, head: bytes, request: WireRequest) -> None:
         """Send the request and wait for the reply's head."""
-        try:
-            if request.upload is None:
-                self._at.begin(head + request.body)
-            else:
-                self._at.begin(head, more=True)
-                await self._upload(request)
-            self.status, headers = await self._at.head()
-        except ConnectionBroken as broken:
-            raise _failure(broken) from None
+        if request.upload is None:
+            self._at.begin(head + request.body)
+        else:
+            self._at.begin(head, more=True)
+            await self._upload(request)
+        self.status, headers = await self._at.head()
         self.headers = _by_name(headers)
 
     async def _upload(self, request: WireRequest) -> None:
@@ -121,22 +118,13 @@ class _Reply:
         elif not self._at.is_answered:
             raise MaybeSent("the file to upload is not as long as it was")
 
-    async def chunk(self) -> bytes | None:
-        try:
-            return await self._at.chunk()
-        except ConnectionBroken as broken:
-            raise _failure(broken) from None
+    def chunk(self) -> Awaitable[bytes | None]:
+        return self._at.chunk()
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.release(connection, self._origin)
-
-
-def _failure(broken: ConnectionBroken) -> MaybeSent:
-    if broken.understood:
-        return MaybeSent("the connection broke while waiting for the reply")
-    return MaybeSent("the reply is not valid HTTP or stopped in the middle")
 
 
 def _by_name(headers: Headers) -> Mapping[str, str]:

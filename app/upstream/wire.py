@@ -5,7 +5,7 @@ cannot; `MaybeSent` says it may have.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from app.upstream.envelope import WireRequest
@@ -48,11 +48,10 @@ class Reply(Protocol):
     headers: Mapping[str, str]
     """By names in lower case."""
 
-    async def chunk(self) -> bytes | None:
-        """Return more of the body, as it came; None is its end.
+    def chunk(self) -> Awaitable[bytes | None]:
+        """Return what waits for more of the body, as it came; None is its end.
 
-        Raises:
-            MaybeSent: it breaks off.
+        Awaiting it raises `MaybeSent` where the body breaks off.
         """
 
     async def aclose(self) -> None:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.gateway.attempts import Attempts, Gates
+from app.gateway.attempts import Attempts
 from app.gateway.call import Waits
 from app.gateway.operation import DeadlineClass
+from app.gateway.passage import Gates
 from app.policies.breaker import BreakerPolicy, Breakers, State
 from app.policies.budget import RetryBudget
-from app.policies.bulkhead import Bulkheads
+from app.policies.bulkheads import Bulkheads
 from app.policies.credentials import CredentialGuard
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.retry import Retrier, RetryPolicy

@@ -5,7 +5,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from app.api.coalescing import Outbox
 from app.api.security.address import ClientAddresses
 from app.api.security.admin import AdminCredential
 from app.api.security.authentication import Authenticator
@@ -14,6 +13,7 @@ from app.audit.entry import Pseudonyms
 from app.audit.trail import AuditFile, StandardOutput, Trail
 from app.gateway.clock import PlatformClock
 from app.master_keys import MasterKey
+from app.outbox import Outbox
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.tenants.destinations import Destinations

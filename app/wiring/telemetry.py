@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app.policies.bulkhead import Bulkheads
+from app.policies.bulkheads import Bulkheads
 from app.policies.shedding import Shedder
 from app.settings import Settings
 from app.telemetry.metrics import Metrics

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.api.coalescing import Outbox, coalescing
+from app.api.coalescing import coalescing
+from app.outbox import Outbox
 
 
 class Sink(asyncio.Transport):
@@ -89,7 +90,7 @@ class TestWrites:
                 coalescing(each, outbox).write(b"answer")
             await next_turn()
         assert sink.writes == [b"answer"]
-        assert [line["event"] for line in logs] == ["answer_not_written"]
+        assert [line["event"] for line in logs] == ["not_written"]
 
     @given(st.lists(st.lists(st.binary(max_size=20) | st.just(b"x" * 40_000), max_size=6), max_size=6))
     async def test_keep_their_order(self, turns: list[list[bytes]]) -> None:

@@ -164,6 +164,12 @@ async def _press(target: Target, concurrency: int, seconds: float, interval: flo
 def _processor_seconds(pid: int | None) -> float:
     if pid is None:
         return 0.0
+    # Where there are several workers, they are the children of the process that is known.
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return sum(map(_processor_seconds_of, [str(pid), *children]))
+
+
+def _processor_seconds_of(pid: str) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

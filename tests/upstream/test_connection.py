@@ -1,9 +1,11 @@
 """Connections that are kept: what may be said on them twice, and what must never be taken for an answer."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 import trustme
@@ -14,6 +16,7 @@ from app.upstream.envelope import WireReply, WireRequest
 from app.upstream.pool import ConnectionPool, Origin
 from app.upstream.transport import GuardedTransport
 from app.upstream.wire import MaybeSent, NeverSent
+from tests.support.clocks import settle
 from tests.support.servers import read_request, serving
 
 PATIENT = Timeouts(connect=10, total=10)
@@ -150,6 +153,104 @@ class TestReuse:
             pool.close()
 
 
+class Line:
+    """A platform at the other end of a connection, spoken for by the test; nothing happens unless it is told to."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.pool = ConnectionPool(Destinations(), connections=1, context=ssl.create_default_context())
+        self.origin = Origin("http", "127.0.0.1", self._listening.getsockname()[1])
+
+    async def __aenter__(self) -> "Line":
+        """Connect."""
+        await self.pool.take_turn()
+        self.connection = await self.pool.open(self.origin)
+        self.platform, _ = self._listening.accept()
+        self.platform.settimeout(5)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Hang up."""
+        self.pool.close()
+        self.platform.close()
+        self._listening.close()
+
+    async def exchange(self) -> None:
+        """Have a request answered."""
+        self.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
+        await settle()
+        assert self.platform.recv(100)
+        self.platform.sendall(answer(b"a"))
+        await self.connection.head()
+        while await self.connection.chunk() is not None:
+            pass
+
+
+class TestLeaving:
+    """A request leaves at the loop's next turn; until then it has not."""
+
+    async def test_not_before_the_next_turn(self) -> None:
+        async with Line() as line:
+            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
+            line.platform.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                line.platform.recv(100)
+            await settle()
+            assert line.platform.recv(100) == b"GET / HTTP/1.1\r\n\r\n"
+
+    @pytest.mark.parametrize("stray", [answer(b"not mine"), b""], ids=["speaks unasked", "hangs up"])
+    async def test_not_where_something_has_come_since_the_connection_was_looked_at(self, stray: bytes) -> None:
+        async with Line() as line:
+            await line.exchange()
+            assert line.connection.is_quiet()
+            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
+            line.platform.sendall(stray)
+            line.platform.shutdown(socket.SHUT_WR)
+            with pytest.raises(NeverSent):
+                await line.connection.head()
+            assert not line.connection.is_reusable
+            await settle()
+            with suppress(ConnectionResetError):
+                assert line.platform.recv(100) == b""
+
+    async def test_not_after_it_has_been_given_up(self) -> None:
+        async with Line() as line:
+            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
+            line.connection.abort()
+            await settle()
+            with suppress(ConnectionResetError):
+                assert line.platform.recv(100) == b""
+
+    async def test_what_comes_before_it_ends_the_exchange(self) -> None:
+        """The loop may read before it writes."""
+        async with Line() as line:
+            await line.exchange()
+            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
+            line.connection.data_received(answer(b"not mine"))
+            with pytest.raises(NeverSent):
+                await line.connection.head()
+
+    async def test_a_call_that_has_not_left_was_never_sent(self) -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        client = UpstreamClient(GuardedTransport(Destinations(), connections=1), max_reply_bytes=1000)
+        request = WireRequest("GET", f"http://127.0.0.1:{listening.getsockname()[1]}/", {})
+        loop = asyncio.get_running_loop()
+        first = asyncio.create_task(client.send(request, PATIENT))
+        platform, _ = await loop.sock_accept(listening)
+        with listening, platform:
+            await loop.sock_recv(platform, 1000)
+            platform.sendall(answer(b"mine"))
+            assert (await first).body == b"mine"
+            second = asyncio.create_task(client.send(request, PATIENT))
+            # One turn: the request is written, and nothing has left.
+            await asyncio.sleep(0)
+            platform.sendall(answer(b"not mine"))
+            with pytest.raises(NeverSent, match="before anything was sent"):
+                await second
+        await client.aclose()
+
+
 class TestReply:
     async def test_what_only_announces_another_one_is_passed_over(self) -> None:
         raw = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer(b"a")
@@ -215,7 +316,7 @@ class TestRequest:
         platform = Platform(answer(b"a"))
         async with calling(platform) as (client, request):
             with pytest.raises(NeverSent, match="cannot be written"):
-                await client.send(request.with_headers(headers), PATIENT)
+                await client.send(replace(request, headers=headers), PATIENT)
         assert platform.heads == []
 
     @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://[::1/", "//127.0.0.1/"])
@@ -227,7 +328,7 @@ class TestRequest:
     async def test_names_its_host_once(self) -> None:
         platform = Platform(answer(b"a"))
         async with calling(platform) as (client, request):
-            await client.send(request.with_headers({"host": "elsewhere"}), PATIENT)
+            await client.send(replace(request, headers={"host": "elsewhere"}), PATIENT)
         assert platform.heads[0].lower().count(b"host:") == 1
         assert b"host: 127.0.0.1:" in platform.heads[0].lower()
 

@@ -9,10 +9,11 @@ from typing import Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.api.coalescing import Outbox, coalescing
+from app.api.coalescing import coalescing
 from app.api.problems import problem_response
 from app.api.security.headers import security_headers
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
+from app.outbox import Outbox
 
 log = structlog.get_logger("app.access")
 

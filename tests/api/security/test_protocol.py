@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.api.coalescing import Outbox
 from app.api.security.protocol import BoundedProtocol, Bounds
+from app.outbox import Outbox
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import make_app
 from tests.support.sockets import served

@@ -1,6 +1,7 @@
 """The gateway, with all its policies on, beside what it is measured by.
 
-    python -m tests.benchmarks.comparison [--rounds 3] [--seconds 2] [--concurrency 32] [--plot build/comparison.svg]
+    python -m tests.benchmarks.comparison [--rounds 3] [--seconds 2] [--concurrency 32] [--workers]
+        [--plot build/comparison.svg]
 
 Beside it in front of the same platform: the same written in an afternoon with FastAPI, httpx and xmltodict; the same in
 Node; and the platform itself. All are asked in turns in every round, in one process each. Load generator and servers
@@ -16,6 +17,7 @@ from pathlib import Path
 from tests.benchmarks.comparison.cases import CREATE, READS, creating, mixed, reading
 from tests.benchmarks.comparison.plot import plot
 from tests.benchmarks.comparison.servers import DIRECT, GATEWAY, Server, contestants
+from tests.benchmarks.comparison.workers import measure_workers
 from tests.benchmarks.load import Figures, LoadGenerator, Target
 from tests.benchmarks.tables import Rounds, machine, table
 
@@ -80,11 +82,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--requests", type=int, default=100_000, help="mixed requests, for the growth of memory")
+    parser.add_argument("--workers", action="store_true", help="measure two workers on however few cores")
     parser.add_argument("--plot", type=Path, default=Path("build/comparison.svg"))
     options = parser.parse_args()
     load = LoadGenerator()
     print(f"{machine()}; {options.concurrency} connections, {options.rounds} rounds")
-    with contestants() as servers:
+    with contestants() as (platform, servers):
+        print(f"platform: {platform}")
         found: dict[str, Rounds] = {}
         for case, read in READS.items():
             found[case] = measure(load, reading(read, servers), options)
@@ -98,6 +102,7 @@ def main() -> None:
         print(f"account, added to a call at a time: {added(load, account, options.seconds):.2f} ms p50")
         growth = grown(load, servers[GATEWAY], options.requests, options.concurrency)
         print(f"memory of the gateway: {growth} mixed requests")
+    print(f"two workers: {measure_workers(load, options.seconds, anyway=options.workers)}")
     load.close()
     options.plot.parent.mkdir(parents=True, exist_ok=True)
     options.plot.write_text(plot(found), encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks.comparison.naive import run_naive
-from tests.benchmarks.comparison.upstream import run_upstream
+from tests.benchmarks.comparison.platform import platform
 from tests.benchmarks.exports import process
 from tests.benchmarks.load import Target, get
 from tests.benchmarks.servers import gateway, wait_for
@@ -31,18 +31,18 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def contestants() -> Iterator[Mapping[str, Server]]:
-    """Run the gateway and what it is compared with, all in front of one platform."""
+def contestants() -> Iterator[tuple[str, Mapping[str, Server]]]:
+    """Run the gateway and what it is compared with, all in front of one platform; yields what that is, and them."""
     with ExitStack() as stack:
-        platform, _ = stack.enter_context(process(run_upstream))
-        found = {GATEWAY: Server(*stack.enter_context(gateway(platform, tenants=TENANTS, duplicate_window=0)))}
+        upstream, kind = stack.enter_context(platform())
+        found = {GATEWAY: Server(*stack.enter_context(gateway(upstream, tenants=TENANTS, duplicate_window=0)))}
         for library in ("httpx", "httpx2"):
             if find_spec(library) is not None:
-                port, control = stack.enter_context(process(run_naive, platform, library))
+                port, control = stack.enter_context(process(run_naive, upstream, library))
                 found[f"naive ({library})"] = Server(port, control.recv())
-        found["Node"] = stack.enter_context(_peer(platform))
-        found[DIRECT] = Server(platform, 0)
-        yield found
+        found["Node"] = stack.enter_context(_peer(upstream))
+        found[DIRECT] = Server(upstream, 0)
+        yield kind, found
 
 
 @contextmanager

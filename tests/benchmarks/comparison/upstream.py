@@ -54,6 +54,8 @@ _CONTACT = """ <addr>
   <var5></var5>
  </addr>
 """
+NONE = "<task_list></task_list>"
+"""What is answered where a day's campaigns are asked for."""
 _CREATED = "<result><status>success</status><id>7023</id><data>ok</data></result>"
 
 
@@ -102,7 +104,7 @@ def _message(document: str) -> bytes:
 
 def run_upstream(control: Connection) -> None:
     """Be the platform; sends the port."""
-    found = {**documents(30, 500), b"none": "<task_list></task_list>"}
+    found = {**documents(30, 500), b"none": NONE}
     answers = {operation: _message(document) for operation, document in found.items()}
 
     async def serve() -> None:

@@ -44,11 +44,16 @@ class Answer:
 
     def _own(self) -> Headers:
         context = self._context
-        identity = (
-            (b"x-request-id", context.request_id.encode("latin-1")),
-            (b"traceparent", context.traceparent.encode("latin-1")),
-        )
+        identity = identity_headers(context)
         if not context.upstream_calls:
             return identity
         timing = server_timing(context, self.seconds())
         return (*identity, (b"server-timing", timing.encode("latin-1")))
+
+
+def identity_headers(context: RequestContext) -> Headers:
+    """Write by which names a request is found again."""
+    return (
+        (b"x-request-id", context.request_id.encode("latin-1")),
+        (b"traceparent", context.traceparent.encode("latin-1")),
+    )

@@ -4,14 +4,16 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.coalescing import Outbox, coalescing
+from app.api.entrance.first_step import FirstStep, Reply
 from app.api.problems import problem_response
-from app.api.security.headers import security_headers
+from app.api.security.headers import lines_of, security_headers
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
 
 log = structlog.get_logger("app.access")
@@ -71,6 +73,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = self._in_body = self._begun = False
         self._head_bytes = self._chunk_bytes = 0
         self._refusal: GatewayError | None = None
+        self._reply: Reply | None = None
+        # Where the server writes an access log of its own, it is to hear of every request.
+        self._first_step: FirstStep | None = None if self.access_log else getattr(self.app, "first_step", None)
         self._for_head = _Patience(bounds.head_seconds, self._abort)
         self._for_rest = _Patience(bounds.head_seconds, self._abort)
         self._for_reader = _Patience(bounds.stall_seconds, self._abort)
@@ -115,13 +120,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if (refusal := self._refused_head()) is not None:
             self._refusal = refusal
             raise _Refused
-        super().on_headers_complete()
+        self._reply = self._at_hand()
+        if self._reply is None:
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Note that a request has arrived whole."""
         self._in_body = False
         self._for_rest.end()
-        super().on_message_complete()
+        if self._reply is None:
+            super().on_message_complete()
+        else:
+            self._send(self._reply)
+            self._reply = None
 
     def on_response_complete(self) -> None:
         """Wait for the rest of the request, and for the client to take the answer, only so long."""
@@ -146,6 +157,34 @@ class BoundedProtocol(HttpToolsProtocol):
         """Go on, since it does."""
         super().resume_writing()
         self._for_reader.end()
+
+    def _at_hand(self) -> Reply | None:
+        """Return the answer to a request that needs no task: nothing stands before it, and all it takes is there."""
+        if self._first_step is None or not self._is_idle() or not self.parser.should_keep_alive():
+            return None
+        path, _, query = self.url.partition(b"?")
+        if b"%" in path or b"#" in self.url or not self.url.isascii() or self.parser.get_http_version() != "1.1":
+            return None
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = self.root_path + path.decode("ascii")
+        self.scope["query_string"] = query
+        try:
+            return self._first_step.answer(cast("Scope", self.scope))
+        except Exception:
+            log.exception("first_step_failed")
+            return None
+
+    def _is_idle(self) -> bool:
+        # The server's own type leaves out that there is none before the first request.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        under_way = cycle is not None and not cycle.response_complete
+        return not (under_way or self.flow.write_paused or self.transport.is_closing())
+
+    def _send(self, reply: Reply) -> None:
+        message = reply.message
+        given = lines_of(self.server_state.default_headers)
+        self.transport.write(b"".join([STATUS_LINE[message.status], given, *reply.lines, b"\r\n", message.body]))
+        self.on_response_complete()
 
     def _refused_head(self) -> GatewayError | None:
         if len(self.url) > _LONGEST_URL:
@@ -176,7 +215,6 @@ class BoundedProtocol(HttpToolsProtocol):
             (b"x-request-id", request_id.encode()),
             (b"connection", b"close"),
         ]
-        lines = [name + b": " + value + b"\r\n" for name, value in headers]
-        self.transport.write(b"".join([STATUS_LINE[error.status], *lines, b"\r\n", bytes(response.body)]))
+        self.transport.write(b"".join([STATUS_LINE[error.status], lines_of(headers), b"\r\n", bytes(response.body)]))
         log.warning("request_refused_unread", request_id=request_id, status=error.status, reason=msg or error.title)
         self.transport.close()

@@ -103,7 +103,7 @@ class Shortcut:
 
 def is_plain(head: RequestHead) -> bool:
     """Tell whether a request asks for nothing but JSON."""
-    return not head.names(_DEMANDING) and all(value in _JSON_MEDIA_TYPES for value in head.all(b"accept"))
+    return not head.names(_DEMANDING) and _JSON_MEDIA_TYPES.issuperset(head.all(b"accept"))
 
 
 def if_none_match(head: RequestHead) -> str | None:

@@ -29,11 +29,11 @@ class Way(NamedTuple):
     """The way in.
 
     Args:
-        first_step: answers what needs nothing else.
+        first_step: answers what needs nothing else; None where the process itself keeps nothing that could be at hand.
         entrance: puts all of it in front of an application.
     """
 
-    first_step: FirstStep
+    first_step: FirstStep | None
     entrance: Callable[[ASGIApp], ASGIApp]
 
 
@@ -58,16 +58,18 @@ def build_entrance(
     """
     audit = build_audit(settings, metrics, master_key)
     addresses, access = build_addresses(settings), AccessLog()
-    first_step = FirstStep(
-        addresses=addresses,
-        shedder=shedder,
-        authenticator=authenticator,
-        limiter=limiter,
-        known=known,
-        reading=reading,
-        telemetry=telemetry,
-        access=access,
-    )
+    first_step = None
+    if settings.cache_bytes:
+        first_step = FirstStep(
+            addresses=addresses,
+            shedder=shedder,
+            authenticator=authenticator,
+            limiter=limiter,
+            known=known,
+            reading=reading,
+            telemetry=telemetry,
+            access=access,
+        )
 
     def wrap(app: ASGIApp) -> ASGIApp:
         wrapped: ASGIApp = Entrance(

@@ -15,11 +15,11 @@ class GatewayApplication(FastAPI):
 
     Args:
         entrance: wraps the framework's chain.
-        first_step: the entrance's first step; the server's protocol may take it ahead of the rest.
+        first_step: the entrance's first step, if it has one; the server's protocol may take it ahead of the rest.
         options: the framework's own.
     """
 
-    def __init__(self, entrance: Callable[[ASGIApp], ASGIApp], first_step: FirstStep, **options: Any) -> None:
+    def __init__(self, entrance: Callable[[ASGIApp], ASGIApp], first_step: FirstStep | None, **options: Any) -> None:
         super().__init__(**options)
         self.first_step = first_step
         self._entrance = entrance

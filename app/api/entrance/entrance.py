@@ -43,7 +43,7 @@ class Entrance:
         self,
         app: ASGIApp,
         *,
-        first_step: FirstStep,
+        first_step: FirstStep | None,
         addresses: ClientAddresses,
         shedder: Shedder,
         bodies: BodyBounds,
@@ -58,7 +58,7 @@ class Entrance:
 
         Args:
             app: answers what is let in.
-            first_step: answers what needs nothing else.
+            first_step: answers what needs nothing else; None where the process keeps no answers.
             addresses: tells where a request comes from.
             shedder: counts requests under way.
             bodies: keeps bodies within bounds.
@@ -86,7 +86,7 @@ class Entrance:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reply = self._first_step.answer(scope)
+        reply = self._first_step.answer(scope) if self._first_step is not None else None
         if reply is not None:
             await send({"type": "http.response.start", "status": reply.message.status, "headers": reply.headers})
             await send({"type": "http.response.body", "body": reply.message.body})

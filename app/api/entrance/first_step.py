@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import structlog
 from starlette.types import Scope
 
 from app.api.caching import CachedMessage, cached_message
@@ -27,6 +28,8 @@ from app.policies.shedding import Shedder
 from app.telemetry.access import AccessLog
 from app.telemetry.requests import Finished, RequestTelemetry
 from app.tenants.store import Identity
+
+log = structlog.get_logger("app.access")
 
 _GUARDED = "/v1/"
 _TAKEN = "first_step_taken"
@@ -103,13 +106,20 @@ class FirstStep:
     def answer(self, scope: Scope) -> Reply | None:
         """Answer a request that has no body, if all that takes is at hand, and note that it is over.
 
-        Where it returns None nothing has happened, but that the step is not taken again for the same scope.
+        Where it returns None nothing has happened, but that the step is not taken again for the same scope. It raises
+        nothing: what nobody foresaw is logged, and the rest of the entrance has to answer for it.
         """
         state = scope.setdefault("state", {})
         if _TAKEN in state or scope["method"] != "GET" or not scope["path"].startswith(_GUARDED):
             return None
         state[_TAKEN] = True
-        began = time.perf_counter()
+        try:
+            return self._answer(scope, time.perf_counter())
+        except Exception:
+            log.exception("first_step_failed")
+            return None
+
+    def _answer(self, scope: Scope, began: float) -> Reply | None:
         head = RequestHead(scope["headers"])
         found = self._look(scope, head)
         if found is None:

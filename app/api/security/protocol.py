@@ -20,6 +20,7 @@ log = structlog.get_logger("app.access")
 
 _LONGEST_URL = 8192
 _MOST_HEADERS = 100
+_MOST_IN_ONE_GO = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ class _Patience:
 class BoundedProtocol(HttpToolsProtocol):
     """Refuses heads that are too large with problem documents, and cuts off clients that keep it waiting.
 
+    A request that the application answers in its first step gets no task. For the server it is like any other in every
+    other respect; where it could not be, the first step is not taken here.
+
     Three waits are bounded: for a head, from the connection or its first byte on; for the rest of a body, once the
     request has been answered without it; and for a client to read what it was sent.
     """
@@ -71,7 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bounds = bounds
         self._outbox = outbox
         self._in_head = self._in_body = self._begun = False
-        self._head_bytes = self._chunk_bytes = 0
+        self._head_bytes = self._chunk_bytes = self._in_one_go = 0
         self._refusal: GatewayError | None = None
         self._reply: Reply | None = None
         # Where the server writes an access log of its own, it is to hear of every request.
@@ -97,6 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came, as long as it stays within the bounds."""
         self._chunk_bytes = len(data)
+        self._in_one_go = 0
         self._head_bytes += len(data) if self._in_head else 0
         self._begun = self._in_head or self._in_body
         super().data_received(data)
@@ -162,17 +167,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """Return the answer to a request that needs no task: nothing stands before it, and all it takes is there."""
         if self._first_step is None or not self._is_idle() or not self.parser.should_keep_alive():
             return None
+        # Whoever sends many requests in one go takes turns with the other connections.
+        if self._in_one_go >= _MOST_IN_ONE_GO:
+            return None
         path, _, query = self.url.partition(b"?")
         if b"%" in path or b"#" in self.url or not self.url.isascii() or self.parser.get_http_version() != "1.1":
             return None
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["path"] = self.root_path + path.decode("ascii")
         self.scope["query_string"] = query
-        try:
-            return self._first_step.answer(cast("Scope", self.scope))
-        except Exception:
-            log.exception("first_step_failed")
-            return None
+        return self._first_step.answer(cast("Scope", self.scope))
 
     def _is_idle(self) -> bool:
         # The server's own type leaves out that there is none before the first request.
@@ -182,6 +186,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _send(self, reply: Reply) -> None:
         message = reply.message
+        self._in_one_go += 1
         given = lines_of(self.server_state.default_headers)
         self.transport.write(b"".join([STATUS_LINE[message.status], given, *reply.lines, b"\r\n", message.body]))
         self.on_response_complete()

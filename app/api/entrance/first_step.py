@@ -32,7 +32,7 @@ from app.tenants.store import Identity
 log = structlog.get_logger("app.access")
 
 _GUARDED = "/v1/"
-_TAKEN = "first_step_taken"
+TAKEN = "first_step_taken"
 _DOUBTFUL = frozenset({b"cache-control", b"pragma", b"request-timeout", b"origin", b"upgrade"})
 """Headers about which the rest of the entrance, what stands around it, or the server may have something to say."""
 
@@ -110,9 +110,9 @@ class FirstStep:
         nothing: what nobody foresaw is logged, and the rest of the entrance has to answer for it.
         """
         state = scope.setdefault("state", {})
-        if _TAKEN in state or scope["method"] != "GET" or not scope["path"].startswith(_GUARDED):
+        if TAKEN in state or scope["method"] != "GET" or not scope["path"].startswith(_GUARDED):
             return None
-        state[_TAKEN] = True
+        state[TAKEN] = True
         try:
             return self._answer(scope, time.perf_counter())
         except Exception:

@@ -79,7 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal: GatewayError | None = None
         self._reply: Reply | None = None
         # Where the server writes an access log of its own, it is to hear of every request.
-        self._first_step: FirstStep | None = None if self.access_log else getattr(self.app, "first_step", None)
+        self._first_step: FirstStep | None = None if self.config.access_log else getattr(self.app, "first_step", None)
         self._for_head = _Patience(bounds.head_seconds, self._abort)
         self._for_rest = _Patience(bounds.head_seconds, self._abort)
         self._for_reader = _Patience(bounds.stall_seconds, self._abort)

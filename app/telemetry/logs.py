@@ -80,13 +80,13 @@ class LineFactory:
         return self._lines
 
     def write_info(self, event: str, fields: dict[str, Any]) -> bool:
-        """Write a line as the chain would, for a third of the time; tell whether it was.
+        """Write a line as the chain would, in half the time; tell whether it was written.
 
         It is not where the chain has more to do or has been changed, nor where something in the line needs its help.
 
         Args:
             event: what happened.
-            fields: what there is to say of it; they hold no error.
+            fields: what there is to say of it, in order; they hold no error and no time.
         """
         if not self._as_usual or tuple(self._chain) != self._as_usual:
             return False

@@ -7,20 +7,11 @@ import pytest
 from app.policies.limits.memory import MemoryRateLimiter
 from app.policies.limits.model import Quota, RateLimiter
 from app.policies.limits.shared import SharedRateLimiter
+from tests.support.clocks import Clock
 from tests.support.limiters import DAY, storage_at
 from tests.support.valkey import ValkeyServer
 
 TENANT, KEY = ("acme", Quota("tenant", 600, DAY)), ("acme/key", Quota("key", 300, DAY))
-
-
-class Clock:
-    """Tells the time that a test sets."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @pytest.fixture
@@ -76,7 +67,7 @@ async def test_all_quotas_must_be_at_hand(limiter: RateLimiter) -> None:
 async def test_what_was_counted_ahead_does_not_last(limiter: RateLimiter, clock: Clock) -> None:
     while limiter.at_hand([TENANT]) is None:
         await limiter.hit([TENANT])
-    clock.time += DAY
+    clock.now += DAY
     assert limiter.at_hand([TENANT]) is None
 
 

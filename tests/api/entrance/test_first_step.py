@@ -300,6 +300,13 @@ class TestTheEnd:
         assert b"\r\nconnection: close\r\n" in busy_one[-1]
 
 
+async def test_nothing_is_at_hand_where_the_process_keeps_nothing() -> None:
+    async with all_ways(gateway(Platform(), cache_bytes=0)) as ways:
+        found = await one_by_one(ways.short, [ask()] * 10)
+        assert ways.short.asked.times == 10
+    assert len(set(found)) == 1
+
+
 class TestFaults:
     async def test_of_the_first_step_leave_the_request_to_the_rest(self) -> None:
         moments = Moments()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.api.entrance.head import RequestHead
 from app.api.security.headers import Headers, WrittenHeaders, written
-from app.policies.cache.model import NO_DIRECTIVES, Answer, Directives, Outcome, Served
+from app.policies.cache.model import NO_DIRECTIVES, Directives, Outcome, Served
 
 CACHE_NAME = "umail-gateway"
 
@@ -17,6 +17,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 _VARY = (b"vary", b"Authorization, X-API-Key, Accept")
 _JSON = (b"content-type", b"application/json")
 
+_KEPT = frozenset({Outcome.HIT, Outcome.STALE})
 _STATUS: Mapping[Outcome, str] = {
     Outcome.HIT: "hit",
     Outcome.STALE: "hit",
@@ -109,13 +110,7 @@ def _lasting(etag: str, fresh: float, further: tuple[tuple[str, str], ...], leng
 
 
 def _cache_status(served: Served) -> str:
-    parts = [CACHE_NAME, _STATUS[served.outcome]]
-    if served.outcome in {Outcome.HIT, Outcome.STALE}:
-        parts.append(f"ttl={_time_to_live(served.answer, served.age)}")
-    elif served.stored:
-        parts.append("stored")
-    return "; ".join(parts)
-
-
-def _time_to_live(answer: Answer, age: float) -> int:
-    return int(answer.windows.fresh - age)
+    status = _STATUS[served.outcome]
+    if served.outcome in _KEPT:
+        return f"{CACHE_NAME}; {status}; ttl={int(served.answer.windows.fresh - served.age)}"
+    return f"{CACHE_NAME}; {status}; stored" if served.stored else f"{CACHE_NAME}; {status}"

@@ -167,7 +167,7 @@ class Metrics:
         self._child(self._aborted, route, code).inc()
 
     def request_finished(self, method: str, route: str, status: int, seconds: float, tenant: str | None = None) -> None:
-        """Count one request; methods outside HTTP's own become `other`."""
+        """Count one request, in the event loop's next turn at the latest; methods outside HTTP's own become `other`."""
         self._tally.add((method, route, status, tenant), seconds)
 
     def _requests_finished(self, request: _Request, seconds: Sequence[float]) -> None:

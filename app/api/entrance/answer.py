@@ -39,7 +39,7 @@ class Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = message.get("headers", ())
-            message["headers"] = [*given, *security_headers(given), *self.headers, *self._own()]
+            message["headers"] = [*security_headers(given), *given, *self.headers, *self._own()]
         await self._send(message)
 
     def _own(self) -> Headers:

@@ -15,7 +15,7 @@ from app.api.caching import CachedMessage, cached_message
 from app.api.entrance.answer import identity_headers
 from app.api.entrance.head import RequestHead, presented_key, request_context
 from app.api.entrance.limits import quotas_of, ratelimit_headers
-from app.api.entrance.shortcut import Known, KnownReads, if_none_match, is_plain
+from app.api.entrance.shortcut import DEMANDING, Known, KnownReads, if_none_match, takes_json
 from app.api.security.address import ClientAddresses
 from app.api.security.authentication import Authenticator
 from app.api.security.headers import HEADERS_OF_DATA, Headers, lines_of
@@ -33,7 +33,7 @@ log = structlog.get_logger("app.access")
 
 _GUARDED = "/v1/"
 TAKEN = "first_step_taken"
-_DOUBTFUL = frozenset({b"cache-control", b"pragma", b"request-timeout", b"origin", b"upgrade"})
+_DOUBTFUL = DEMANDING | {b"cache-control", b"pragma", b"request-timeout", b"origin", b"upgrade"}
 """Headers about which the rest of the entrance, what stands around it, or the server may have something to say."""
 
 
@@ -51,13 +51,13 @@ class Reply(NamedTuple):
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """All headers, as ASGI has them."""
-        return [*self.message.headers, *HEADERS_OF_DATA.fields, *self.own]
+        return [*HEADERS_OF_DATA.fields, *self.message.headers, *self.own]
 
     @property
-    def lines(self) -> tuple[bytes, ...]:
-        """The same headers as lines, in pieces."""
+    def lines(self) -> bytes:
+        """The same headers as lines."""
         message = self.message
-        return message.lasting.lines, lines_of(message.passing), HEADERS_OF_DATA.lines, lines_of(self.own)
+        return HEADERS_OF_DATA.lines + message.lasting.lines + lines_of((*message.passing, *self.own))
 
 
 class _Found(NamedTuple):
@@ -130,7 +130,7 @@ class FirstStep:
         return reply
 
     def _look(self, scope: Scope, head: RequestHead) -> _Found | None:
-        if head.names(_DOUBTFUL) or not is_plain(head) or self._shedder.is_full:
+        if head.names(_DOUBTFUL) or not takes_json(head) or self._shedder.is_full:
             return None
         address = self._addresses.of(scope)
         try:

@@ -21,7 +21,7 @@ from app.tenants.models import Tenant
 Scopes = frozenset[models.Scope]
 
 _JSON_MEDIA_TYPES = frozenset({b"*/*", b"application/json", b"application/*"})
-_DEMANDING = frozenset({b"prefer", b"range", b"if-match", b"content-length", b"transfer-encoding", b"expect"})
+DEMANDING = frozenset({b"prefer", b"range", b"if-match", b"content-length", b"transfer-encoding", b"expect"})
 """Headers that may ask for more than a plain read."""
 
 
@@ -87,7 +87,7 @@ class Shortcut:
             GatewayError: it was, and there is no answer.
         """
         known = self._known.recall(scope, caller.tenant, caller.scopes)
-        if known is None or not is_plain(head):
+        if known is None or head.names(DEMANDING) or not takes_json(head):
             return False
         scope["route"] = known.route
         directives = directives_of(head)
@@ -101,9 +101,9 @@ class Shortcut:
         return True
 
 
-def is_plain(head: RequestHead) -> bool:
-    """Tell whether a request asks for nothing but JSON."""
-    return not head.names(_DEMANDING) and _JSON_MEDIA_TYPES.issuperset(head.all(b"accept"))
+def takes_json(head: RequestHead) -> bool:
+    """Tell whether a request takes JSON, and says so in the simplest way."""
+    return _JSON_MEDIA_TYPES.issuperset(head.all(b"accept"))
 
 
 def if_none_match(head: RequestHead) -> str | None:

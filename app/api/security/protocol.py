@@ -188,7 +188,7 @@ class BoundedProtocol(HttpToolsProtocol):
         message = reply.message
         self._in_one_go += 1
         given = lines_of(self.server_state.default_headers)
-        self.transport.write(b"".join([STATUS_LINE[message.status], given, *reply.lines, b"\r\n", message.body]))
+        self.transport.write(b"".join([STATUS_LINE[message.status], given, reply.lines, b"\r\n", message.body]))
         self.on_response_complete()
 
     def _refused_head(self) -> GatewayError | None:

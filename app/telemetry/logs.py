@@ -105,13 +105,18 @@ class _Lines:
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            try:
-                self._stream.write(f"{line}\n")
-            except UnicodeEncodeError:
+        try:
+            self._write(line)
+        except UnicodeEncodeError:
+            with suppress(OSError, ValueError):
                 # Half a surrogate pair; its escape is that of JSON as well.
-                self._stream.write(f"{line.encode('utf-8', 'backslashreplace').decode()}\n")
-            self._stream.flush()
+                self._write(line.encode("utf-8", "backslashreplace").decode())
+        except (OSError, ValueError):
+            return
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
 
     debug = info = warning = error = critical = msg
 

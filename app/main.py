@@ -15,7 +15,7 @@ from app import administration
 from app.api import admin, handlers, service
 from app.api.deps import check_request
 from app.api.entrance.application import GatewayApplication
-from app.api.entrance.shortcut import KnownReads, Shortcut
+from app.api.entrance.shortcut import KnownReads
 from app.api.idempotency.middleware import IdempotencyMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
@@ -131,11 +131,12 @@ def create_app(
             yield
 
     known = KnownReads()
-    entrance = build_entrance(
+    way = build_entrance(
         settings,
         authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
         limiter=state.limiter,
-        shortcut=Shortcut(known, reading),
+        known=known,
+        reading=reading,
         shedder=shedder,
         telemetry=RequestTelemetry(metrics, tracing),
         observer=observer,
@@ -144,7 +145,8 @@ def create_app(
         clock=clock,
     )
     app = GatewayApplication(
-        entrance,
+        way.entrance,
+        way.first_step,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,

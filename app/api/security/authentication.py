@@ -67,6 +67,23 @@ class Authenticator:
         self._lockout.right(address, identity.key.sha256)
         return identity
 
+    def recall(self, presented: str, address: str | None) -> Identity | None:
+        """Return whom a key stands for, if it may be used and that is known without waiting; None says nothing of it.
+
+        Args:
+            presented: the key; empty if the request carries none.
+            address: the client's.
+        """
+        if not presented or self._lockout.locked_for(address):
+            return None
+        if self._tokens is not None and looks_like_token(presented):
+            return None
+        identity = self._tenants.recall(presented)
+        if identity is None or not self._usable(identity.key, address):
+            return None
+        self._lockout.right(address, identity.key.sha256)
+        return identity
+
     async def _look_up(self, presented: str) -> Identity | None:
         if self._tokens is None or not looks_like_token(presented):
             return await self._tenants.identify(presented)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.database.creating import create_if_new
 from app.database.engine import READS_ONLY, make_engine, prepare_file
 from app.database.errors import FAILURES, DatabaseError, describe
 from app.database.revisions import is_up_to_date
@@ -19,7 +20,7 @@ Work = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
 
 
 def _bring_up_to_date(connection: Connection) -> None:
-    if is_up_to_date(connection):
+    if is_up_to_date(connection) or create_if_new(connection):
         return
     from app.database.migrating import upgrade  # noqa: PLC0415 - loading it takes a tenth of a second and 12 MB
 

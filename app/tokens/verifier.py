@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 
 from app.master_keys import MasterKey
-from app.tenants.keys import PREFIX, hash_key
+from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey, Scope
 from app.tenants.store import Identity, TenantStore
 from app.tokens.keys import Jwk, ProviderKeys
@@ -49,11 +49,6 @@ class _Verified:
     key: ApiKey
     kid: str
     jwk: Jwk
-
-
-def looks_like_token(presented: str) -> bool:
-    """Tell whether what a request presents is a JWT and no API key."""
-    return presented.count(".") == 2 and not presented.startswith(PREFIX)
 
 
 class TokenVerifier:

@@ -21,12 +21,10 @@ def loading() -> Iterator[None]:
     kept_away = [name for name in _NOT_USED if name not in sys.modules]
     # With None in its place a module cannot be imported, as if it were not there.
     sys.modules.update(dict.fromkeys(kept_away))  # type: ignore[arg-type]
-    collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         for name in kept_away:
             del sys.modules[name]
-        if collecting:
-            gc.enable()
+        gc.enable()

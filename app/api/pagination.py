@@ -29,6 +29,8 @@ class Pagination(BaseModel):
 class _Items(BaseModel, Generic[Item]):
     """Base of what holds items: names and describes itself in the OpenAPI document."""
 
+    model_config = ConfigDict(defer_build=True)
+
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """Return `ContactPage` for a `Page[Contact]`."""

@@ -12,7 +12,7 @@ import jwt
 from pydantic import TypeAdapter, ValidationError
 
 from app.master_keys import MasterKey
-from app.tenants.keys import PREFIX, hash_key
+from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey, Identifier, Scope
 from app.tenants.store import Identity, TenantStore
 from app.tokens.keys import Jwk, ProviderKeys
@@ -50,11 +50,6 @@ class _Verified:
     key: ApiKey
     kid: str
     jwk: Jwk
-
-
-def looks_like_token(presented: str) -> bool:
-    """Tell whether what a request presents is a JWT and no API key."""
-    return presented.count(".") == 2 and not presented.startswith(PREFIX)
 
 
 class TokenVerifier:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from app.master_keys import MasterKey
 from app.tenants.memory import MemoryTenantStore
 from app.tenants.store import TenantStore
+from app.tokens.forms import looks_like_token
 from app.tokens.keys import ProviderKeys
-from app.tokens.verifier import TokenRules, TokenVerifier, looks_like_token
+from app.tokens.verifier import TokenRules, TokenVerifier
 from tests.support.clocks import Clock
 from tests.support.tenant_databases import opened_store
 from tests.support.tenants import KEY, make_tenant

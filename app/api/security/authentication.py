@@ -1,8 +1,11 @@
 """From what a request presents to whom it stands for."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from app.api.security.address import is_within
 from app.api.security.lockout import Lockout
@@ -10,8 +13,11 @@ from app.errors import RateLimited, StateUnavailable, Unauthenticated
 from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey
 from app.tenants.store import Identity, TenantStore
+from app.tokens.forms import looks_like_token
 from app.tokens.keys import KeysUnavailable
-from app.tokens.verifier import TokenVerifier, looks_like_token
+
+if TYPE_CHECKING:
+    from app.tokens.verifier import TokenVerifier
 
 
 class Authenticator:

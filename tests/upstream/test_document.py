@@ -1,12 +1,14 @@
 """Reading records: present, missing, repeated, unknown; and the drift that is counted."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import BaseModel
 
 from app.errors import NotFound
-from app.upstream.document import Document, Drift, DriftKind, Element, MissingId, Record, UnexpectedForm
+from app.upstream.document import Document, Drift, DriftKind, MissingId, UnexpectedForm
+from app.upstream.records import Element, Record
 from app.upstream.values import code, integer, text
 from app.upstream.xml import parse
 
@@ -43,7 +45,7 @@ def document(xml: str) -> Document:
     return Document(root, content, ZONE)
 
 
-def things(xml: str) -> tuple[list[Thing], set[tuple[str, str]]]:
+def things(xml: str) -> tuple[Sequence[Thing], set[tuple[str, str]]]:
     read = document(xml)
     found = read.records("thing", RECORD)
     return found, {(each.kind.value, each.path) for each in read.drift}

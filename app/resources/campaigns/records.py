@@ -14,7 +14,7 @@ from app.resources.campaigns.schemas import (
     Send,
     Status,
 )
-from app.upstream.document import Element, Record
+from app.upstream.records import Element, Record
 from app.upstream.values import code, identifier, integer, local_time, word
 
 STATUS_CODES: Mapping[Status, int] = {
@@ -65,11 +65,8 @@ _COMMON = {
 class _CampaignRecord(Record[Campaign]):
     """Gathers the sender's three elements into one object."""
 
-    def build(self, values: dict[str, Any]) -> Campaign:
-        sender = CampaignSender(
-            type=values.pop("acct_type"), domain=values.pop("acct_domain"), address=values.pop("acct_address")
-        )
-        return Campaign(sender=sender, **values)
+    def arrange(self, values: dict[str, Any]) -> None:
+        values["sender"] = {name: values.pop(f"acct_{name}") for name in CampaignSender.model_fields}
 
 
 _TEMPLATE = Record(CampaignTemplate, {"id": Element("tpl_id", convert=identifier), "name": Element("tpl_name")})

@@ -9,8 +9,9 @@ from app.errors import NotFound
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.values import day, identifier, integer, local_time, text, word
 
 _ZERO_DATE = "0000-00-00"
@@ -21,9 +22,8 @@ _TAGS = frozenset({"contacts", "lists"})
 class _ContactRecord(Record[Contact]):
     """Gathers `var1` to `var10` into one object."""
 
-    def build(self, values: dict[str, Any]) -> Contact:
-        variables = {name: value for name in VARIABLES if (value := values.pop(name)) is not None}
-        return Contact(variables=variables, **values)
+    def arrange(self, values: dict[str, Any]) -> None:
+        values["variables"] = {name: value for name in VARIABLES if (value := values.pop(name)) is not None}
 
 
 _CONTACT = _ContactRecord(

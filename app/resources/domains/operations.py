@@ -9,8 +9,9 @@ from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.domains.schemas import AddedDomain, DomainVerification, SendingDomain
 from app.upstream.customers import on_behalf_of
-from app.upstream.document import Document, Element, MissingId, Record
+from app.upstream.document import Document, MissingId
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.values import code, identifier, integer
 
 _SCRIPT = "bs.php"
@@ -35,10 +36,9 @@ _DOMAIN = Record(
 class _VerificationRecord(Record[DomainVerification]):
     """Takes the two facts apart that one code tells."""
 
-    def build(self, values: dict[str, Any]) -> DomainVerification:
-        registered, verified = _STATES.get(values["status_code"], (None, None))
+    def arrange(self, values: dict[str, Any]) -> None:
+        values["registered"], values["verified"] = _STATES.get(values["status_code"], (None, None))
         values.pop("state")
-        return DomainVerification(registered=registered, verified=verified, **values)
 
 
 _STATES: dict[int | None, tuple[bool, bool]] = {

@@ -8,8 +8,9 @@ from app.gateway.lifetimes import GROWING, CachePolicy
 from app.gateway.operation import Effect, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_statistics
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.values import day, identifier, integer, number
 
 _DAILY = Record(

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.api.types import PublicModel
 from app.resources.templates.schemas import Template, TemplateAttachment, TemplateReview
-from app.upstream.document import Element, Record
+from app.upstream.records import Element, Record
 from app.upstream.values import code, integer, local_time, number, word
 
 
@@ -15,9 +15,8 @@ class _Subject(PublicModel):
 class _TemplateRecord(Record[Template]):
     """Takes the subjects for their texts; their ids lead nowhere."""
 
-    def build(self, values: dict[str, Any]) -> Template:
-        subjects = [subject.name for subject in values.pop("subjects") if subject.name]
-        return Template(subjects=subjects, **values)
+    def arrange(self, values: dict[str, Any]) -> None:
+        values["subjects"] = [subject["name"] for subject in values["subjects"] if subject["name"]]
 
 
 TEMPLATE_RECORD = _TemplateRecord(

@@ -10,8 +10,9 @@ from app.gateway.operation import Effect, Export, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_tracking
 from app.resources.tracking.addresses import address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
-from app.upstream.document import Document, Element, Record, UnexpectedForm
+from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.sources import TextLines, XmlRecords
 from app.upstream.values import identifier, integer, local_time, text
 
@@ -41,13 +42,10 @@ def rate(unique: int | None, delivered: int | None) -> float | None:
 class _TrackingRecord(Record[Tracking]):
     """Adds the rates, which the platform gives without a unit."""
 
-    def build(self, values: dict[str, Any]) -> Tracking:
+    def arrange(self, values: dict[str, Any]) -> None:
         delivered = values["delivered_count"]
-        return Tracking(
-            open_rate=rate(values["unique_opens"], delivered),
-            click_rate=rate(values["unique_clicks"], delivered),
-            **values,
-        )
+        values["open_rate"] = rate(values["unique_opens"], delivered)
+        values["click_rate"] = rate(values["unique_clicks"], delivered)
 
 
 _OPEN_TIMES = {

@@ -5,7 +5,7 @@ an item as a whole is left to it.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate, pairwise
@@ -31,17 +31,17 @@ class _Unfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The columns of some items.
+    """Some items, as columns.
 
     Args:
-        cells: by name; of what has no column, no item has anything.
+        columns: a column for each group of the form's pattern; a part's texts stand in its first one.
         count: how many items there are.
         document: converts, and is told of drift.
         path: the items' path.
         has_references: whether any text may hold a reference to a character.
     """
 
-    cells: dict[str, Column]
+    columns: list[Column]
     count: int
     document: Document
     path: str
@@ -49,7 +49,7 @@ class _Reading:
 
 
 _Source = Callable[[_Reading], Sequence[Any]]
-Parts = dict[str, Part]
+_Places = Mapping[str, tuple[Part, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,15 @@ class _Plan:
         names: the names of the values of a row, the model's fields first.
         sources: gives the values of each, in the same order.
         arrange: turns a row's values to the model's.
-        places: the form's parts, each with the place of its first column.
-        unknown: those that nobody declared.
+        leaves: those of the form, each with the place of its first column.
+        unknown: the names of those that nobody declared, each with its place.
     """
 
     names: tuple[str, ...]
     sources: tuple[_Source, ...]
     arrange: Callable[[Row], None] | None
-    places: tuple[tuple[Part, int], ...]
-    unknown: tuple[Part, ...]
+    leaves: tuple[tuple[Leaf, int], ...]
+    unknown: tuple[tuple[str, int], ...]
 
 
 def rows_of(record: "Record[Any]", run: Run, document: Document, path: str) -> list[Row] | None:
@@ -93,12 +93,14 @@ def rows_of(record: "Record[Any]", run: Run, document: Document, path: str) -> l
 def _rows(plan: _Plan, items: Sequence[Cells], document: Document, path: str, has_references: bool) -> list[Row]:
     if not items:
         return []
-    columns = list(zip(*items, strict=True))
-    cells = {part.name: _cells(part, columns, place, has_references) for part, place in plan.places}
-    for part in plan.unknown:
-        if any(cell is not None for cell in cells[part.name]):
-            document.note_unknown(part.name, None, path)
-    reading = _Reading(cells, len(items), document, path, has_references)
+    columns: list[Column] = list(zip(*items, strict=True))
+    for leaf, place in plan.leaves:
+        if has_references or len(leaf.writings) > 1:
+            columns[place] = _texts(leaf, columns[place : place + len(leaf.writings)])
+    for name, place in plan.unknown:
+        if any(cell is not None for cell in columns[place]):
+            document.note_unknown(name, None, path)
+    reading = _Reading(columns, len(items), document, path, has_references)
     values = [source(reading) for source in plan.sources]
     rows = [dict(zip(plan.names, row)) for row in zip(*values, strict=True)]  # noqa: B905 - as long as the row
     if plan.arrange is not None:
@@ -107,16 +109,12 @@ def _rows(plan: _Plan, items: Sequence[Cells], document: Document, path: str, ha
     return rows
 
 
-def _cells(part: Part, columns: Sequence[Column], place: int, has_references: bool) -> Column:
-    if isinstance(part, Nested):
-        return columns[place]
-    cells: Column = [None] * len(columns[place])
-    for writing, column in zip(part.writings, columns[place:], strict=False):
-        found = column
-        if has_references and writing is Writing.TEXT:
-            found = [resolved(cell) if cell else cell for cell in found]
-        cells = found if len(part.writings) == 1 else _either(found, cells)
-    return cells
+def _texts(leaf: Leaf, columns: Sequence[Column]) -> Column:
+    texts: Column = ()
+    for writing, column in zip(leaf.writings, columns, strict=True):
+        found = [resolved(cell) if cell else cell for cell in column] if writing is Writing.TEXT else column
+        texts = _either(found, texts) if texts else found
+    return texts
 
 
 def _either(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
@@ -126,63 +124,65 @@ def _either(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
 @lru_cache(maxsize=_REMEMBERED)
 def _plan(record: "Record[Any]", form: Form) -> _Plan | None:
     """Work out how items of a form are read; None where they are to be read one by one."""
-    parts = {part.name: part for part in form.parts}
     fields = record.model.model_fields
     read = dict.fromkeys([*record.elements, *record.nested])
     if read.keys() != fields.keys() and not record.arranges:
         return None
     names = tuple({**dict.fromkeys(fields), **read})
+    widths = [len(part.writings) if isinstance(part, Leaf) else 1 for part in form.parts]
+    placed = list(zip(form.parts, accumulate(widths, initial=0), strict=False))
+    leaves = tuple((part, place) for part, place in placed if isinstance(part, Leaf))
+    unknown = tuple((part.name, place) for part, place in placed if part.name not in record.known)
+    if any(isinstance(part, Nested) and part.name not in record.known for part in form.parts):
+        return None
+    places = {part.name: (part, place) for part, place in placed}
     try:
-        sources = tuple(_source(record, name, parts) for name in names)
+        sources = tuple(_source(record, name, places) for name in names)
     except _Unfit:
         return None
-    widths = [len(part.writings) if isinstance(part, Leaf) else 1 for part in form.parts]
-    places = zip(form.parts, accumulate(widths, initial=0), strict=False)
-    unknown = tuple(part for part in form.parts if part.name not in record.known)
-    if any(isinstance(part, Nested) for part in unknown):
-        return None
-    return _Plan(names, sources, record.arrange if record.arranges else None, tuple(places), unknown)
+    return _Plan(names, sources, record.arrange if record.arranges else None, leaves, unknown)
 
 
-def _source(record: "Record[Any]", name: str, parts: Parts) -> _Source:
+def _source(record: "Record[Any]", name: str, places: _Places) -> _Source:
     if name in record.elements:
-        return _leaf_source(record.elements[name], parts)
+        return _leaf_source(record.elements[name], places)
     if name in record.nested:
-        return _nested_source(*record.nested[name], parts)
-    return lambda reading: [None] * reading.count
+        return _nested_source(*record.nested[name], places)
+    return _nothing
 
 
-def _leaf_source(element: "Element", parts: Parts) -> _Source:
-    names = [name for name in element.names if name in parts]
-    if any(isinstance(parts[name], Nested) for name in names):
+def _nothing(reading: _Reading) -> Sequence[None]:
+    return [None] * reading.count
+
+
+def _leaf_source(element: "Element", places: _Places) -> _Source:
+    spelled = [(name, *places[name]) for name in element.names if name in places]
+    if any(isinstance(part, Nested) for _, part, _ in spelled):
         raise _Unfit
-
-    def read(reading: _Reading) -> Sequence[Any]:
-        columns = [reading.cells[name] for name in names]
-        if not element.optional and _is_missing(columns):
-            reading.document.note(DriftKind.MISSING_ELEMENT, f"{reading.path}/{element.names[0]}")
-        values: Sequence[Any] = [None] * reading.count
-        for name, column in zip(names, _chosen(columns), strict=True):
-            found = _converted(column, element.convert, reading.document, f"{reading.path}/{name}")
-            values = found if len(names) == 1 else _either(found, values)
-        if element.required and (None in values or UNKNOWN in values):
-            # The first item without it is what is told of.
-            raise _Unfit
-        return values
-
-    return read
+    columns = [(name, place) for name, _, place in spelled]
+    return partial(_one_spelling, element, *columns[0]) if len(columns) == 1 else partial(_spellings, element, columns)
 
 
-def _is_missing(columns: Sequence[Column]) -> bool:
-    if len(columns) == 1:
-        return None in columns[0]
-    return any(all(cell is None for cell in cells) for cells in zip(*columns, strict=True)) or not columns
+def _one_spelling(element: "Element", name: str, place: int, reading: _Reading) -> Sequence[Any]:
+    column = reading.columns[place]
+    if None in column and not element.optional:
+        _note_missing(element, reading)
+    return _usable(element, _converted(column, element.convert, reading.document, f"{reading.path}/{name}"))
+
+
+def _spellings(element: "Element", columns: Sequence[tuple[str, int]], reading: _Reading) -> Sequence[Any]:
+    cells = [reading.columns[place] for _, place in columns]
+    values: Sequence[Any] = _nothing(reading)
+    missing = not columns or any(each.count(None) == len(each) for each in zip(*cells, strict=True))
+    if missing and not element.optional:
+        _note_missing(element, reading)
+    for (name, _), column in zip(columns, _chosen(cells), strict=True):
+        values = _either(_converted(column, element.convert, reading.document, f"{reading.path}/{name}"), values)
+    return _usable(element, values)
 
 
 def _chosen(columns: Sequence[Column]) -> Sequence[Column]:
     """Leave of several spellings the one that says something, item by item."""
-    if len(columns) < 2:
-        return columns
     chosen: list[list[str | None]] = [[] for _ in columns]
     for cells in zip(*columns, strict=True):
         spoken = next((place for place, cell in enumerate(cells) if cell and cell.strip()), None)
@@ -191,35 +191,62 @@ def _chosen(columns: Sequence[Column]) -> Sequence[Column]:
     return chosen
 
 
+def _note_missing(element: "Element", reading: _Reading) -> None:
+    reading.document.note(DriftKind.MISSING_ELEMENT, f"{reading.path}/{element.names[0]}")
+
+
+def _usable(element: "Element", values: Sequence[Any]) -> Sequence[Any]:
+    if element.required and (None in values or UNKNOWN in values):
+        # What is told of is the first item that is not.
+        raise _Unfit
+    return values
+
+
 def _converted(column: Column, convert: Convert, document: Document, path: str) -> Sequence[Any]:
     if convert is text:
-        return [(cell.strip() or None) if cell else None for cell in column]
-    values = {cell: document.convert(cell, convert, path) for cell in set(column)}
-    return [values[cell] for cell in column]
+        # As good as never the same as one before.
+        texts = [cell and cell.strip() for cell in column]
+        return [cell or None for cell in texts] if "" in texts else texts
+    values: dict[str | None, Any] = {}
+    for cell in set(column):
+        try:
+            values[cell] = convert(stripped, document.zone) if cell and (stripped := cell.strip()) else None
+        except ValueError:
+            values[cell] = document.convert(cell, convert, path)
+    return list(map(values.__getitem__, column))
 
 
-def _nested_source(path: tuple[str, ...], record: "Record[Any]", parts: Parts) -> _Source:
-    part = parts.get(path[0])
+def _nested_source(path: tuple[str, ...], record: "Record[Any]", places: _Places) -> _Source:
+    part, place = places.get(path[0], (None, None))
+    if place is None:
+        return _no_records
     if not isinstance(part, Nested):
-        return partial(_without_records, path[0])
+        return partial(_blank, place)
     plan = _plan(record, part.form)
     if part.path != path or plan is None:
         raise _Unfit
-    return partial(_records, part, plan)
+    return partial(_records, part, place, plan)
 
 
-def _without_records(name: str, reading: _Reading) -> Sequence[list[Row]]:
-    # A text where records should stand is told of.
-    if any(cell and cell.strip() for cell in reading.cells.get(name, ())):
-        raise _Unfit
+def _no_records(reading: _Reading) -> Sequence[list[Row]]:
     return [[] for _ in range(reading.count)]
 
 
-def _records(part: Nested, plan: _Plan, reading: _Reading) -> Sequence[list[Row]]:
-    texts = [cell or "" for cell in reading.cells[part.name]]
+def _blank(place: int, reading: _Reading) -> Sequence[list[Row]]:
+    # A text where records should stand is told of.
+    if any(cell and cell.strip() for cell in reading.columns[place]):
+        raise _Unfit
+    return _no_records(reading)
+
+
+def _records(part: Nested, place: int, plan: _Plan, reading: _Reading) -> Sequence[list[Row]]:
+    texts = [cell or "" for cell in reading.columns[place]]
     matches = list(iter(part.form.pattern.scanner("".join(texts)).match, None))  # type: ignore[attr-defined]
     path = "/".join((reading.path, *part.path))
     rows = _rows(plan, [each.groups() for each in matches], reading.document, path, reading.has_references)
+    if len(rows) == len(texts) and all(texts):
+        # Most often there is one in each.
+        return [[row] for row in rows]
     ends = [each.end() for each in matches]
     taken = [bisect_right(ends, end) for end in accumulate(map(len, texts), initial=0)]
     return [rows[first:last] for first, last in pairwise(taken)]

@@ -69,7 +69,7 @@ def parse_listing(text: str) -> tuple[str, Any]:
     if "\r" in plain:
         plain = plain.replace("\r\n", "\n").replace("\r", "\n")
     head = _HEAD.match(plain)
-    if head is None or plain.count(f"</{head['tag']}>") < _FEWEST or "\ufffe" in plain or "\uffff" in plain:
+    if head is None or not _has_several(plain, head["tag"]) or "\ufffe" in plain or "\uffff" in plain:
         return parse(text)
     try:
         content = _Splitter(plain, head["root"], head["tag"]).split(head.end())
@@ -77,6 +77,16 @@ def parse_listing(text: str) -> tuple[str, Any]:
         content = None
     # What is not well-formed is told of in terms of the whole.
     return parse(text) if content is None else (head["root"], content)
+
+
+def _has_several(text: str, tag: str) -> bool:
+    closing = f"</{tag}>"
+    at = 0
+    for _ in range(_FEWEST):
+        at = text.find(closing, at) + 1
+        if not at:
+            return False
+    return True
 
 
 class _Splitter:

@@ -16,6 +16,7 @@ _INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0+)?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,9})?")
 _ZERO_DATE = re.compile(r"0000-00-00(?:[ T]00:00(?::00)?)?")
 _TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?")
+_EXACT_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _UNBRACKETED_CDATA = re.compile(r"!\[CDATA\[(.*)\]\]", re.DOTALL)
 
 
@@ -31,6 +32,8 @@ def text(value: str, _zone: tzinfo) -> str:
 
 def integer(value: str, _zone: tzinfo) -> int:
     """Return a count, an id or a raw code."""
+    if value.isdecimal() and value.isascii() and len(value) < 19:
+        return int(value)
     match = _INTEGER.fullmatch(value)
     if not match:
         raise ValueError("not an integer")
@@ -64,6 +67,8 @@ def local_time(value: str, zone: tzinfo) -> datetime | None:
 
 
 def _parse_time(value: str) -> datetime:
+    if _EXACT_TIME.fullmatch(value):
+        return datetime.fromisoformat(value)
     match = _TIME.fullmatch(value)
     if not match:
         raise ValueError("not a date or time")

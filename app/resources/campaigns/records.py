@@ -8,7 +8,6 @@ from app.resources.campaigns.requests import ScheduleMode
 from app.resources.campaigns.schemas import (
     Campaign,
     CampaignList,
-    CampaignSender,
     CampaignTemplate,
     CampaignTracking,
     Send,
@@ -66,7 +65,8 @@ class _CampaignRecord(Record[Campaign]):
     """Gathers the sender's three elements into one object."""
 
     def arrange(self, values: dict[str, Any]) -> None:
-        values["sender"] = {name: values.pop(f"acct_{name}") for name in CampaignSender.model_fields}
+        take = values.pop
+        values["sender"] = {"type": take("acct_type"), "domain": take("acct_domain"), "address": take("acct_address")}
 
 
 _TEMPLATE = Record(CampaignTemplate, {"id": Element("tpl_id", convert=identifier), "name": Element("tpl_name")})

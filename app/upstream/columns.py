@@ -29,7 +29,7 @@ class _Unfit(Exception):
     """To be read item by item."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reading:
     """Some items, as columns.
 
@@ -57,16 +57,14 @@ class _Plan:
     """How items of one form become rows.
 
     Args:
-        names: the names of the values of a row, the model's fields first.
+        names: the model's fields.
         sources: gives the values of each, in the same order.
-        arrange: turns a row's values to the model's.
         leaves: those of the form, each with the place of its first column.
         unknown: the names of those that nobody declared, each with its place.
     """
 
     names: tuple[str, ...]
     sources: tuple[_Source, ...]
-    arrange: Callable[[Row], None] | None
     leaves: tuple[tuple[Leaf, int], ...]
     unknown: tuple[tuple[str, int], ...]
 
@@ -102,11 +100,7 @@ def _rows(plan: _Plan, items: Sequence[Cells], document: Document, path: str, ha
             document.note_unknown(name, None, path)
     reading = _Reading(columns, len(items), document, path, has_references)
     values = [source(reading) for source in plan.sources]
-    rows = [dict(zip(plan.names, row)) for row in zip(*values, strict=True)]  # noqa: B905 - as long as the row
-    if plan.arrange is not None:
-        for row in rows:
-            plan.arrange(row)
-    return rows
+    return [dict(zip(plan.names, row)) for row in zip(*values, strict=True)]  # noqa: B905 - as long as the row
 
 
 def _texts(leaf: Leaf, columns: Sequence[Column]) -> Column:
@@ -124,11 +118,7 @@ def _either(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
 @lru_cache(maxsize=_REMEMBERED)
 def _plan(record: "Record[Any]", form: Form) -> _Plan | None:
     """Work out how items of a form are read; None where they are to be read one by one."""
-    fields = record.model.model_fields
-    read = dict.fromkeys([*record.elements, *record.nested])
-    if read.keys() != fields.keys() and not record.arranges:
-        return None
-    names = tuple({**dict.fromkeys(fields), **read})
+    names = tuple(record.model.model_fields)
     widths = [len(part.writings) if isinstance(part, Leaf) else 1 for part in form.parts]
     placed = list(zip(form.parts, accumulate(widths, initial=0), strict=False))
     leaves = tuple((part, place) for part, place in placed if isinstance(part, Leaf))
@@ -140,15 +130,20 @@ def _plan(record: "Record[Any]", form: Form) -> _Plan | None:
         sources = tuple(_source(record, name, places) for name in names)
     except _Unfit:
         return None
-    return _Plan(names, sources, record.arrange if record.arranges else None, leaves, unknown)
+    return _Plan(names, sources, leaves, unknown)
 
 
 def _source(record: "Record[Any]", name: str, places: _Places) -> _Source:
-    if name in record.elements:
-        return _leaf_source(record.elements[name], places)
+    if name in record.combined:
+        combined = record.combined[name]
+        return partial(_combined, combined.make, [_source(record, each, places) for each in combined.names])
     if name in record.nested:
         return _nested_source(*record.nested[name], places)
-    return _nothing
+    return _leaf_source(record.elements[name], places)
+
+
+def _combined(make: Callable[..., Any], sources: Sequence[_Source], reading: _Reading) -> Sequence[Any]:
+    return list(map(make, *[source(reading) for source in sources]))
 
 
 def _nothing(reading: _Reading) -> Sequence[None]:
@@ -156,11 +151,27 @@ def _nothing(reading: _Reading) -> Sequence[None]:
 
 
 def _leaf_source(element: "Element", places: _Places) -> _Source:
-    spelled = [(name, *places[name]) for name in element.names if name in places]
-    if any(isinstance(part, Nested) for _, part, _ in spelled):
-        raise _Unfit
-    columns = [(name, place) for name, _, place in spelled]
-    return partial(_one_spelling, element, *columns[0]) if len(columns) == 1 else partial(_spellings, element, columns)
+    columns: list[tuple[str, int]] = []
+    for name in element.names:
+        part, place = places.get(name, (None, 0))
+        if isinstance(part, Nested):
+            raise _Unfit
+        if part is not None:
+            columns.append((name, place))
+    if len(columns) == 1:
+        (name, place), part = columns[0], places[columns[0][0]][0]
+        is_full = isinstance(part, Leaf) and part.always_there
+        return partial(_full if is_full else _one_spelling, element, name, place)
+    return partial(_spellings, element, columns)
+
+
+def _full(element: "Element", name: str, place: int, reading: _Reading) -> Sequence[Any]:
+    column: Sequence[Any] = reading.columns[place]
+    if element.convert is not text:
+        return _usable(element, _converted(column, element.convert, reading.document, f"{reading.path}/{name}"))
+    # As good as never the same as one before.
+    texts = list(map(str.strip, column))
+    return _usable(element, [text or None for text in texts] if "" in texts else texts)
 
 
 def _one_spelling(element: "Element", name: str, place: int, reading: _Reading) -> Sequence[Any]:
@@ -203,10 +214,6 @@ def _usable(element: "Element", values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _converted(column: Column, convert: Convert, document: Document, path: str) -> Sequence[Any]:
-    if convert is text:
-        # As good as never the same as one before.
-        texts = [cell and cell.strip() for cell in column]
-        return [cell or None for cell in texts] if "" in texts else texts
     values: dict[str | None, Any] = {}
     for cell in set(column):
         try:

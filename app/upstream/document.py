@@ -5,7 +5,7 @@ without its value.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from pydantic import BaseModel
 
 from app.errors import NotFound
-from app.upstream.listing import Items, many
+from app.upstream.listed import Listed
+from app.upstream.listing import many
 from app.upstream.redaction import Redact
 from app.upstream.values import Convert, UnknownCode, identifier
 
@@ -134,15 +135,12 @@ class Document:
         """Read the root element itself as a record."""
         return record.read(self.content, self, self.root)
 
-    def records(self, name: str, record: "Record[Model]", *, beside: frozenset[str] = frozenset()) -> Sequence[Model]:
+    def records(self, name: str, record: "Record[Model]", *, beside: frozenset[str] = frozenset()) -> Listed[Model]:
         """Read the root's children called `name`: none, one or many; `beside` names the root's other children."""
         children = self.children(self.content, self.root)
         for other in children.keys() - beside - {name}:
             self.note_unknown(other, children[other], self.root)
-        found, path = children.get(name), f"{self.root}/{name}"
-        if isinstance(found, Items) and self.takes_short_cuts:
-            return record.listed(found, self, path)
-        return [record.read(node, self, path) for node in many(found) if node is not None]
+        return record.listed(children.get(name), self, f"{self.root}/{name}")
 
     def leaf(self, name: str, convert: Convert) -> Any:
         """Read one child of the root; None when it is absent, empty or unreadable."""

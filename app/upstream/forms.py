@@ -41,10 +41,22 @@ class Writing(StrEnum):
 
 
 class Leaf(NamedTuple):
-    """An element with a text, and the ways in which it has been seen written."""
+    """An element with a text.
+
+    Args:
+        name: its name.
+        writings: the ways in which it may be written.
+        optional: whether it may be missing.
+    """
 
     name: str
     writings: tuple[Writing, ...]
+    optional: bool = False
+
+    @property
+    def always_there(self) -> bool:
+        """Whether its group always has a text, though perhaps an empty one."""
+        return len(self.writings) == 1 and not self.optional
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class Form:
 
     Args:
         tag: its name.
-        parts: its children, in their order; any of them may be missing from an item.
+        parts: its children, in their order.
     """
 
     tag: str
@@ -99,9 +111,9 @@ def form_of(tag: str, item: str) -> Form | None:
 
 @lru_cache(maxsize=_REMEMBERED)
 def extended(form: Form, other: Form) -> Form | None:
-    """Return a form that takes what either takes; None where they contradict each other."""
+    """Return a form that takes what either takes, and items without any of its leaves; None where they contradict."""
     try:
-        return Form(form.tag, _merged(form.parts, other.parts))
+        return Form(form.tag, tuple(map(_loosened, _merged(form.parts, other.parts))))
     except Unfit:
         return None
 
@@ -188,7 +200,9 @@ def _leaves(node: _Node) -> tuple[Leaf, ...]:
 
 
 def _merged_leaves(ours: tuple[Leaf, ...], theirs: tuple[Leaf, ...]) -> tuple[Leaf, ...]:
-    return tuple(part for part in _merged(ours, theirs) if isinstance(part, Leaf))
+    in_both = {leaf.name for leaf in ours} & {leaf.name for leaf in theirs}
+    merged = [part for part in _merged(ours, theirs) if isinstance(part, Leaf)]
+    return tuple(leaf if leaf.name in in_both else leaf._replace(optional=True) for leaf in merged)
 
 
 def _merged(ours: Sequence[Part], theirs: Sequence[Part]) -> tuple[Part, ...]:
@@ -208,9 +222,16 @@ def _merged(ours: Sequence[Part], theirs: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(merged)
 
 
+def _loosened(part: Part) -> Part:
+    # Where one element may be missing, so may others: many patterns would cost more than a tolerant one.
+    if isinstance(part, Nested):
+        return Nested(part.path, tuple(leaf._replace(optional=True) for leaf in part.leaves))
+    return part._replace(optional=True)
+
+
 def _joined(one: Part, other: Part) -> Part:
     if isinstance(one, Leaf) and isinstance(other, Leaf):
-        return Leaf(one.name, tuple(sorted({*one.writings, *other.writings})))
+        return Leaf(one.name, tuple(sorted({*one.writings, *other.writings})), one.optional or other.optional)
     if isinstance(one, Nested) and isinstance(other, Nested):
         if one.path != other.path:
             raise Unfit
@@ -230,7 +251,7 @@ def _pattern(part: Part, group: str) -> str:
     name = re.escape(part.name)
     if isinstance(part, Leaf):
         ways = "|".join(_written(writing, name, group) for writing in part.writings)
-        return f"(?:{SPACE}<{name}(?:{ways}))?+"
+        return f"(?:{SPACE}<{name}(?:{ways}))?+" if part.optional else f"{SPACE}<{name}(?:{ways})"
     # A group within what is repeated would hold the last record's text only: they are looked at on their own.
     records = f"((?:{_record(part.path[-1], part.leaves, '(?:')})*+)"
     if len(part.path) == 1:

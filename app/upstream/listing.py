@@ -11,14 +11,17 @@ from typing import Any
 
 from app.upstream.forms import NAME, PLAIN_TEXT, SPACE, Form, extended, form_of
 from app.upstream.scanning import Scan, child_end
-from app.upstream.xml import NotWellFormed, parse, without_declaration
+from app.upstream.xml import NotWellFormed, parse
 
 Cells = tuple[str | None, ...]
 
 _FEWEST = 3
 _LESSONS = 4
 _PATIENCE = 8
-_HEAD = re.compile(rf"<(?P<root>{NAME})>(?:{SPACE}<({NAME})>{PLAIN_TEXT}</\2>)*+(?={SPACE}<(?P<tag>{NAME})>)")
+_HEAD = re.compile(
+    rf"\s*+(?:<\?xml[^>]*+>(?<=\?>))?+\s*+<(?P<root>{NAME})>"
+    rf"(?:{SPACE}<({NAME})>{PLAIN_TEXT}</\2>)*+(?={SPACE}<(?P<tag>{NAME})>)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,7 @@ def parse_listing(text: str) -> tuple[str, Any]:
     Raises:
         NotWellFormed: as there.
     """
-    plain = without_declaration(text.strip()).lstrip()
-    if "\r" in plain:
-        plain = plain.replace("\r\n", "\n").replace("\r", "\n")
+    plain = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     head = _HEAD.match(plain)
     if head is None or not _has_several(plain, head["tag"]) or "\ufffe" in plain or "\uffff" in plain:
         return parse(text)

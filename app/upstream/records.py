@@ -4,7 +4,7 @@ A `Record` declares, once per element, which public model it becomes and which c
 converter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, Generic
 
@@ -38,14 +38,31 @@ class Element:
         self.may_be_empty = len(names) == 1 and not required
 
 
+class Combined:
+    """A field that is worked out of what was read.
+
+    Args:
+        make: is given the values of `names`, in their order; nested records as dictionaries.
+        names: elements or nested records, which may be fields themselves.
+    """
+
+    __slots__ = ("make", "names")
+
+    def __init__(self, make: Callable[..., Any], *names: str) -> None:
+        self.make = make
+        self.names = names
+
+
 class Record(Generic[Model]):
     """How one element's children become a public model.
 
     Args:
         model: the model to build.
-        elements: the model's field names, each with the element it is read from; two fields may share one.
+        elements: the model's field names, and those that others are combined of, each with the element it is read
+            from; two may share one.
         ignored: children that are known and deliberately not passed on.
         nested: fields built from child records: the path of names below the element, and the record at its end.
+        combined: fields worked out of these.
     """
 
     def __init__(
@@ -55,10 +72,12 @@ class Record(Generic[Model]):
         *,
         ignored: frozenset[str] = frozenset(),
         nested: Mapping[str, tuple[tuple[str, ...], "Record[Any]"]] | None = None,
+        combined: Mapping[str, Combined] | None = None,
     ) -> None:
         self.model = model
         self.elements = dict(elements)
         self.nested = dict(nested or {})
+        self.combined = dict(combined or {})
         known = {name for element in self.elements.values() for name in element.names}
         self.known = frozenset(known | ignored | {path[0] for path, _ in self.nested.values()})
         self._plan = [
@@ -70,21 +89,20 @@ class Record(Generic[Model]):
         """Build the model from `node`, the content of the element at `path`."""
         return self.model(**self.values(node, document, path))
 
-    def listed(self, items: Items, document: Document, path: str) -> Sequence[Model]:
-        """Read a list's items, each of which is an element at `path`."""
+    def listed(self, nodes: Any, document: Document, path: str) -> Listed[Model]:
+        """Read a list's items, `nodes`, each of which is an element at `path`."""
+        if not isinstance(nodes, Items) or not document.takes_short_cuts:
+            return Listed(self.model, self.rows(many(nodes), document, path))
         rows: list[Values] = []
-        for each in items:
+        for each in nodes:
             found = rows_of(self, each, document, path) if isinstance(each, Run) else None
-            if found is None:
-                models = [self.read(node, document, path) for node in Items([each]).nodes() if node is not None]
-                found = [model.model_dump() for model in models]
-            rows += found
+            rows += self.rows(Items([each]).nodes(), document, path) if found is None else found
         return Listed(self.model, rows)
 
-    @property
-    def arranges(self) -> bool:
-        """Whether the values read are not those that the model has."""
-        return type(self).arrange is not Record.arrange
+    def rows(self, nodes: Iterable[Any], document: Document, path: str) -> list[Values]:
+        """Read records at `path` one by one."""
+        # An empty element where a record could stand is the platform's way of writing "none".
+        return [self.values(node, document, path) for node in nodes if node is not None]
 
     def values(self, node: Any, document: Document, path: str) -> Values:
         """Read what the model is built from."""
@@ -95,11 +113,8 @@ class Record(Generic[Model]):
         values = self._leaves(children, document, path)
         for target, (names, record) in self.nested.items():
             values[target] = _values_below(children, names, record, document, path)
-        self.arrange(values)
-        return values
-
-    def arrange(self, values: Values) -> None:
-        """Change the values read, one for each element and nested record, to those that the model has."""
+        made = {name: each.make(*map(values.__getitem__, each.names)) for name, each in self.combined.items()}
+        return {name: made[name] if name in made else values[name] for name in self.model.model_fields}
 
     def _leaves(self, children: Mapping[str, Any], document: Document, path: str) -> Values:
         values: Values = {}
@@ -139,8 +154,7 @@ def _values_below(
     name, *rest = names
     path = f"{path}/{name}"
     if not rest:
-        # An empty element where a record could stand is the platform's way of writing "none".
-        return [record.values(node, document, path) for node in many(children.get(name)) if node is not None]
+        return record.rows(many(children.get(name)), document, path)
     deeper = [document.children(node, path) for node in many(children.get(name))]
     return [item for below in deeper for item in _values_below(below, tuple(rest), record, document, path)]
 

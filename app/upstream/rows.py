@@ -114,7 +114,7 @@ class RecordRows:
 def has_plain_rows(record: Record[Any]) -> bool:
     """Tell whether a record's rows can be made without its model: a leaf per field, and nothing worked out of them."""
     return (
-        not record.arranges
+        not record.combined
         and not record.nested
         and record.elements.keys() == record.model.model_fields.keys()
         and not any(element.required for element in record.elements.values())

@@ -1,6 +1,5 @@
 """Reading records: present, missing, repeated, unknown; and the drift that is counted."""
 
-from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -45,9 +44,9 @@ def document(xml: str) -> Document:
     return Document(root, content, ZONE)
 
 
-def things(xml: str) -> tuple[Sequence[Thing], set[tuple[str, str]]]:
+def things(xml: str) -> tuple[list[Thing], set[tuple[str, str]]]:
     read = document(xml)
-    found = read.records("thing", RECORD)
+    found = list(read.records("thing", RECORD))
     return found, {(each.kind.value, each.path) for each in read.drift}
 
 

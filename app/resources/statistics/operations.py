@@ -1,5 +1,6 @@
 """Upstream operations of statistics (manual 2.2, 2.4, 2.5)."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from app.api.pagination import Collection
@@ -80,7 +81,7 @@ def _campaigns(document: Document, _wanted: date) -> Collection[CampaignStatisti
 
 
 def _campaign(document: Document, campaign: CampaignKey) -> CampaignStatistics:
-    found = document.records("task", _CAMPAIGN)
+    found: Sequence[CampaignStatistics] = document.records("task", _CAMPAIGN)
     if isinstance(campaign, str):
         found = [each for each in found if each.batch is None or each.batch.lower() == campaign.lower()]
     chosen = next((each for each in found if each.statistics_id or each.batch), None)

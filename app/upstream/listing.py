@@ -119,6 +119,7 @@ class _Splitter:
                 items.append(run)
                 rows += len(run.rows)
                 at += len(run.text)
+                continue
             scan = Scan()
             end = child_end(self._text, at, scan)
             if end is None or scan.depth < 0:

@@ -4,11 +4,10 @@
 an item as a whole is left to it.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any
 
 from app.upstream.document import UNKNOWN, Document, DriftKind
@@ -83,22 +82,19 @@ def rows_of(record: "Record[Any]", run: Run, document: Document, path: str) -> l
     """
     plan = _plan(record, run.form)
     try:
-        return None if plan is None else _rows(plan, run.rows, document, path, "&" in run.text)
+        return None if plan is None else _rows(plan, list(zip(*run.rows, strict=True)), document, path, "&" in run.text)
     except _Unfit:
         return None
 
 
-def _rows(plan: _Plan, items: Sequence[Cells], document: Document, path: str, has_references: bool) -> list[Row]:
-    if not items:
-        return []
-    columns: list[Column] = list(zip(*items, strict=True))
+def _rows(plan: _Plan, columns: list[Column], document: Document, path: str, has_references: bool) -> list[Row]:
     for leaf, place in plan.leaves:
         if has_references or len(leaf.writings) > 1:
-            columns[place] = _texts(leaf, columns[place : place + len(leaf.writings)])
+            columns[place] = _texts(leaf, columns[place : place + leaf.groups])
     for name, place in plan.unknown:
         if any(cell is not None for cell in columns[place]):
             document.note_unknown(name, None, path)
-    reading = _Reading(columns, len(items), document, path, has_references)
+    reading = _Reading(columns, len(columns[0]), document, path, has_references)
     values = [source(reading) for source in plan.sources]
     return [dict(zip(plan.names, row)) for row in zip(*values, strict=True)]  # noqa: B905 - as long as the row
 
@@ -119,8 +115,7 @@ def _either(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
 def _plan(record: "Record[Any]", form: Form) -> _Plan | None:
     """Work out how items of a form are read; None where they are to be read one by one."""
     names = tuple(record.model.model_fields)
-    widths = [len(part.writings) if isinstance(part, Leaf) else 1 for part in form.parts]
-    placed = list(zip(form.parts, accumulate(widths, initial=0), strict=False))
+    placed = list(zip(form.parts, accumulate((part.groups for part in form.parts), initial=0), strict=False))
     leaves = tuple((part, place) for part, place in placed if isinstance(part, Leaf))
     unknown = tuple((part.name, place) for part, place in placed if part.name not in record.known)
     if any(isinstance(part, Nested) and part.name not in record.known for part in form.parts):
@@ -247,13 +242,18 @@ def _blank(place: int, reading: _Reading) -> Sequence[list[Row]]:
 
 
 def _records(part: Nested, place: int, plan: _Plan, reading: _Reading) -> Sequence[list[Row]]:
-    texts = [cell or "" for cell in reading.columns[place]]
-    matches = list(iter(part.form.pattern.scanner("".join(texts)).match, None))  # type: ignore[attr-defined]
+    *first, further = reading.columns[place : place + part.groups]
     path = "/".join((reading.path, *part.path))
-    rows = _rows(plan, [each.groups() for each in matches], reading.document, path, reading.has_references)
-    if len(rows) == len(texts) and all(texts):
-        # Most often there is one in each.
-        return [[row] for row in rows]
-    ends = [each.end() for each in matches]
-    taken = [bisect_right(ends, end) for end in accumulate(map(len, texts), initial=0)]
-    return [rows[first:last] for first, last in pairwise(taken)]
+    if part.leaves[0].always_there and None not in first[0] and not any(further):
+        return [[row] for row in _rows(plan, first, reading.document, path, reading.has_references)]
+    items = [_nested_items(part, *cells) for cells in zip(*first, further, strict=True)]
+    columns: list[Column] = list(zip(*chain.from_iterable(items), strict=True))
+    rows = iter(_rows(plan, columns, reading.document, path, reading.has_references) if columns else ())
+    return [list(islice(rows, len(each))) for each in items]
+
+
+def _nested_items(part: Nested, *cells: str | None) -> list[Cells]:
+    *first, further = cells
+    items = [] if all(cell is None for cell in first) else [tuple(first)]
+    matches = iter(part.form.pattern.scanner(further or "").match, None)  # type: ignore[attr-defined]
+    return items + [each.groups() for each in matches]

@@ -54,6 +54,11 @@ class Leaf(NamedTuple):
     optional: bool = False
 
     @property
+    def groups(self) -> int:
+        """How many groups of a pattern it takes."""
+        return len(self.writings)
+
+    @property
     def always_there(self) -> bool:
         """Whether its group always has a text, though perhaps an empty one."""
         return len(self.writings) == 1 and not self.optional
@@ -70,6 +75,11 @@ class Nested:
     def name(self) -> str:
         """The name below the item."""
         return self.path[0]
+
+    @property
+    def groups(self) -> int:
+        """How many groups of a pattern it takes."""
+        return sum(leaf.groups for leaf in self.leaves) + 1
 
     @cached_property
     def form(self) -> "Form":
@@ -94,7 +104,11 @@ class Form:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Matches an item and the space before it; a group for each writing of a leaf, one for nested records."""
+        """Matches an item and the space before it.
+
+        There is a group for each writing of a leaf. Of nested records, the first has such groups, too, and one behind
+        them has the text of all others.
+        """
         return re.compile(_record(self.tag, self.parts, "("))
 
 
@@ -252,8 +266,9 @@ def _pattern(part: Part, group: str) -> str:
     if isinstance(part, Leaf):
         ways = "|".join(_written(writing, name, group) for writing in part.writings)
         return f"(?:{SPACE}<{name}(?:{ways}))?+" if part.optional else f"{SPACE}<{name}(?:{ways})"
-    # A group within what is repeated would hold the last record's text only: they are looked at on their own.
-    records = f"((?:{_record(part.path[-1], part.leaves, '(?:')})*+)"
+    # Most often there is one record. A group within a repeated one would hold the last one's text only.
+    first, further = (_record(part.path[-1], part.leaves, each) for each in ("(", "(?:"))
+    records = f"(?:{first})?+((?:{further})*+)"
     if len(part.path) == 1:
         return records
     return f"(?:{SPACE}<{name}(?:>{records}{SPACE}</{name}>|{SPACE}/>))?+"

@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.coalescing import Outbox
 from app.api.entrance.first_step import TAKEN
 from app.api.security.protocol import BoundedProtocol, Bounds
+from app.outbox import Outbox
 from tests.support.sockets import served
 
 _PASSING = re.compile(

@@ -158,7 +158,7 @@ class Line:
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.pool = ConnectionPool(Destinations(), connections=1, context=ssl.create_default_context())
+        self.pool = ConnectionPool(Destinations(), connections=1, tls=ssl.create_default_context)
         self.origin = Origin("http", "127.0.0.1", self._listening.getsockname()[1])
 
     async def __aenter__(self) -> "Line":

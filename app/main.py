@@ -7,19 +7,19 @@ from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
 import httpx2
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import administration
 from app.api import admin, handlers, service
-from app.api.deps import check_request
 from app.api.entrance.application import GatewayApplication
-from app.api.entrance.shortcut import KnownReads, Shortcut
+from app.api.entrance.shortcut import KnownReads
 from app.api.idempotency.middleware import IdempotencyMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.api.readiness import Readiness
+from app.api.routing import add_routes, name_of
 from app.errors import GatewayError
 from app.gateway.clock import PlatformClock
 from app.gateway.places import Places
@@ -131,11 +131,12 @@ def create_app(
             yield
 
     known = KnownReads()
-    entrance = build_entrance(
+    way = build_entrance(
         settings,
         authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
         limiter=state.limiter,
-        shortcut=Shortcut(known, reading),
+        known=known,
+        reading=reading,
         shedder=shedder,
         telemetry=RequestTelemetry(metrics, tracing),
         observer=observer,
@@ -144,11 +145,12 @@ def create_app(
         clock=clock,
     )
     app = GatewayApplication(
-        entrance,
+        way.entrance,
+        way.first_step,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=name_of,
         separate_input_output_schemas=True,
         openapi_url=None,
         docs_url=None,
@@ -190,12 +192,7 @@ def _route(app: FastAPI) -> None:
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
-    for router in ROUTERS:
-        app.include_router(router, dependencies=[Depends(check_request)])
-    app.include_router(admin.router)
-    for router in administration.ROUTERS:
-        app.include_router(router)
-    app.include_router(service.router)
+    add_routes(app, (*ROUTERS, admin.router, *administration.ROUTERS, service.router))
     install_openapi(app)
     install_pages(app)
 

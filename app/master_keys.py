@@ -2,15 +2,14 @@
 
 import base64
 import binascii
+import hmac
 import re
 import secrets
 from functools import cached_property
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 _BYTES = 32
 _ID_BYTES = 8
+_NO_SALT = bytes(_BYTES)
 _BETWEEN = re.compile(r"[,\s]+")
 
 
@@ -48,7 +47,10 @@ class MasterKey:
     def derive(self, purpose: str, tenant: str) -> bytes:
         """Return 32 bytes for one purpose and one tenant (HKDF, RFC 5869); others tell nothing about them."""
         info = f"umail-gateway\0{purpose}\0{tenant}".encode()
-        return HKDF(SHA256(), _BYTES, salt=None, info=info).derive(self._secret)
+        # Written out, because it is two lines and the library that has it takes 6 MB to load. One block is enough:
+        # what is wanted is as long as the hash.
+        extracted = hmac.digest(_NO_SALT, self._secret, "sha256")
+        return hmac.digest(extracted, info + b"\x01", "sha256")
 
 
 class MasterKeys:

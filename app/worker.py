@@ -1,14 +1,14 @@
 """One of several worker processes."""
 
+from __future__ import annotations
+
 import gc
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from app.loading import loading
 
-from app.main import create_app
-from app.settings import Settings
-from app.telemetry.logs import configure_logging
-from app.telemetry.workers import join_workers
-from app.wiring.telemetry import build_log_export
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _ALLOCATIONS = 20_000
 """Objects that may be made, beyond those that have gone, before the youngest are looked through."""
@@ -16,6 +16,13 @@ _ALLOCATIONS = 20_000
 
 def application() -> FastAPI:
     """Build the gateway as the environment says, in a process of its own."""
+    with loading():
+        from app.main import create_app  # noqa: PLC0415
+        from app.settings import Settings  # noqa: PLC0415
+        from app.telemetry.logs import configure_logging  # noqa: PLC0415
+        from app.telemetry.workers import join_workers  # noqa: PLC0415
+        from app.wiring.telemetry import build_log_export  # noqa: PLC0415
+
     settings = Settings()
     logs = build_log_export(settings)
     configure_logging(settings.log_level, mirror=logs)

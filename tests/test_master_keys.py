@@ -1,6 +1,8 @@
 """Master keys as operators write them."""
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.master_keys import MasterKey, MasterKeys, generate_master_key
 
@@ -24,3 +26,10 @@ def test_several_keys_of_which_the_first_is_current(between: str) -> None:
 def test_what_is_no_key(text: str) -> None:
     with pytest.raises(ValueError, match="must"):
         MasterKeys.parse(text)
+
+
+def test_derives_as_rfc_5869_says() -> None:
+    # What is kept was encrypted with such keys: were they to change, it could not be read any more.
+    info = b"umail-gateway\0cache\0acme"
+    expected = HKDF(SHA256(), 32, salt=None, info=info).derive(b"\x01" * 32)
+    assert MasterKey.parse(WHOLE).derive("cache", "acme") == expected

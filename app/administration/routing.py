@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api.admin import administrator
 from app.api.problems import ANYWHERE, problem_responses
-from app.api.routing import StrictRoute
+from app.api.routing import strict_router
 from app.errors import (
     Conflict,
     NotFound,
@@ -18,10 +18,9 @@ from app.errors import (
 
 def admin_router(prefix: str) -> APIRouter:
     """Return a router whose every endpoint needs the operators' token."""
-    return APIRouter(
-        route_class=StrictRoute,
-        prefix=f"/admin/v1{prefix}",
-        tags=["Administration"],
+    return strict_router(
+        f"/admin/v1{prefix}",
+        "Administration",
         dependencies=[Depends(administrator)],
         responses=problem_responses(
             *ANYWHERE,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,7 +12,7 @@ from typing_extensions import TypeAliasType
 from app.api.pagination import Collection
 from app.api.problems import ANYWHERE, problem_responses
 from app.api.responses import answer, no_content
-from app.api.routing import StrictRoute
+from app.api.routing import strict_router
 from app.api.security.admin import AdminCredential
 from app.api.types import PublicModel, RequestModel
 from app.errors import (
@@ -52,10 +52,9 @@ async def administrator(request: Request, _token: Annotated[object, Security(adm
     request.state.context.is_operator = True
 
 
-router = APIRouter(
-    route_class=StrictRoute,
-    prefix="/admin/v1",
-    tags=["Administration"],
+router = strict_router(
+    "/admin/v1",
+    "Administration",
     dependencies=[Depends(administrator)],
     responses=problem_responses(
         *ANYWHERE,

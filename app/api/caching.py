@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from app.api.entrance.head import RequestHead
-from app.policies.cache.model import NO_DIRECTIVES, Answer, Directives, Outcome, Served
+from app.api.security.headers import Headers, WrittenHeaders, written
+from app.policies.cache.model import NO_DIRECTIVES, Directives, Outcome, Served
 
 CACHE_NAME = "umail-gateway"
-
-RawHeaders = list[tuple[bytes, bytes]]
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _CACHING = frozenset({b"cache-control", b"pragma"})
@@ -17,6 +17,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 _VARY = (b"vary", b"Authorization, X-API-Key, Accept")
 _JSON = (b"content-type", b"application/json")
 
+_KEPT = frozenset({Outcome.HIT, Outcome.STALE})
 _STATUS: Mapping[Outcome, str] = {
     Outcome.HIT: "hit",
     Outcome.STALE: "hit",
@@ -58,42 +59,58 @@ def matches(if_none_match: str, etag: str) -> bool:
     return if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match)
 
 
-def cached_message(served: Served, if_none_match: str | None) -> tuple[int, RawHeaders, bytes]:
-    """Write a kept or fetched answer: its status, its headers, and its body, which a 304 does not have.
+class CachedMessage(NamedTuple):
+    """A kept or fetched answer as HTTP sends it.
+
+    Args:
+        status: 200 or 304.
+        lasting: headers that stay the same as long as it is kept.
+        passing: headers of this moment.
+        body: the body, which a 304 does not have.
+    """
+
+    status: int
+    lasting: WrittenHeaders
+    passing: Headers
+    body: bytes
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """All of its headers."""
+        return [*self.lasting.fields, *self.passing]
+
+
+def cached_message(served: Served, if_none_match: str | None) -> CachedMessage:
+    """Write a kept or fetched answer.
 
     `no-cache` tells clients to ask again before they use their own copy: the gateway drops what a change makes
     invalid, but cannot reach into a browser. `max-age` is how long the gateway itself keeps it.
     """
     answer = served.answer
-    headers = [
-        *_lasting_headers(answer.etag, answer.windows.fresh, answer.headers),
+    passing = (
         (b"age", b"%d" % served.age),
         (b"cache-status", _cache_status(served).encode("ascii")),
-    ]
+    )
     if if_none_match is not None and matches(if_none_match, answer.etag):
-        return 304, headers, b""
-    return 200, [*headers, _JSON, (b"content-length", b"%d" % len(answer.body))], answer.body
+        return CachedMessage(304, _lasting(answer.etag, answer.windows.fresh, answer.headers, None), passing, b"")
+    lasting = _lasting(answer.etag, answer.windows.fresh, answer.headers, len(answer.body))
+    return CachedMessage(200, lasting, passing, answer.body)
 
 
 @lru_cache(maxsize=10_000)
-def _lasting_headers(etag: str, fresh: float, headers: tuple[tuple[str, str], ...]) -> RawHeaders:
-    """Write those headers of an answer that stay the same as long as it is kept."""
-    return [
+def _lasting(etag: str, fresh: float, further: tuple[tuple[str, str], ...], length: int | None) -> WrittenHeaders:
+    """Write those headers of an answer that stay the same as long as it is kept; those of a body have its length."""
+    headers = (
         (b"etag", etag.encode("ascii")),
         (b"cache-control", b"private, no-cache, max-age=%d" % fresh),
         _VARY,
-        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers),
-    ]
+        *[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in further],
+    )
+    return written(headers if length is None else (*headers, _JSON, (b"content-length", b"%d" % length)))
 
 
 def _cache_status(served: Served) -> str:
-    parts = [CACHE_NAME, _STATUS[served.outcome]]
-    if served.outcome in {Outcome.HIT, Outcome.STALE}:
-        parts.append(f"ttl={_time_to_live(served.answer, served.age)}")
-    elif served.stored:
-        parts.append("stored")
-    return "; ".join(parts)
-
-
-def _time_to_live(answer: Answer, age: float) -> int:
-    return int(answer.windows.fresh - age)
+    status = _STATUS[served.outcome]
+    if served.outcome in _KEPT:
+        return f"{CACHE_NAME}; {status}; ttl={int(served.answer.windows.fresh - served.age)}"
+    return f"{CACHE_NAME}; {status}; stored" if served.stored else f"{CACHE_NAME}; {status}"

@@ -31,6 +31,10 @@ class CoalescingTransport:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
+    def is_closing(self) -> bool:
+        """Tell whether it is closed or about to be."""
+        return self._transport.is_closing()
+
     def write(self, data: bytes) -> None:
         """Write, after what is held back."""
         if not self._held:

@@ -6,12 +6,13 @@ Every `/v1` router also depends on `check_request`, which refuses what no endpoi
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
-from fastapi import Depends, Request, Security
+from fastapi import APIRouter, Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 
 from app.api.negotiation import accept_header, is_json, preferred
+from app.api.routing import strict_router
 from app.errors import (
     FieldError,
     InsufficientScope,
@@ -131,6 +132,16 @@ async def submitter(request: Request) -> Submitter:
 
 
 SubmitterDep = Annotated[Submitter, Depends(submitter)]
+
+
+def resource_router(prefix: str, tag: str) -> APIRouter:
+    """Return a router of resources: every request is checked as `check_request` says.
+
+    Args:
+        prefix: what all paths begin with.
+        tag: what the document files the routes under.
+    """
+    return strict_router(prefix, tag, dependencies=[Depends(check_request)])
 
 
 async def check_request(request: Request) -> None:

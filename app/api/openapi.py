@@ -11,6 +11,7 @@ from app.api.documentation import ANY_SCOPE
 from app.api.openapi_answers import complete_answers
 from app.api.openapi_schemas import operations, tidy_schemas
 from app.api.problems import Problem
+from app.api.routing import StrictRoute
 from app.api.types import PublicModel, RequestModel
 
 TITLE = "U-Mail Gateway"
@@ -74,6 +75,9 @@ def install_openapi(app: FastAPI) -> None:
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `app`."""
+    for route in app.routes:
+        if isinstance(route, StrictRoute):
+            route.describe_answer()
     document = get_openapi(
         title=TITLE,
         version=VERSION,

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from asyncio import to_thread
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,15 @@ _SWAGGER_OPTIONS = {"persistAuthorization": True, "displayRequestDuration": True
 
 def install_pages(app: FastAPI) -> None:
     """Add `/docs`, `/redoc` `/openapi.json` and their assets to an application that was made without them."""
-    redoc = (_ASSETS / _REDOC).read_bytes().replace(_LOGO, _NO_LOGO)
 
     async def redoc_bundle() -> Response:
-        return Response(redoc, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
+        # Read each time: it is a megabyte, and browsers keep it for a day.
+        redoc = await to_thread((_ASSETS / _REDOC).read_bytes)
+        return Response(
+            redoc.replace(_LOGO, _NO_LOGO),
+            media_type="text/javascript",
+            headers={"Cache-Control": "public, max-age=86400"},
+        )
 
     async def swagger_ui(request: Request) -> Response:
         root = request.scope.get("root_path", "")

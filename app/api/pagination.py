@@ -1,14 +1,16 @@
 """Collections, pages and their `Link` headers (RFC 8288)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from app.api.types import DIGITS
+from app.upstream.listed import Listed
 
 Item = TypeVar("Item")
 
@@ -26,8 +28,24 @@ class Pagination(BaseModel):
     has_more: Annotated[bool, Field(description="Whether another page follows.")]
 
 
+class _Listable:
+    """Lets a field of models hold `Listed` ones, whose values were read one by one and are not looked at again."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        models = handler(source)
+        dumped = core_schema.wrap_serializer_function_ser_schema(lambda items, dump: dump(list(items)), schema=models)
+        return core_schema.no_info_wrap_validator_function(
+            lambda given, validate: given if isinstance(given, Listed) else validate(given),
+            models,
+            serialization=dumped,
+        )
+
+
 class _Items(BaseModel, Generic[Item]):
     """Base of what holds items: names and describes itself in the OpenAPI document."""
+
+    model_config = ConfigDict(defer_build=True)
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
@@ -35,9 +53,9 @@ class _Items(BaseModel, Generic[Item]):
         return f"{params[0].__name__}{cls.__name__}"
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
         """Add the description, which a parametrised model does not inherit."""
-        described = handler.resolve_ref_schema(handler(core_schema))
+        described = handler.resolve_ref_schema(handler(schema))
         origin = cls.__pydantic_generic_metadata__["origin"] or cls
         described["description"] = origin.__doc__
         return described
@@ -46,13 +64,13 @@ class _Items(BaseModel, Generic[Item]):
 class Collection(_Items[Item]):
     """All items of a collection that the platform cannot page."""
 
-    data: Annotated[list[Item], Field(description="The items.")]
+    data: Annotated[Sequence[Item], _Listable, Field(description="The items.")]
 
 
 class Page(_Items[Item]):
     """One page of a collection."""
 
-    data: Annotated[list[Item], Field(description="The page's items.")]
+    data: Annotated[Sequence[Item], _Listable, Field(description="The page's items.")]
     pagination: Annotated[Pagination, Field(description="Where the page stands.")]
 
 

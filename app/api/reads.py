@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.caching import RawHeaders, cached_message, directives_of
+from app.api.caching import CachedMessage, cached_message, directives_of
 from app.api.deps import Manager, Reader
 from app.api.entrance.head import RequestHead
 from app.api.entrance.shortcut import KnownReads
@@ -53,8 +53,7 @@ class Reads:
         known: KnownReads = state.known_reads
         known.remember(request.scope, self._caller, planned)
         served = await reading.read(planned, self._caller, directives_of(RequestHead(request.scope["headers"])))
-        status, raw, body = cached_message(served, request.headers.get("if-none-match"))
-        return RawResponse(status, raw, body)
+        return RawResponse(cached_message(served, request.headers.get("if-none-match")))
 
 
 def _no_headers(_result: Any) -> Mapping[str, str]:
@@ -69,16 +68,14 @@ class RawResponse(Response):
     """An answer whose bytes are ready to go out.
 
     Args:
-        status: its status.
-        headers: all its headers, names in lower case.
-        body: its body.
+        message: the answer.
     """
 
-    def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
-        self.status_code = status
-        self.body = body
+    def __init__(self, message: CachedMessage) -> None:
+        self.status_code = message.status
+        self.body = message.body
         self.background = None
-        self.raw_headers = headers
+        self.raw_headers = message.headers
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer."""

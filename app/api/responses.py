@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.api.pagination import CollectionUrl, Page, link_header
 from app.errors import GatewayError, NotFound
+from app.upstream.listed import to_json
 
 Item = TypeVar("Item")
 
@@ -29,7 +30,7 @@ class ResponseAborted(Exception):
 
 def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a model as JSON. Every answer is one tenant's own, so nothing between may store it."""
-    content = body.model_dump_json().encode()
+    content = to_json(body)
     headers = {"Cache-Control": "no-store", **(headers or {})}
     return Response(content, status_code=status, headers=headers, media_type="application/json")
 

@@ -10,9 +10,10 @@ from typing_extensions import TypeAliasType
 
 from app.api.problems import ANYWHERE, problem_responses
 from app.api.readiness import Readiness
+from app.api.routing import name_of
 from app.telemetry.metrics import Metrics
 
-router = APIRouter(tags=["Service"], responses=problem_responses(*ANYWHERE))
+router = APIRouter(tags=["Service"], responses=problem_responses(*ANYWHERE), generate_unique_id_function=name_of)
 ReadinessStatus = TypeAliasType(
     "ReadinessStatus", Annotated[Literal["ready", "not_ready"], Field(description="Whether requests are served.")]
 )

@@ -238,4 +238,5 @@ class Changes(RequestModel):
 class PublicModel(BaseModel):
     """Base of response bodies."""
 
-    model_config = ConfigDict(frozen=True)
+    # Built when it is first used: most gateways use few of them.
+    model_config = ConfigDict(frozen=True, defer_build=True)

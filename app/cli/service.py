@@ -63,6 +63,8 @@ def serve(
         # Which proxies to believe is the gateway's own setting.
         "proxy_headers": False,
         "http": build_protocol(settings),
+        # None are offered; whatever speaks them and happens to be installed need not be loaded.
+        "ws": "none",
         "timeout_graceful_shutdown": settings.shutdown_timeout,
     }
     try:

@@ -17,7 +17,6 @@ from app.telemetry.logs import configure_logging
 from app.tenant_database.errors import RepositoryError
 from app.tenant_database.repository import TenantRepository
 from app.tenants.models import Tenant
-from app.wiring.probing import probing
 from app.wiring.security import build_destinations
 from app.wiring.storage import administration
 
@@ -77,6 +76,8 @@ async def check_login(tenant: Tenant) -> None:
     settings = load_settings({})
     if refusal := build_destinations(settings).refusal(tenant):
         fail(refusal)
+    from app.wiring.probing import probing  # noqa: PLC0415 - serving does not need it
+
     async with probing(settings) as prober:
         probe = await prober.probe(tenant)
     if probe.outcome != "accepted":

@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.database.connections import AsyncConnection, AsyncEngine
+from app.database.creating import create_if_new
 from app.database.engine import READS_ONLY, make_engine, prepare_file
 from app.database.errors import FAILURES, DatabaseError, describe
 from app.database.revisions import is_up_to_date
@@ -19,7 +20,7 @@ Work = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
 
 
 def _bring_up_to_date(connection: Connection) -> None:
-    if is_up_to_date(connection):
+    if is_up_to_date(connection) or create_if_new(connection):
         return
     from app.database.migrating import upgrade  # noqa: PLC0415 - loading it takes a tenth of a second and 12 MB
 
@@ -118,7 +119,7 @@ class Database:
             async with asyncio.timeout(self._start_timeout):
                 if is_sqlite(self._url):
                     await asyncio.to_thread(prepare_file, file_of(self._url), timeout=self._timeout)
-                async with engine.begin() as connection:
+                async with engine.transaction() as connection:
                     await connection.run_sync(_bring_up_to_date)
         except (*FAILURES, sqlite3.Error) as failure:
             raise DatabaseError(f"The database cannot be opened: {describe(failure, self._url)}.") from None
@@ -128,10 +129,9 @@ class Database:
         if self._engine is None:
             raise DatabaseError("The database is not open.")
         try:
-            async with asyncio.timeout(seconds), self._engine.connect() as connection:
-                await connection.execution_options(**{READS_ONLY: reads_only})
-                async with connection.begin():
-                    yield connection
+            reads = {READS_ONLY: reads_only}
+            async with asyncio.timeout(seconds), self._engine.transaction(reads) as connection:
+                yield connection
         except FAILURES as failure:
             raise self._unusable(failure) from None
 

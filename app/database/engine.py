@@ -5,12 +5,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.database.connections import AsyncEngine
 from app.database.urls import is_sqlite
 
 READS_ONLY = "reads_only"
@@ -50,7 +50,7 @@ def prepare_file(path: Path, *, timeout: float) -> None:
 
 def _sqlite_engine(url: URL, timeout: float) -> AsyncEngine:
     # One connection: transactions of this process then queue up fairly instead of polling for the file's lock.
-    engine = create_async_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=1,
@@ -58,9 +58,9 @@ def _sqlite_engine(url: URL, timeout: float) -> AsyncEngine:
         pool_timeout=timeout,
         connect_args={"timeout": timeout, "isolation_level": None},
     )
-    event.listen(engine.sync_engine, "connect", _configure)
-    event.listen(engine.sync_engine, "begin", _begin)
-    return engine
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return AsyncEngine(engine)
 
 
 def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -79,7 +79,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _postgres_engine(url: URL, timeout: float) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         # Waiting for a lock and then looking sees what its last holder wrote only on this level.
@@ -92,3 +92,4 @@ def _postgres_engine(url: URL, timeout: float) -> AsyncEngine:
         # Prepared statements do not outlive a transaction behind a pooler such as PgBouncer.
         connect_args={"connect_timeout": math.ceil(timeout), "prepare_threshold": None},
     )
+    return AsyncEngine(engine)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+VERSION_TABLE = "alembic_version"
+"""Where a database says at which step it is."""
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
-_TABLE = "alembic_version"
 
 
 @cache
@@ -17,7 +18,7 @@ def newest_revision() -> str:
 
 def is_up_to_date(connection: Connection) -> bool:
     """Tell whether a database has the schema that this release expects."""
-    if not inspect(connection).has_table(_TABLE):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return False
-    found = connection.execute(text(f"SELECT version_num FROM {_TABLE}")).scalars().all()  # noqa: S608 - a constant
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()  # noqa: S608 - a constant
     return list(found) == [newest_revision()]

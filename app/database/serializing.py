@@ -4,7 +4,8 @@ import hashlib
 import json
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.database.connections import AsyncConnection
 
 Name = tuple[str, ...]
 

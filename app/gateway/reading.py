@@ -22,6 +22,7 @@ from app.policies.cache.model import Answer, Directives, NotCached, Place, Serve
 from app.policies.cache.protocol import Cache
 from app.tenants.models import Tenant
 from app.upstream.envelope import Parameters
+from app.upstream.listed import to_json
 
 Headers = Callable[[Any], Mapping[str, str]]
 """Gives the headers that go with an answer, like `Link`."""
@@ -122,8 +123,7 @@ class Reading:
         except NotFound as missing:
             return _absent(missing, policy, lifetime)
         windows = policy.windows(request, result, self._now, lifetime)
-        # What `model_dump_json` asks for a text, which would only become bytes again.
-        body = result.__pydantic_serializer__.to_json(result)
+        body = to_json(result)
         return Answer(True, body, entity_tag(body), tuple(planned.headers(result).items()), windows, time.time())
 
     def _lifetime(self, operation: Operation[In, Any], tenant: Tenant) -> float | None:

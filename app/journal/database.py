@@ -7,8 +7,8 @@ from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import delete, insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database.connections import AsyncConnection
 from app.database.database import Database, Work
 from app.database.errors import DatabaseError
 from app.database.schema import sends

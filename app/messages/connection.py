@@ -8,14 +8,13 @@ import asyncio
 import re
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
 from app.messages import failures
 from app.messages.failures import Reply
-from app.messages.models import Rejection
+from app.messages.models import Envelope, Rejection, Waits
 from app.messages.sockets import connected
 from app.messages.translation import fate_unknown, nothing_sent
 from app.tenants.destinations import Destinations
@@ -27,34 +26,6 @@ _HELO = "localhost"
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 _NO_SUCH_MECHANISM = {500, 502, 503, 504, 534}
 _FAREWELL = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Waits in seconds: for a connection with its greeting, for the reply to a command, and for a message in all."""
-
-    connect: float
-    reply: float
-    total: float
-
-
-@dataclass(slots=True)
-class Envelope:
-    """A message on its way.
-
-    Args:
-        message_id: names it when its fate is unknown.
-        sender: the address it comes from, in ASCII.
-        recipients: ASCII addresses in the order of the request, with the spelling the caller gave.
-        content: the message with CRLF line ends.
-        begun: set once its first byte has been handed over.
-    """
-
-    message_id: str
-    sender: str
-    recipients: dict[str, str]
-    content: bytes = field(repr=False)
-    begun: bool = False
 
 
 class RelayConnection:

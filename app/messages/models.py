@@ -70,3 +70,31 @@ class Receipt:
     message_id: str
     accepted: tuple[str, ...]
     rejected: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Waits in seconds: for a connection with its greeting, for the reply to a command, and for a message in all."""
+
+    connect: float
+    reply: float
+    total: float
+
+
+@dataclass(slots=True)
+class Envelope:
+    """A message on its way.
+
+    Args:
+        message_id: names it when its fate is unknown.
+        sender: the address it comes from, in ASCII.
+        recipients: ASCII addresses in the order of the request, with the spelling the caller gave.
+        content: the message with CRLF line ends.
+        begun: set once its first byte has been handed over.
+    """
+
+    message_id: str
+    sender: str
+    recipients: dict[str, str]
+    content: bytes = field(repr=False)
+    begun: bool = False

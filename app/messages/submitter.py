@@ -16,9 +16,7 @@ from app.gateway.sends import Sends, new_attempt
 from app.journal.models import Attempt, DuplicateKey
 from app.messages import failures
 from app.messages.addresses import ascii_address, domain_of
-from app.messages.connection import Envelope
-from app.messages.mime import compose
-from app.messages.models import Message, Receipt, Rejection
+from app.messages.models import Envelope, Message, Receipt, Rejection
 from app.messages.pool import RelayPool
 from app.tenants.models import SmtpAccount, is_loopback
 
@@ -107,6 +105,8 @@ class Submitter:
         return _receipt(envelope, rejections)
 
     async def _envelope(self, message: Message) -> Envelope:
+        from app.messages.mime import compose  # noqa: PLC0415 - many gateways hand no message over
+
         sender = ascii_address(message.sender.email)
         message_id = f"<{uuid.uuid4().hex}@{domain_of(sender)}>"
         # Ten megabytes of attachments take a noticeable while to encode.

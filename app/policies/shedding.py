@@ -19,13 +19,18 @@ class Shedder:
         """How many there are."""
         return self._under_way
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next one is refused."""
+        return self._under_way >= self._limit
+
     def __enter__(self) -> None:
         """Count one request.
 
         Raises:
             Full: there are too many.
         """
-        if self._under_way >= self._limit:
+        if self.is_full:
             raise Full("requests")
         self._under_way += 1
 

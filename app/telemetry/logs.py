@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO
 
 import orjson
@@ -37,11 +38,13 @@ def configure_logging(level: str, stream: TextIO | None = None, mirror: Mirror |
         *([mirror] if mirror is not None else []),
     ]
     rendered = structlog.processors.JSONRenderer(serializer=_serialize)
+    processors = [*shared, *complete, rendered]
+    as_usual = mirror is None and logging.getLevelNamesMapping()[level] <= logging.INFO
     # Past the standard library's records, which cost more than all the rest of a request that is answered from memory.
     structlog.configure(
-        processors=[*shared, *complete, rendered],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_names: _Lines(target),
+        logger_factory=LineFactory(target, processors if as_usual else None),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -58,6 +61,43 @@ def configure_logging(level: str, stream: TextIO | None = None, mirror: Mirror |
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class LineFactory:
+    """Makes the loggers that write lines, and writes lines past the chain of processors.
+
+    Args:
+        stream: where to.
+        chain: the processors, if lines of the level `info` get nothing but their level, the time, and the request that
+            they belong to; None if there is more to them, or if they are not written at all.
+    """
+
+    def __init__(self, stream: TextIO, chain: list[Any] | None) -> None:
+        self._lines = _Lines(stream)
+        self._chain = chain or []
+        self._as_usual = tuple(self._chain)
+
+    def __call__(self, *_names: Any) -> "_Lines":
+        """Return a logger."""
+        return self._lines
+
+    def write_info(self, event: str, fields: dict[str, Any]) -> bool:
+        """Write a line as the chain would, in half the time; tell whether it was written.
+
+        It is not where the chain has more to do or has been changed, nor where something in the line needs its help.
+
+        Args:
+            event: what happened.
+            fields: what there is to say of it, in order; they hold no error and no time.
+        """
+        if not self._as_usual or tuple(self._chain) != self._as_usual:
+            return False
+        line = correlate(None, "info", {**fields, "event": event, "level": "info", "timestamp": datetime.now(UTC)})
+        try:
+            self._lines.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
+        except TypeError:
+            return False
+        return True
+
+
 class _Lines:
     """Writes each line whole and at once. One that cannot be written must not fail what it tells of."""
 
@@ -65,13 +105,18 @@ class _Lines:
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            try:
-                self._stream.write(f"{line}\n")
-            except UnicodeEncodeError:
+        try:
+            self._write(line)
+        except UnicodeEncodeError:
+            with suppress(OSError, ValueError):
                 # Half a surrogate pair; its escape is that of JSON as well.
-                self._stream.write(f"{line.encode('utf-8', 'backslashreplace').decode()}\n")
-            self._stream.flush()
+                self._write(line.encode("utf-8", "backslashreplace").decode())
+        except (OSError, ValueError):
+            return
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
 
     debug = info = warning = error = critical = msg
 

@@ -6,17 +6,19 @@ the platform writes becomes a label.
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from app.telemetry.processes import Processes
+from app.telemetry.tally import BulkHistogram, Tally
 from app.telemetry.tenants import TenantLabels
 from app.telemetry.workers import Workers
 
-Metric = TypeVar("Metric", Counter, Histogram)
+Metric = TypeVar("Metric", Counter, BulkHistogram)
+_Request = tuple[str, str, int, str | None]
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _FEW_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 30)
@@ -42,6 +44,7 @@ class Metrics:
         self._children: dict[tuple[Any, ...], Any] = {}
         self._samplers: list[Callable[[], None]] = []
         self._evicted = 0
+        self._tally: Tally[_Request] = Tally(self._requests_finished)
         self._requests = self._histogram(
             "request_duration_seconds", "Requests by method, route and status.", "method", "route", "status"
         )
@@ -164,12 +167,16 @@ class Metrics:
         self._child(self._aborted, route, code).inc()
 
     def request_finished(self, method: str, route: str, status: int, seconds: float, tenant: str | None = None) -> None:
-        """Count one request; methods outside HTTP's own become `other`."""
+        """Count one request, in the event loop's next turn at the latest; methods outside HTTP's own become `other`."""
+        self._tally.add((method, route, status, tenant), seconds)
+
+    def _requests_finished(self, request: _Request, seconds: Sequence[float]) -> None:
+        method, route, status, tenant = request
         known = method if method in _METHODS else "other"
-        self._child(self._requests, known, route, str(status)).observe(seconds)
+        self._child(self._requests, known, route, str(status)).observe_all(seconds)
         if tenant is not None:
             label = self._tenants.of(tenant)
-            self._child(self._tenant_requests, label, _CLASSES[status // 100]).observe(seconds)
+            self._child(self._tenant_requests, label, _CLASSES[status // 100]).observe_all(seconds)
 
     def upstream_finished(self, operation: str, outcome: str, seconds: float) -> None:
         """Count one call to the platform."""
@@ -204,7 +211,8 @@ class Metrics:
         self._samplers.append(sampler)
 
     def sample(self) -> None:
-        """Set the gauges to what there is now."""
+        """Set the gauges to what there is now, and count what waits to be counted."""
+        self._tally.flush()
         for sampler in self._samplers:
             sampler()
 
@@ -226,8 +234,8 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"umail_gateway_{name}", text, labels, registry=self._registry)
 
-    def _histogram(self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = _BUCKETS) -> Histogram:
-        return Histogram(f"umail_gateway_{name}", text, labels, buckets=buckets, registry=self._registry)
+    def _histogram(self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = _BUCKETS) -> BulkHistogram:
+        return BulkHistogram(f"umail_gateway_{name}", text, labels, buckets=buckets, registry=self._registry)
 
     def _gauge(self, name: str, text: str, *labels: str, mode: Any = "livesum") -> Gauge:
         return Gauge(f"umail_gateway_{name}", text, labels, multiprocess_mode=mode, registry=self._registry)

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, bindparam, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database.connections import AsyncConnection
 from app.database.schema import api_keys
 from app.tenant_database.errors import Conflict, Missing
 from app.tenant_database.models import CreatedKey, KeyRecord, NewKey, Page

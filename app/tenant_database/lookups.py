@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database.connections import AsyncConnection
 from app.database.schema import api_keys, tenant_changes, tenants
 
 _KEY_COLUMNS = (

@@ -79,13 +79,12 @@ class DatabaseTenantStore:
             StateUnavailable: that is not remembered, and the database cannot be asked.
         """
         digest = hash_key(key)
-        identity = await self._answer(("key", digest))
-        found = identity if isinstance(identity, Identity) else None
-        expected = found.key.sha256 if found else NO_DIGEST
-        if not hmac.compare_digest(digest, expected) or not key or found is None:
-            return None
-        self._usage.note(found.tenant.id, found.key.id)
-        return found
+        return self._noted(key, digest, await self._answer(("key", digest)))
+
+    def recall(self, key: str) -> Identity | None:
+        """Return whom `key` stands for, if that is remembered."""
+        digest = hash_key(key)
+        return self._noted(key, digest, self._remembered_answer(("key", digest))[1])
 
     async def find(self, tenant_id: str) -> Tenant | None:
         """Return the tenant with an id, or None.
@@ -119,11 +118,24 @@ class DatabaseTenantStore:
                     await task
             await self._usage.flush()
 
-    async def _answer(self, question: Question) -> Answer:
+    def _noted(self, key: str, digest: str, answer: Answer) -> Identity | None:
+        found = answer if isinstance(answer, Identity) else None
+        expected = found.key.sha256 if found else NO_DIGEST
+        if not hmac.compare_digest(digest, expected) or not key or found is None:
+            return None
+        self._usage.note(found.tenant.id, found.key.id)
+        return found
+
+    def _remembered_answer(self, question: Question) -> tuple[bool, Answer]:
+        """Tell whether the answer is known and may be trusted, and the answer."""
         if self._monotonic() - self._current_at < self._trusted_for:
-            known, answer = self._remembered.recall(question)
-            if known:
-                return answer
+            return self._remembered.recall(question)
+        return False, None
+
+    async def _answer(self, question: Question) -> Answer:
+        known, answer = self._remembered_answer(question)
+        if known:
+            return answer
         try:
             return await self._flights.join(question, lambda: self._look_up(question))
         except DatabaseError as error:

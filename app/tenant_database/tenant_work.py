@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database.connections import AsyncConnection
 from app.database.schema import api_keys, tenants
 from app.tenant_database.errors import Conflict, Missing
 from app.tenant_database.models import Page, TenantPatch, TenantRecord

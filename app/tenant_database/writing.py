@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, exists, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database.connections import AsyncConnection
 from app.database.schema import master_keys, tenant_changes, tenants
 from app.database.serializing import serialize
 from app.tenant_database.errors import MasterKeyMissing, Missing

@@ -17,6 +17,10 @@ class MemoryTenantStore:
         """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 
+    def recall(self, key: str) -> Identity | None:
+        """Return whom `key` stands for, or None."""
+        return self._ring.find(key)
+
     async def find(self, tenant_id: str) -> Tenant | None:
         """Return the tenant with an id, or None."""
         return self._ring.tenant(tenant_id)

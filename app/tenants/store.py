@@ -32,6 +32,9 @@ class TenantStore(Protocol):
             app.errors.StateUnavailable: a store that others share cannot be asked.
         """
 
+    def recall(self, key: str) -> Identity | None:
+        """Return whom `key` stands for, if that is known without waiting for anything; None says nothing of the key."""
+
     async def find(self, tenant_id: str) -> Tenant | None:
         """Return the tenant with an id, or None; raises as `identify`."""
 

@@ -1,8 +1,7 @@
-"""Typed access to a decoded reply, with every deviation from the expected form counted as drift.
+"""Access to a decoded reply, with every deviation from the expected form counted as drift.
 
-A `Record` declares, once per element, which public model it becomes and which child feeds which field through which
-converter. What the platform adds, leaves out or writes unreadably never breaks decoding: it is noted in
-`Document.drift` as a path without its value.
+What the platform adds, leaves out or writes unreadably never breaks decoding: it is noted in `Document.drift` as a path
+without its value.
 """
 
 import re
@@ -10,13 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
 from app.errors import NotFound
+from app.upstream.listed import Listed
+from app.upstream.listing import many
 from app.upstream.redaction import Redact
-from app.upstream.values import Convert, UnknownCode, identifier, text
+from app.upstream.values import Convert, UnknownCode, identifier
+
+if TYPE_CHECKING:
+    from app.upstream.records import Record
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -52,100 +56,6 @@ class Drift:
     path: str
 
 
-class Element:
-    """Where a field's value stands.
-
-    Args:
-        names: the element's name and the other spellings it is known by, in order of preference.
-        convert: reads the text.
-        required: without a readable value the reply is refused.
-        optional: the manual lets the element be absent, so its absence is no drift.
-    """
-
-    __slots__ = ("convert", "may_be_empty", "names", "optional", "required")
-
-    def __init__(self, *names: str, convert: Convert = text, required: bool = False, optional: bool = False) -> None:
-        self.names = names
-        self.convert = convert
-        self.required = required
-        self.optional = optional
-        self.may_be_empty = len(names) == 1 and not required
-
-
-class Record(Generic[Model]):
-    """How one element's children become a public model.
-
-    Args:
-        model: the model to build.
-        elements: the model's field names, each with the element it is read from; two fields may share one.
-        ignored: children that are known and deliberately not passed on.
-        nested: fields built from child records: the path of names below the element, and the record at its end.
-    """
-
-    def __init__(
-        self,
-        model: type[Model],
-        elements: Mapping[str, Element],
-        *,
-        ignored: frozenset[str] = frozenset(),
-        nested: Mapping[str, tuple[tuple[str, ...], "Record[Any]"]] | None = None,
-    ) -> None:
-        self.model = model
-        self.elements = dict(elements)
-        self.nested = dict(nested or {})
-        known = {name for element in self.elements.values() for name in element.names}
-        self.known = frozenset(known | ignored | {path[0] for path, _ in self.nested.values()})
-        self._plan = [
-            (target, element.names[0], element.convert, element.may_be_empty, element)
-            for target, element in self.elements.items()
-        ]
-
-    def read(self, node: Any, document: "Document", path: str) -> Model:
-        """Build the model from `node`, the content of the element at `path`."""
-        children = document.children(node, path)
-        if not self.known.issuperset(children):
-            for name in children.keys() - self.known:
-                document.note_unknown(name, children[name], path)
-        values = self._values(children, document, path)
-        for target, (names, record) in self.nested.items():
-            values[target] = document.records_below(children, names, record, path)
-        return self.build(values)
-
-    def build(self, values: dict[str, Any]) -> Model:
-        """Make the model from the values read; for records whose fields are gathered from several elements."""
-        return self.model(**values)
-
-    def _values(self, children: Mapping[str, Any], document: "Document", path: str) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        zone = document.zone
-        for target, name, convert, may_be_empty, element in self._plan:
-            leaf = children.get(name)
-            # A reply has thousands of elements, and next to all of them are as they should be.
-            if document.takes_short_cuts:
-                if leaf is None and may_be_empty and (element.optional or name in children):
-                    values[target] = None
-                    continue
-                if (value := _plain_value(leaf, convert, zone)) is not None:
-                    values[target] = value
-                    continue
-            values[target] = self._value(element, children, document, path)
-        return values
-
-    @staticmethod
-    def _value(element: Element, children: Mapping[str, Any], document: "Document", path: str) -> Any:
-        # Where the platform writes several spellings, the one that says something counts.
-        name = next((name for name in element.names if children.get(name)), None)
-        if name is not None:
-            value = document.convert(children[name], element.convert, f"{path}/{name}")
-        else:
-            value = None
-            if not element.optional and children.keys().isdisjoint(element.names):
-                document.note(DriftKind.MISSING_ELEMENT, f"{path}/{element.names[0]}")
-        if element.required and (value is None or value == UNKNOWN):
-            raise UnexpectedForm(f"no usable {path}/{element.names[0]}")
-        return value
-
-
 @dataclass(slots=True)
 class Document:
     """A well-formed reply.
@@ -160,7 +70,7 @@ class Document:
     """
 
     takes_short_cuts: ClassVar[bool] = True
-    """Whether leaves in which nothing is special may be read without `convert`."""
+    """Whether what is as it should be may be read without telling `convert` of each leaf."""
 
     root: str
     content: Any
@@ -212,7 +122,7 @@ class Document:
     def _leaf(self, node: Any, path: str) -> str | None:
         if isinstance(node, list):
             self.note(DriftKind.UNREADABLE_VALUE, path)
-            node = node[0]
+            node = many(node)[0]
         if isinstance(node, dict):
             if any(not name.startswith(("@", "#")) for name in node):
                 # Markup that lost its CDATA section: the text between the tags is not the value.
@@ -221,28 +131,16 @@ class Document:
             node = node.get("#text")
         return node.strip() if isinstance(node, str) else None
 
-    def record(self, record: Record[Model]) -> Model:
+    def record(self, record: "Record[Model]") -> Model:
         """Read the root element itself as a record."""
         return record.read(self.content, self, self.root)
 
-    def records(self, name: str, record: Record[Model], *, beside: frozenset[str] = frozenset()) -> list[Model]:
+    def records(self, name: str, record: "Record[Model]", *, beside: frozenset[str] = frozenset()) -> Listed[Model]:
         """Read the root's children called `name`: none, one or many; `beside` names the root's other children."""
         children = self.children(self.content, self.root)
         for other in children.keys() - beside - {name}:
             self.note_unknown(other, children[other], self.root)
-        return self.records_below(children, (name,), record, self.root)
-
-    def records_below(
-        self, children: Mapping[str, Any], names: tuple[str, ...], record: Record[Model], path: str
-    ) -> list[Model]:
-        """Read the records at the end of a path of element names, each of which may occur any number of times."""
-        name, *rest = names
-        path = f"{path}/{name}"
-        if not rest:
-            # An empty element where a record could stand is the platform's way of writing "none".
-            return [record.read(node, self, path) for node in _many(children.get(name)) if node is not None]
-        deeper = [self.children(node, path) for node in _many(children.get(name))]
-        return [item for below in deeper for item in self.records_below(below, tuple(rest), record, path)]
+        return record.listed(children.get(name), self, f"{self.root}/{name}")
 
     def leaf(self, name: str, convert: Convert) -> Any:
         """Read one child of the root; None when it is absent, empty or unreadable."""
@@ -284,17 +182,3 @@ class Document:
             if match:
                 return int(match[1])
         raise MissingId("a result without the id of what was created")
-
-
-def _plain_value(leaf: Any, convert: Convert, zone: tzinfo) -> Any:
-    """Read a leaf that is a text, as parsing leaves it; None for any other, and for one that cannot be read."""
-    if type(leaf) is not str:
-        return None
-    try:
-        return convert(leaf, zone)
-    except ValueError:
-        return None
-
-
-def _many(node: Any) -> list[Any]:
-    return node if isinstance(node, list) else [] if node is None else [node]

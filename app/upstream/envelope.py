@@ -14,10 +14,11 @@ from app.errors import UpstreamAnswer
 from app.tenants.models import UpstreamAccount
 from app.upstream.document import Document, DriftKind, UnexpectedForm
 from app.upstream.faults import FAULTS, SUCCESS, fault
+from app.upstream.listing import parse_listing
 from app.upstream.multipart import File, StoredFile, Upload, stream_multipart, write_multipart
 from app.upstream.redaction import Redact
 from app.upstream.values import text as as_text
-from app.upstream.xml import NotWellFormed, decode_text, looks_like_html, parse
+from app.upstream.xml import NotWellFormed, decode_text, looks_like_html
 
 _MESSAGE_LENGTH = 500
 
@@ -149,7 +150,7 @@ def open_document(reply: WireReply, zone: tzinfo, *, plain_text: bool = False, r
     if not text.strip():
         raise UnexpectedForm("an empty body")
     try:
-        root, content = parse(text)
+        root, content = parse_listing(text)
     except NotWellFormed as error:
         raise UnexpectedForm(str(error)) from None
     document = Document(root, content, zone, redact=redact)

@@ -13,24 +13,16 @@ from itertools import islice
 from typing import Any
 
 from app.upstream.document import UnexpectedForm
+from app.upstream.forms import PLAIN_TEXT, SPACE, resolved
+from app.upstream.scanning import Scan, child_end
 from app.upstream.xml import parse
 
 Cells = Sequence[str]
 
 _MAX_SHAPES = 8
 _RUN = 512
-_SPACE = r"[ \t\n]*+"
-# What needs a closer look is left to the reference parser: brackets, control characters, references to characters.
-_PLAIN = r"[^<&\]\x00-\x08\x0b-\x1f]*+"
-_TEXT = rf"({_PLAIN}(?:&(?!#){_PLAIN})*+)"
+_TEXT = rf"({PLAIN_TEXT})"
 _CDATA = r"<!\[CDATA\[([^\]\x00-\x08\x0b-\x1f]*+)\]\]>"
-_REFERENCES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
-_REFERENCE = re.compile("|".join(_REFERENCES))
-_TOKEN = re.compile(
-    r"""[^<]+|(?P<end></[^<>]*>)|(?P<start><[^<>!?/"'](?:[^<>"']|"[^<"]*"|'[^<']*')*+>)"""
-    r"|<!\[CDATA\[.*?\]\]>|<!--.*?-->|<\?.*?\?>",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,7 @@ class RootChildren:
         self._text = ""
         self._at = 0
         self._shapes: list[Shape] = []
-        self._scan = _Scan()
+        self._scan = Scan()
         self._closed = False
         self._noise = ""
         self._carriage_return = False
@@ -111,7 +103,8 @@ class RootChildren:
             run = self._run()
             if run:
                 return run
-            end = self._piece_end()
+            end = child_end(self._text, self._at, self._scan)
+            self._closed = self._scan.depth < 0
             if end is None:
                 self._check_length()
                 return None
@@ -149,27 +142,12 @@ class RootChildren:
                 if index:
                     self._shapes.insert(0, self._shapes.pop(index))
                 start, self._at = self._at, matches[-1].end()
-                self._scan = _Scan()
+                self._scan = Scan()
                 columns: list[Cells] = list(zip(*map(re.Match.groups, matches), strict=True))
                 if self._text.find("&", start, self._at) >= 0:
                     for column in shape.plain:
-                        columns[column] = [_REFERENCE.sub(_resolved, cell) for cell in columns[column]]
+                        columns[column] = list(map(resolved, columns[column]))
                 return Run(shape, columns)
-        return None
-
-    def _piece_end(self) -> int | None:
-        """Find where the next child, comment or processing instruction, or the root itself, ends."""
-        scan = self._scan
-        while token := _TOKEN.match(self._text, self._at + scan.at):
-            scan.at = token.end() - self._at
-            kind = token.lastgroup
-            if kind == "start":
-                scan.depth += not token[0].endswith("/>")
-            elif kind == "end":
-                scan.depth -= 1
-            if scan.depth <= 0 and token[0].startswith("<"):
-                self._closed = scan.depth < 0
-                return self._at + scan.at
         return None
 
     def _child(self, end: int) -> Child | None:
@@ -177,7 +155,7 @@ class RootChildren:
         closing = "" if self._closed else f"</{self._root}>"
         _, content = parse(f"<{self._root}>{piece}{closing}", first_line=self._line_now())
         self._at = end
-        self._scan = _Scan()
+        self._scan = Scan()
         if not isinstance(content, dict):
             self._add_noise(content)
             return None
@@ -204,14 +182,6 @@ class RootChildren:
         return self._line + self._text.count("\n", 0, self._at)
 
 
-@dataclass(slots=True)
-class _Scan:
-    """How far the search for the end of a child has come."""
-
-    at: int = 0
-    depth: int = 0
-
-
 def _matches(shape: Shape, text: str, at: int) -> Iterator[re.Match[str]]:
     # Each match begins where the one before it ends.
     return iter(shape.pattern.scanner(text, at).match, None)  # type: ignore[attr-defined]
@@ -224,21 +194,17 @@ def _shape(tag: str, node: Any, piece: str) -> Shape | None:
     leaves, plain = [], []
     for index, name in enumerate(node):
         element = re.escape(name)
-        if re.search(rf"<{element}>{_SPACE}<!\[CDATA\[", piece):
-            leaves.append(f"<{element}>{_SPACE}{_CDATA}{_SPACE}</{element}>")
-        elif re.search(rf"<{element}{_SPACE}/>", piece):
-            leaves.append(f"<{element}{_SPACE}/>()")
+        if re.search(rf"<{element}>{SPACE}<!\[CDATA\[", piece):
+            leaves.append(f"<{element}>{SPACE}{_CDATA}{SPACE}</{element}>")
+        elif re.search(rf"<{element}{SPACE}/>", piece):
+            leaves.append(f"<{element}{SPACE}/>()")
         else:
             leaves.append(f"<{element}>{_TEXT}</{element}>")
             plain.append(index)
     record = re.escape(tag)
-    pattern = _SPACE.join([f"{_SPACE}<{record}>", *leaves, f"</{record}>"])
+    pattern = SPACE.join([f"{SPACE}<{record}>", *leaves, f"</{record}>"])
     return Shape(tag, tuple(node), tuple(plain), re.compile(pattern))
 
 
 def _is_leaf(name: str, content: Any) -> bool:
     return not name.startswith(("@", "#")) and (content is None or isinstance(content, str))
-
-
-def _resolved(reference: re.Match[str]) -> str:
-    return _REFERENCES[reference[0]]

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict, deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class ConnectionPool:
         destinations: decides about the address a connection has really reached, before a byte leaves, so that a name
             that stands for another address than a moment ago gains nothing.
         connections: connections at once, kept ones included.
-        context: for TLS.
+        tls: returns the context for TLS; called, in a thread, when the first connection needs one.
         kept_seconds: how long a connection that is not used is kept.
     """
 
@@ -51,12 +51,13 @@ class ConnectionPool:
         destinations: Destinations,
         *,
         connections: int,
-        context: ssl.SSLContext,
+        tls: Callable[[], ssl.SSLContext],
         kept_seconds: float = _KEPT_SECONDS,
     ) -> None:
         self._destinations = destinations
         self._most = connections
-        self._context = context
+        self._tls = tls
+        self._context: ssl.SSLContext | None = None
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(connections)
         self._connection = partial(Connection, Outbox())
@@ -151,13 +152,18 @@ class ConnectionPool:
             _, connection = await loop.create_connection(
                 self._connection,
                 sock=reached,
-                ssl=self._context if secure else None,
+                ssl=await self._secured() if secure else None,
                 server_hostname=origin.host if secure else None,
             )
         except BaseException:
             reached.close()
             raise
         return connection
+
+    async def _secured(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = await asyncio.to_thread(self._tls)
+        return self._context
 
     def _check(self, origin: Origin, reached: socket.socket) -> None:
         if not self._destinations.allows(str(reached.getpeername()[0])):

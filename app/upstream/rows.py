@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from app.upstream.document import Document, DriftKind, Element, Record
+from app.upstream.document import Document, DriftKind
 from app.upstream.pieces import Cells, Shape
+from app.upstream.records import Element, Record
 from app.upstream.values import text
 
 Row = dict[str, Any]
@@ -113,7 +114,7 @@ class RecordRows:
 def has_plain_rows(record: Record[Any]) -> bool:
     """Tell whether a record's rows can be made without its model: a leaf per field, and nothing worked out of them."""
     return (
-        type(record).build is Record.build
+        not record.combined
         and not record.nested
         and record.elements.keys() == record.model.model_fields.keys()
         and not any(element.required for element in record.elements.values())

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from app.upstream.document import Document, Record, UnexpectedForm
+from app.upstream.document import Document, UnexpectedForm
 from app.upstream.pieces import Child, RootChildren, Run
+from app.upstream.records import Record
 from app.upstream.rows import RecordRows, Row, has_plain_rows
 
 _BATCH_ROWS = 512

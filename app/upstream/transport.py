@@ -5,6 +5,7 @@ the longer the more calls are under way.
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from functools import lru_cache
@@ -31,8 +32,7 @@ class GuardedTransport(Transport):
     """
 
     def __init__(self, destinations: Destinations, *, connections: int) -> None:
-        context = httpx2.create_ssl_context(trust_env=False)
-        self._pool = ConnectionPool(destinations, connections=connections, context=context)
+        self._pool = ConnectionPool(destinations, connections=connections, tls=_trusting_the_system)
 
     async def open(self, request: WireRequest, *, connect: float, progress: Progress) -> Reply:
         """Send a request; see `Transport.open`."""
@@ -78,6 +78,10 @@ class GuardedTransport(Transport):
             raise NeverSent("no connection in time", timed_out=True) from None
         except (OSError, UnicodeError):
             raise NeverSent("cannot connect") from None
+
+
+def _trusting_the_system() -> ssl.SSLContext:
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 class _Reply:

@@ -7,7 +7,7 @@ element is declared per element: nothing is guessed from how a value looks.
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 Convert = Callable[[str, tzinfo], Any]
@@ -16,6 +16,8 @@ _INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0+)?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,9})?")
 _ZERO_DATE = re.compile(r"0000-00-00(?:[ T]00:00(?::00)?)?")
 _TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?")
+_EXACT_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}")
+_YEAR_OF_WHOLE_MINUTES = 1973
 _UNBRACKETED_CDATA = re.compile(r"!\[CDATA\[(.*)\]\]", re.DOTALL)
 
 
@@ -31,6 +33,8 @@ def text(value: str, _zone: tzinfo) -> str:
 
 def integer(value: str, _zone: tzinfo) -> int:
     """Return a count, an id or a raw code."""
+    if value.isdecimal() and value.isascii() and len(value) < 19:
+        return int(value)
     match = _INTEGER.fullmatch(value)
     if not match:
         raise ValueError("not an integer")
@@ -60,10 +64,19 @@ def local_time(value: str, zone: tzinfo) -> datetime | None:
     """Return an aware time from the platform's local text, or None for the zero date."""
     if value.startswith("0000") and _ZERO_DATE.fullmatch(value):
         return None
-    return _parse_time(value).replace(tzinfo=zone)
+    time = _parse_time(value).replace(tzinfo=zone)
+    return time if time.year >= _YEAR_OF_WHOLE_MINUTES else _with_whole_minutes(time)
+
+
+def _with_whole_minutes(time: datetime) -> datetime:
+    # Local mean time differed from UTC by seconds, too, which RFC 3339 cannot write.
+    offset = time.utcoffset() or timedelta()
+    return time.replace(tzinfo=timezone(timedelta(minutes=int(offset.total_seconds() / 60))))
 
 
 def _parse_time(value: str) -> datetime:
+    if _EXACT_TIME.fullmatch(value):
+        return datetime.fromisoformat(value)
     match = _TIME.fullmatch(value)
     if not match:
         raise ValueError("not a date or time")

@@ -22,12 +22,12 @@ _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)
 _ENCODINGS = {"gb2312": "gb18030", "gbk": "gb18030", "gb18030": "gb18030", "big5": "big5", "iso-8859-1": "cp1252"}
 _DECLARATION = re.compile(r"^<\?xml[^>]*\?>")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._-]+)""", re.IGNORECASE)
-_HTML = re.compile(r"^(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(r"^(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-# A CDATA section stays as it is; a reference to a character that XML forbids goes; an ampersand that begins no
-# reference stands for itself.
+# A CDATA section stays as it is, up to the end of the text if it has none, so that no other one looks for it again; a
+# reference to a character that XML forbids goes; an ampersand that begins no reference stands for itself.
 _REPAIRABLE = re.compile(
-    r"(?P<kept><!\[CDATA\[.*?\]\]>)"
+    r"(?P<kept><!\[CDATA\[(?>.*?\]\]>|.*))"
     r"|(?P<forbidden>&#(?:0*(?:[0-8]|1[1245-9]|2[0-9]|3[01])|x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]));)"
     r"|&(?!(?:#[0-9]+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)",
     re.DOTALL,

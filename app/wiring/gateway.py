@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from app.gateway.call import DriftObserver, ExportLimits, Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
-from app.messages.connection import Waits
+from app.messages.models import Waits
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
 from app.policies.cache.protocol import Cache

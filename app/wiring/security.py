@@ -1,9 +1,11 @@
 """What decides who comes in and where the gateway may go, and what records it, as the settings say."""
 
+from __future__ import annotations
+
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.api.security.address import ClientAddresses
 from app.api.security.admin import AdminCredential
@@ -18,11 +20,11 @@ from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.tenants.destinations import Destinations
 from app.tenants.store import TenantStore
-from app.tokens.fetching import KeysDocument
-from app.tokens.keys import ProviderKeys
-from app.tokens.verifier import TokenRules, TokenVerifier
-from app.upstream.library import TransportForLibrary
 from app.upstream.transport import GuardedTransport
+
+if TYPE_CHECKING:
+    from app.tokens.fetching import KeysDocument
+    from app.tokens.verifier import TokenVerifier
 
 
 def build_addresses(settings: Settings) -> ClientAddresses:
@@ -39,6 +41,9 @@ def build_keys_document(settings: Settings, destinations: Destinations) -> KeysD
     """Build what fetches the keys of those who make tokens, if there are to be tokens."""
     if settings.jwt_jwks_url is None:
         return None
+    from app.tokens.fetching import KeysDocument  # noqa: PLC0415 - most gateways take no tokens
+    from app.upstream.library import TransportForLibrary  # noqa: PLC0415
+
     ours = GuardedTransport(destinations, connections=1)
     transport = TransportForLibrary(ours, connect=settings.connect_timeout)
     return KeysDocument(settings.jwt_jwks_url, transport, seconds=settings.connect_timeout)
@@ -63,6 +68,9 @@ def build_authenticator(
 
 
 def _tokens(settings: Settings, tenants: TenantStore, document: KeysDocument, master_key: MasterKey) -> TokenVerifier:
+    from app.tokens.keys import ProviderKeys  # noqa: PLC0415
+    from app.tokens.verifier import TokenRules, TokenVerifier  # noqa: PLC0415 - loads libraries that nothing else needs
+
     rules = TokenRules(
         issuer=settings.jwt_issuer or "",
         audience=settings.jwt_audience or "",

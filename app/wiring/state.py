@@ -1,10 +1,11 @@
 """State, in the process or in a shared store, as the settings say."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-
-from redis.asyncio import Redis
+from typing import TYPE_CHECKING
 
 from app.gateway.judgement import excused_by_stale
 from app.master_keys import MasterKey
@@ -12,20 +13,19 @@ from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
 from app.policies.cache.protocol import Cache
 from app.policies.cache.store import CacheStore
-from app.policies.cache.valkey import ValkeyStore
 from app.policies.idempotency.memory import MemoryIdempotencyStore
 from app.policies.idempotency.models import StoreUnavailable
 from app.policies.idempotency.store import IdempotencyStore
-from app.policies.idempotency.valkey import ValkeyIdempotencyStore
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.memory import MemoryRateLimiter, MemoryWindow
 from app.policies.limits.model import RateLimiter
-from app.policies.limits.shared import SharedRateLimiter, SharedWindow, storage_of
-from app.policies.locks import LocalLocks, NamedLocks, ValkeyLocks
+from app.policies.locks import LocalLocks, NamedLocks
 from app.settings import Settings
-from app.state.valkey import connect
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,17 @@ class State:
 
 def build_state(settings: Settings, master_key: MasterKey, metrics: Metrics) -> State:
     """Build the state that the settings ask for."""
-    return _shared(settings, master_key, metrics) if settings.shares_state else _local(settings, metrics)
+    if not settings.shares_state:
+        return _local(settings, metrics)
+    from app.wiring.shared_state import build_shared_state  # noqa: PLC0415 - the client takes 9 MB and 0.1 s to load
+
+    return build_shared_state(settings, master_key, metrics)
 
 
 def _local(settings: Settings, metrics: Metrics) -> State:
     answers = MemoryStore(settings.cache_bytes)
     return State(
-        _cache(answers, settings, metrics),
+        build_cache(answers, settings, metrics),
         answers,
         MemoryRateLimiter(),
         CampaignQuota(MemoryWindow()),
@@ -86,23 +90,8 @@ def _local(settings: Settings, metrics: Metrics) -> State:
     )
 
 
-def _shared(settings: Settings, master_key: MasterKey, metrics: Metrics) -> State:
-    url = settings.state_url.get_secret_value()
-    client = connect(url, timeout=settings.state_timeout)
-    storage = storage_of(url, client)
-    answers = ValkeyStore(client, master_key, local_bytes=settings.cache_bytes)
-    return State(
-        _cache(answers, settings, metrics),
-        answers,
-        SharedRateLimiter(storage, lambda: metrics.state_failed("limits")),
-        CampaignQuota(SharedWindow(storage, lambda: metrics.state_failed("campaigns"))),
-        ValkeyIdempotencyStore(client, master_key),
-        ValkeyLocks(client),
-        client,
-    )
-
-
-def _cache(store: CacheStore, settings: Settings, metrics: Metrics) -> Cache:
+def build_cache(store: CacheStore, settings: Settings, metrics: Metrics) -> Cache:
+    """Build the cache on what keeps its answers."""
     return ReadCache(
         store,
         observer=CacheMetrics(metrics),

@@ -14,10 +14,7 @@ from app.journal.database import DatabaseJournal
 from app.journal.models import Journal, JournalUnavailable
 from app.master_keys import MasterKeys
 from app.settings import Settings
-from app.tenant_database.database import DatabaseTenantRepository
 from app.tenant_database.repository import TenantRepository
-from app.tenant_database.store import DatabaseTenantStore
-from app.tenant_database.vault import Vault
 from app.tenants.destinations import Destinations
 from app.tenants.file import FileTenantStore
 from app.tenants.store import TenantStore
@@ -95,6 +92,9 @@ def build_storage(
     database = _database(settings) if used else Database(settings.database())
     repository: TenantRepository | None = None
     if in_database:
+        from app.tenant_database.store import DatabaseTenantStore  # noqa: PLC0415 - the library of its vault takes 6 MB
+        from app.tenant_database.vault import Vault  # noqa: PLC0415
+
         tenants = kept = DatabaseTenantStore(database, Vault(master_keys))
         repository = kept.repository
     return Storage(
@@ -135,6 +135,9 @@ async def administration(settings: Settings) -> AsyncIterator[TenantRepository]:
     Raises:
         DatabaseError: the database cannot be used, or its secrets cannot be decrypted.
     """
+    from app.tenant_database.database import DatabaseTenantRepository  # noqa: PLC0415 - the library of its vault is big
+    from app.tenant_database.vault import Vault  # noqa: PLC0415
+
     vault = Vault(build_master_keys(settings))
     database = _database(settings)
     async with database.running():

@@ -12,7 +12,7 @@ async def start(url: str) -> None:
     """Open the database and print its step."""
     database = Database(url)
     async with database.running(), database.transaction() as connection:
-        step = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        step = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
         sys.stdout.write(f"{step}\n")
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database.connections import AsyncConnection
 from app.database.database import Database
 from app.database.errors import DatabaseError, describe
 from app.database.serializing import serialize

@@ -2,18 +2,21 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from app.database.database import Database
 from app.database.errors import DatabaseError
+from app.database.migrating import upgrade
 from app.database.revisions import newest_revision
 from app.database.schema import metadata
 from app.database.serializing import serialize
@@ -31,6 +34,44 @@ async def test_the_steps_lead_to_the_schema(database_url: str) -> None:
     database = Database(database_url)
     async with database.running(), database.transaction() as connection:
         assert await connection.run_sync(differences) == []
+
+
+def described(engine: Engine) -> dict[str, object]:
+    """Return everything a database's tables are made of."""
+    with engine.connect() as connection:
+        found = inspect(connection)
+        return {
+            table: (
+                {str(column["name"]): f"{column}" for column in found.get_columns(table)},
+                found.get_pk_constraint(table),
+                found.get_foreign_keys(table),
+                {str(index["name"]): _plain(index) for index in found.get_indexes(table)},
+            )
+            for table in found.get_table_names()
+        }
+
+
+def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
+    """Write out the condition of an index; either operator means the same."""
+    return {
+        **index,
+        "dialect_options": {key: f"{text}".replace("!=", "<>") for key, text in index["dialect_options"].items()},
+    }
+
+
+async def test_a_new_file_is_what_the_steps_make(tmp_path: Path) -> None:
+    new, old = (create_engine(f"sqlite:///{tmp_path / name}") for name in ("new.db", "old.db"))
+    async with Database(str(new.url)).running():
+        pass
+    with old.begin() as connection:
+        upgrade(connection)
+    assert described(new) == described(old)
+    assert "state <> 'refused'" in str(described(new)["sends"])
+    with new.connect() as ours, old.connect() as theirs:
+        steps = text("SELECT * FROM alembic_version")
+        assert ours.execute(steps).all() == theirs.execute(steps).all()
+    new.dispose()
+    old.dispose()
 
 
 async def test_a_difference_would_be_seen(database_url: str) -> None:

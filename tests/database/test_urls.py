@@ -17,9 +17,9 @@ QUOTED = "s3cr%3At%2Fp%40ss"
     [
         ("sqlite:///gateway.db", "sqlite+aiosqlite", "gateway.db"),
         ("sqlite:////var/lib/gateway.db", "sqlite+aiosqlite", "/var/lib/gateway.db"),
-        ("postgresql://user@db.example:5433/gateway", "postgresql+psycopg", "gateway"),
-        ("postgres://user@db.example/gateway", "postgresql+psycopg", "gateway"),
-        ("postgresql://user@/gateway?host=/run/postgresql", "postgresql+psycopg", "gateway"),
+        ("postgresql://user@db.example:5433/gateway", "postgresql+psycopg_async", "gateway"),
+        ("postgres://user@db.example/gateway", "postgresql+psycopg_async", "gateway"),
+        ("postgresql://user@/gateway?host=/run/postgresql", "postgresql+psycopg_async", "gateway"),
     ],
 )
 def test_drivers(text: str, driver: str, name: str) -> None:

@@ -9,7 +9,7 @@ import trustme
 
 from app.gateway.sends import Sends
 from app.journal.memory import MemoryJournal
-from app.messages.connection import Waits
+from app.messages.models import Waits
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
 from app.telemetry.metrics import Metrics

@@ -14,7 +14,7 @@ from app.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from app.messages.connection import Waits
+from app.messages.models import Waits
 from app.messages.submitter import Submitter
 from tests.messages.conftest import WAITS, make_submitter
 from tests.support.relays import DROP, HANG, Relay, port_of, scripted

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from app.errors import Conflict, UpstreamRejected, UpstreamUnavailable
 from app.gateway.context import Caller
-from app.messages.connection import Waits
+from app.messages.models import Waits
 from app.messages.submitter import Submitter
 from tests.messages.conftest import make_submitter
 from tests.support.relays import HANG, LOGIN, Relay, port_of, scripted

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis
 
-from app.policies.locks import LocalLocks, LockUnavailable, Name, NamedLocks, Possession, ValkeyLocks
+from app.policies.locks import LocalLocks, LockUnavailable, Name, NamedLocks, Possession
+from app.policies.locks.valkey import ValkeyLocks
 from app.state.valkey import connect
 from tests.support.leases import Rounds, never
 from tests.support.servers import serving

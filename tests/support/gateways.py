@@ -16,7 +16,7 @@ from app.tenants.keys import hash_key
 from tests.support.servers import unused_port
 
 ROOT = Path(__file__).parents[2]
-_COMMAND = (sys.executable, "-c", "from app.cli import main; main()", "serve")
+_PROGRAM = "from app.cli import main; main()"
 _LOOK_AGAIN = 0.02
 
 
@@ -27,11 +27,15 @@ class GatewayProcess:
         folder: where its settings, its log and what it keeps are.
         settings: its settings, by the names of their environment variables without the prefix.
         workers: how many processes serve.
+        program: what Python is told to run; it must come to what the command does.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, object], workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, object], workers: int = 1, *, program: str = _PROGRAM
+    ) -> None:
         self._folder = folder
         self._workers = workers
+        self._command = (sys.executable, "-c", program, "serve")
         self._settings = settings
         self._process: Process | None = None
         self._port = unused_port()
@@ -66,7 +70,7 @@ class GatewayProcess:
         options = ("--port", str(self._port), "--workers", str(self._workers))
         with (self._folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *_COMMAND, *options, cwd=self._folder, env=environment, stdout=log, stderr=log
+                *self._command, *options, cwd=self._folder, env=environment, stdout=log, stderr=log
             )
         async with httpx2.AsyncClient(base_url=self.url) as client:
             while not await _is_ready(client):
@@ -78,6 +82,10 @@ class GatewayProcess:
     async def kill(self) -> None:
         """End it as a crash does."""
         await self._end(signal.SIGKILL)
+
+    async def interrupt(self) -> None:
+        """End it as somebody at a terminal does, and wait until it has."""
+        await self._end(signal.SIGINT)
 
     async def terminate(self) -> None:
         """Ask it to end, and wait until it has."""

@@ -47,6 +47,14 @@ class TestLines:
 
         assert json.loads(raw.getvalue())["name"] == "\udc80"
 
+    def test_a_stream_that_cannot_write_what_is_said_fails_nobody(self) -> None:
+        raw = io.BytesIO()
+        configure_logging("INFO", io.TextIOWrapper(raw, encoding="ascii"))
+        structlog.get_logger("ours").info("happened", name="新闻")
+        structlog.get_logger("ours").info("happened", name="News")
+
+        assert json.loads(raw.getvalue())["name"] == "News"
+
     def test_a_stream_that_cannot_be_written_fails_nobody(self) -> None:
         stream = io.StringIO()
         configure_logging("INFO", stream)

@@ -137,7 +137,7 @@ class TestReuse:
     async def test_not_for_ever(self) -> None:
         platform = Platform(answer(b"a"))
         async with serving(platform) as base:
-            pool = ConnectionPool(Destinations(), connections=1, context=ssl.create_default_context(), kept_seconds=0.0)
+            pool = ConnectionPool(Destinations(), connections=1, tls=ssl.create_default_context, kept_seconds=0.0)
             origin = Origin("http", "127.0.0.1", int(base.split(":")[2].partition("/")[0]))
             await pool.take_turn()
             connection = await pool.open(origin)
@@ -158,7 +158,7 @@ class Line:
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.pool = ConnectionPool(Destinations(), connections=1, context=ssl.create_default_context())
+        self.pool = ConnectionPool(Destinations(), connections=1, tls=ssl.create_default_context)
         self.origin = Origin("http", "127.0.0.1", self._listening.getsockname()[1])
 
     async def __aenter__(self) -> "Line":
@@ -348,7 +348,7 @@ async def test_over_tls_the_name_is_checked() -> None:
     platform = Platform(answer(b"a"))
     server = await asyncio.start_server(platform, "127.0.0.1", 0, ssl=theirs)
     port = server.sockets[0].getsockname()[1]
-    pool = ConnectionPool(Destinations(), connections=2, context=ours)
+    pool = ConnectionPool(Destinations(), connections=2, tls=lambda: ours)
     async with server:
         connection = await pool.open(Origin("https", "localhost", port))
         connection.begin(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from app.errors import NotFound
-from app.upstream.document import Document, Drift, DriftKind, Element, MissingId, Record, UnexpectedForm
+from app.upstream.document import Document, Drift, DriftKind, MissingId, UnexpectedForm
+from app.upstream.records import Element, Record
 from app.upstream.values import code, integer, text
 from app.upstream.xml import parse
 
@@ -45,7 +46,7 @@ def document(xml: str) -> Document:
 
 def things(xml: str) -> tuple[list[Thing], set[tuple[str, str]]]:
     read = document(xml)
-    found = read.records("thing", RECORD)
+    found = list(read.records("thing", RECORD))
     return found, {(each.kind.value, each.path) for each in read.drift}
 
 

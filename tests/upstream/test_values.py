@@ -1,5 +1,6 @@
 """Converters: the declared type decides, never the look of a value."""
 
+import re
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -84,3 +85,22 @@ def test_local_times_survive_the_way_to_utc_and_back(moment: datetime) -> None:
     assert read is not None
     assert read.strftime("%Y-%m-%d %H:%M:%S") == written
     assert read.astimezone(UTC) == moment.replace(microsecond=0, tzinfo=ZONE)
+
+
+@given(st.from_regex(r"[0-9]{4}-[0-3][0-9]-[0-3][0-9] [0-2][0-9]:[0-6][0-9]:[0-6][0-9]", fullmatch=True))
+def test_times_written_in_full_read_as_others_do(written: str) -> None:
+    shorter = written.replace(" ", "T")
+    assert _read(values.local_time, written) == _read(values.local_time, shorter)
+
+
+@given(st.text("0123456789+-.٣², ", max_size=21))
+def test_integers_are_read_by_their_form(written: str) -> None:
+    form = re.fullmatch(r"([+-]?[0-9]{1,18})(\.0+)?", written)
+    assert _read(values.integer, written) == (int(form[1]) if form else None)
+
+
+def _read(convert: values.Convert, written: str) -> object:
+    try:
+        return convert(written, ZONE)
+    except ValueError:
+        return None

@@ -88,6 +88,10 @@ class TestParse:
         with pytest.raises(NotWellFormed, match="levels"):
             parse("<a>" * (MAX_DEPTH + 1) + "</a>" * (MAX_DEPTH + 1))
 
+    def test_sections_without_an_end_are_refused_at_once(self) -> None:
+        with pytest.raises(NotWellFormed):
+            parse("<a>" + "<![CDATA[ & " * 100_000)
+
     def test_siblings_do_not_add_up_to_depth(self) -> None:
         assert len(parse("<a>" + "<b><c/></b>" * 1000 + "</a>")[1]["b"]) == 1000
 
@@ -134,3 +138,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 )
 def test_web_pages_are_recognised(text: str, expected: bool) -> None:
     assert looks_like_html(text) is expected
+
+
+def test_comments_without_a_web_page_are_looked_at_once() -> None:
+    assert not looks_like_html("<!-- -->" * 10_000 + "<list/>")

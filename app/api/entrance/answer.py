@@ -39,16 +39,21 @@ class Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = message.get("headers", ())
-            message["headers"] = [*given, *security_headers(given), *self.headers, *self._own()]
+            message["headers"] = [*security_headers(given), *given, *self.headers, *self._own()]
         await self._send(message)
 
     def _own(self) -> Headers:
         context = self._context
-        identity = (
-            (b"x-request-id", context.request_id.encode("latin-1")),
-            (b"traceparent", context.traceparent.encode("latin-1")),
-        )
+        identity = identity_headers(context)
         if not context.upstream_calls:
             return identity
         timing = server_timing(context, self.seconds())
         return (*identity, (b"server-timing", timing.encode("latin-1")))
+
+
+def identity_headers(context: RequestContext) -> Headers:
+    """Write by which names a request is found again."""
+    return (
+        (b"x-request-id", context.request_id.encode("latin-1")),
+        (b"traceparent", context.traceparent.encode("latin-1")),
+    )

@@ -7,17 +7,21 @@ from fastapi import FastAPI
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
+from app.api.entrance.first_step import FirstStep
+
 
 class GatewayApplication(FastAPI):
     """An application whose requests pass an entrance before they reach the framework's own middleware.
 
     Args:
         entrance: wraps the framework's chain.
+        first_step: the entrance's first step, if it has one; the server's protocol may take it ahead of the rest.
         options: the framework's own.
     """
 
-    def __init__(self, entrance: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+    def __init__(self, entrance: Callable[[ASGIApp], ASGIApp], first_step: FirstStep | None, **options: Any) -> None:
         super().__init__(**options)
+        self.first_step = first_step
         self._entrance = entrance
 
     def build_middleware_stack(self) -> ASGIApp:

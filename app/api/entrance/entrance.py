@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.entrance.answer import Answer
 from app.api.entrance.bodies import BodyBounds
+from app.api.entrance.first_step import FirstStep
 from app.api.entrance.head import RequestHead, presented_key, request_context
 from app.api.entrance.limits import limited, overloaded, quotas_of, ratelimit_headers, spent_quota
 from app.api.entrance.shortcut import Shortcut
@@ -42,6 +43,7 @@ class Entrance:
         self,
         app: ASGIApp,
         *,
+        first_step: FirstStep | None,
         addresses: ClientAddresses,
         shedder: Shedder,
         bodies: BodyBounds,
@@ -56,6 +58,7 @@ class Entrance:
 
         Args:
             app: answers what is let in.
+            first_step: answers what needs nothing else; None where the process keeps no answers.
             addresses: tells where a request comes from.
             shedder: counts requests under way.
             bodies: keeps bodies within bounds.
@@ -67,6 +70,7 @@ class Entrance:
             access: writes a line for every request.
         """
         self._app = app
+        self._first_step = first_step
         self._addresses = addresses
         self._shedder = shedder
         self._bodies = bodies
@@ -81,6 +85,11 @@ class Entrance:
         """Handle one ASGI scope; only HTTP requests pass the entrance."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        reply = self._first_step.answer(scope) if self._first_step is not None else None
+        if reply is not None:
+            await send({"type": "http.response.start", "status": reply.message.status, "headers": reply.headers})
+            await send({"type": "http.response.body", "body": reply.message.body})
             return
         head = RequestHead(scope["headers"])
         context = request_context(head)

@@ -15,10 +15,13 @@ from app.api.entrance.head import RequestHead
 from app.gateway.context import Caller
 from app.gateway.reading import PlannedRead, Reading
 from app.policies.cache.model import NO_DIRECTIVES
+from app.tenants import models
 from app.tenants.models import Tenant
 
+Scopes = frozenset[models.Scope]
+
 _JSON_MEDIA_TYPES = frozenset({b"*/*", b"application/json", b"application/*"})
-_DEMANDING = frozenset({b"prefer", b"range", b"if-match", b"content-length", b"transfer-encoding", b"expect"})
+DEMANDING = frozenset({b"prefer", b"range", b"if-match", b"content-length", b"transfer-encoding", b"expect"})
 """Headers that may ask for more than a plain read."""
 
 
@@ -43,25 +46,26 @@ class KnownReads:
 
     def remember(self, scope: Scope, caller: Caller, planned: PlannedRead) -> None:
         """Remember what is read for a request that has been checked in full."""
-        self._known[_line(scope, caller)] = Known(caller.tenant, planned, scope.get("route"))
+        line = _line(scope, caller.tenant, caller.scopes)
+        self._known[line] = Known(caller.tenant, planned, scope.get("route"))
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
-    def recall(self, scope: Scope, caller: Caller) -> Known | None:
-        """Return where a request line has led a caller like this one; None after the tenant has been edited."""
-        line = _line(scope, caller)
+    def recall(self, scope: Scope, tenant: Tenant, scopes: Scopes) -> Known | None:
+        """Return where a request line has led a caller with these scopes; None after the tenant has been edited."""
+        line = _line(scope, tenant, scopes)
         known = self._known.get(line)
         if known is None:
             return None
-        if known.tenant is not caller.tenant:
+        if known.tenant is not tenant:
             del self._known[line]
             return None
         self._known.move_to_end(line)
         return known
 
 
-def _line(scope: Scope, caller: Caller) -> tuple[Any, ...]:
-    return caller.tenant.id, caller.scopes, scope["path"], scope["query_string"]
+def _line(scope: Scope, tenant: Tenant, scopes: Scopes) -> tuple[Any, ...]:
+    return tenant.id, scopes, scope["path"], scope["query_string"]
 
 
 class Shortcut:
@@ -82,8 +86,8 @@ class Shortcut:
         Raises:
             GatewayError: it was, and there is no answer.
         """
-        known = self._known.recall(scope, caller)
-        if known is None or not _is_plain(head):
+        known = self._known.recall(scope, caller.tenant, caller.scopes)
+        if known is None or head.names(DEMANDING) or not takes_json(head):
             return False
         scope["route"] = known.route
         directives = directives_of(head)
@@ -91,16 +95,18 @@ class Shortcut:
         if served is None:
             served = await self._reading.read(known.planned, caller, directives)
         caller.context.cache_outcome = served.outcome
-        status, headers, body = cached_message(served, _if_none_match(head))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        message = cached_message(served, if_none_match(head))
+        await send({"type": "http.response.start", "status": message.status, "headers": message.headers})
+        await send({"type": "http.response.body", "body": message.body})
         return True
 
 
-def _is_plain(head: RequestHead) -> bool:
-    return not head.names(_DEMANDING) and all(value in _JSON_MEDIA_TYPES for value in head.all(b"accept"))
+def takes_json(head: RequestHead) -> bool:
+    """Tell whether a request takes JSON, and says so in the simplest way."""
+    return _JSON_MEDIA_TYPES.issuperset(head.all(b"accept"))
 
 
-def _if_none_match(head: RequestHead) -> str | None:
+def if_none_match(head: RequestHead) -> str | None:
+    """Return the entity tags that a request names; None if it names none."""
     tags = head.all(b"if-none-match")
     return b", ".join(tags).decode("latin-1") if tags else None

@@ -1,8 +1,11 @@
 """From what a request presents to whom it stands for."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from app.api.security.address import is_within
 from app.api.security.lockout import Lockout
@@ -10,8 +13,11 @@ from app.errors import RateLimited, StateUnavailable, Unauthenticated
 from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey
 from app.tenants.store import Identity, TenantStore
+from app.tokens.forms import looks_like_token
 from app.tokens.keys import KeysUnavailable
-from app.tokens.verifier import TokenVerifier, looks_like_token
+
+if TYPE_CHECKING:
+    from app.tokens.verifier import TokenVerifier
 
 
 class Authenticator:
@@ -64,6 +70,23 @@ class Authenticator:
         if identity is None or not self._usable(identity.key, address):
             self._lockout.wrong(address)
             raise _unauthenticated()
+        self._lockout.right(address, identity.key.sha256)
+        return identity
+
+    def recall(self, presented: str, address: str | None) -> Identity | None:
+        """Return whom a key stands for, if it may be used and that is known without waiting; None says nothing of it.
+
+        Args:
+            presented: the key; empty if the request carries none.
+            address: the client's.
+        """
+        if not presented or self._lockout.locked_for(address):
+            return None
+        if self._tokens is not None and looks_like_token(presented):
+            return None
+        identity = self._tenants.recall(presented)
+        if identity is None or not self._usable(identity.key, address):
+            return None
         self._lockout.right(address, identity.key.sha256)
         return identity
 

@@ -1,8 +1,27 @@
 """Headers that every answer carries, ready as they are sent."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class WrittenHeaders(NamedTuple):
+    """Headers that go out often: one by one, and as the lines in which HTTP/1.1 sends them."""
+
+    fields: Headers
+    lines: bytes
+
+
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Write headers as lines, in order."""
+    return b"".join([b"%b: %b\r\n" % each for each in headers])
+
+
+def written(headers: Headers) -> WrittenHeaders:
+    """Write headers once and for all."""
+    return WrittenHeaders(headers, lines_of(headers))
+
 
 _POLICY = b"content-security-policy"
 _OF_PAGES: Headers = (
@@ -10,7 +29,7 @@ _OF_PAGES: Headers = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_OF_DATA: Headers = (*_OF_PAGES, (_POLICY, b"default-src 'none'; frame-ancestors 'none'"))
+HEADERS_OF_DATA = written((*_OF_PAGES, (_POLICY, b"default-src 'none'; frame-ancestors 'none'")))
 
 
 def security_headers(given: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -18,4 +37,4 @@ def security_headers(given: Iterable[tuple[bytes, bytes]]) -> Headers:
     for name, _ in given:
         if name == _POLICY:
             return _OF_PAGES
-    return _OF_DATA
+    return HEADERS_OF_DATA.fields

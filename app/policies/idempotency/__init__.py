@@ -7,7 +7,6 @@ from app.policies.idempotency.claims import Claim
 from app.policies.idempotency.memory import MemoryIdempotencyStore
 from app.policies.idempotency.models import ClaimLost, Phase, Record, StoredAnswer, StoreUnavailable
 from app.policies.idempotency.store import IdempotencyStore
-from app.policies.idempotency.valkey import ValkeyIdempotencyStore
 
 __all__ = [
     "Claim",
@@ -18,5 +17,4 @@ __all__ = [
     "Record",
     "StoreUnavailable",
     "StoredAnswer",
-    "ValkeyIdempotencyStore",
 ]

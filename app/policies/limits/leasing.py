@@ -2,10 +2,11 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from app.policies.limits.model import Quota, Standing
+from app.policies.limits.model import Decision, Quota, Standing
 
 _LARGEST_SHARE = 50
 _LIFE = 1.0
@@ -50,8 +51,18 @@ class Leases:
             return lease.standing if age < _REFUSAL_LIFE else None
         if lease.left <= 0 or age >= _LIFE:
             return None
-        lease.left -= 1
-        return Standing(quota, lease.standing.remaining + lease.left, lease.standing.reset)
+        return _spent(lease, lease.standing)
+
+    def at_hand(self, quotas: Sequence[tuple[str, Quota]]) -> Callable[[], Decision] | None:
+        """Return what counts one request out of a lease of each quota; None if there is one without."""
+        now = self._clock()
+        found: list[tuple[_Lease, Standing]] = []
+        for each in quotas:
+            lease = self._leases.get(each)
+            if lease is None or lease.standing is None or lease.left <= 0 or now - lease.began >= _LIFE:
+                return None
+            found.append((lease, lease.standing))
+        return partial(_allowed, found)
 
     def wanted(self, subject: str, quota: Quota) -> int:
         """Return how large the next lease should be."""
@@ -82,3 +93,12 @@ class Leases:
         if len(self._leases) > _MOST_SUBJECTS:
             self._leases.popitem(last=False)
         return lease
+
+
+def _allowed(leases: Sequence[tuple[_Lease, Standing]]) -> Decision:
+    return Decision(True, tuple([_spent(lease, standing) for lease, standing in leases]))
+
+
+def _spent(lease: _Lease, standing: Standing) -> Standing:
+    lease.left -= 1
+    return Standing(standing.quota, standing.remaining + lease.left, standing.reset)

@@ -42,6 +42,10 @@ class MemoryRateLimiter:
                 return Decision(False, (refused, *reversed(standings[:-1])), max(standing.reset, 1.0))
         return Decision(True, tuple(reversed(standings)))
 
+    def at_hand(self, quotas: Sequence[tuple[str, Quota]]) -> Callable[[], Decision] | None:
+        """Return what counts one request out of leases; None where one is to be taken, or has been refused."""
+        return self._leases.at_hand(quotas)
+
     def _leased(self, subject: str, quota: Quota) -> Standing:
         item = item_of(quota)
         sizes = dict.fromkeys((self._leases.wanted(subject, quota), 1))

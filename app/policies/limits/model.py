@@ -1,6 +1,6 @@
 """What limits are made of, and how they are written in headers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -37,3 +37,9 @@ class RateLimiter(Protocol):
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
         """Count one request against each quota of a subject, the last one first; the first that is used up refuses."""
+
+    def at_hand(self, quotas: Sequence[tuple[str, Quota]]) -> Callable[[], Decision] | None:
+        """Return what counts one request, and allows it, out of what has been counted ahead; nothing is counted yet.
+
+        It is to be called before anybody else gets to run, or not at all. None where `hit` has to decide.
+        """

@@ -5,6 +5,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 from limits import RateLimitItem
@@ -55,6 +56,13 @@ class _Lease:
     until: float
     remaining: int
     reset_at: float
+
+    def lasts(self, now: float) -> bool:
+        return self.left > 0 and now < self.until
+
+    def spend(self, quota: Quota, now: float) -> Standing:
+        self.left -= 1
+        return Standing(quota, self.remaining + self.left, max(self.reset_at - now, 0.0))
 
 
 class _Taking:
@@ -112,10 +120,18 @@ class SharedRateLimiter:
 
     def _leased(self, subject: str, quota: Quota) -> Standing | None:
         lease, now = self._leases.get((subject, quota)), self._now()
-        if lease is None or lease.left <= 0 or now >= lease.until:
-            return None
-        lease.left -= 1
-        return Standing(quota, lease.remaining + lease.left, max(lease.reset_at - now, 0.0))
+        return lease.spend(quota, now) if lease is not None and lease.lasts(now) else None
+
+    def at_hand(self, quotas: Sequence[tuple[str, Quota]]) -> Callable[[], Decision] | None:
+        """Return what counts one request out of leases; None where the store is to be asked."""
+        now = self._now()
+        found: list[tuple[_Lease, Quota]] = []
+        for each in quotas:
+            lease = self._leases.get(each)
+            if lease is None or not lease.lasts(now):
+                return None
+            found.append((lease, each[1]))
+        return partial(_allowed, found, now)
 
     async def _counted(self, subject: str, quota: Quota) -> Standing | None:
         """Count in the store; less than nothing remains where the quota is used up, None says that nobody counts."""
@@ -178,6 +194,10 @@ class SharedRateLimiter:
         self._leases.move_to_end(key)
         if len(self._leases) > self._most:
             self._leases.popitem(last=False)
+
+
+def _allowed(leases: Sequence[tuple[_Lease, Quota]], now: float) -> Decision:
+    return Decision(True, tuple([lease.spend(quota, now) for lease, quota in leases]))
 
 
 class SharedWindow:

@@ -2,6 +2,5 @@
 
 from app.policies.locks.local import LocalLocks
 from app.policies.locks.models import LockUnavailable, Name, NamedLocks, Possession
-from app.policies.locks.valkey import ValkeyLocks
 
-__all__ = ["LocalLocks", "LockUnavailable", "Name", "NamedLocks", "Possession", "ValkeyLocks"]
+__all__ = ["LocalLocks", "LockUnavailable", "Name", "NamedLocks", "Possession"]

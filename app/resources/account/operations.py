@@ -3,8 +3,9 @@
 from app.gateway.lifetimes import EDITED, SLOW
 from app.gateway.operation import Effect, Operation
 from app.resources.account.schemas import Account, Service
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.values import day, integer, word
 
 _ACCOUNT = Record(

@@ -1,15 +1,14 @@
 """Endpoints of the tenant's own account."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from app.api.deps import resource_router
 from app.api.documentation import documents
 from app.api.reads import ReadsDep
-from app.api.routing import StrictRoute
 from app.resources.account import operations
 from app.resources.account.schemas import Account, Service
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/account", tags=["Account"])
+router = resource_router("/v1/account", "Account")
 
 
 @router.get("", **documents(operations.GET_ACCOUNT, summary="Get the account", response_model=Account))

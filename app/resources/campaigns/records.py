@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Any
 
 from app.resources.campaigns.requests import ScheduleMode
 from app.resources.campaigns.schemas import (
     Campaign,
     CampaignList,
-    CampaignSender,
     CampaignTemplate,
     CampaignTracking,
     Send,
     Status,
 )
-from app.upstream.document import Element, Record
+from app.upstream.records import Combined, Element, Record
 from app.upstream.values import code, identifier, integer, local_time, word
 
 STATUS_CODES: Mapping[Status, int] = {
@@ -40,6 +38,10 @@ def _first_identifier(value: str, zone: tzinfo) -> int | None:
     return identifier(value.partition(",")[0].strip(), zone)
 
 
+def _sender(kind: str | None, domain: str | None, address: str | None) -> dict[str, str | None]:
+    return {"type": kind, "domain": domain, "address": address}
+
+
 _COMMON = {
     "id": Element("id", convert=integer, required=True),
     "batch": Element("sn"),
@@ -62,20 +64,10 @@ _COMMON = {
 }
 
 
-class _CampaignRecord(Record[Campaign]):
-    """Gathers the sender's three elements into one object."""
-
-    def build(self, values: dict[str, Any]) -> Campaign:
-        sender = CampaignSender(
-            type=values.pop("acct_type"), domain=values.pop("acct_domain"), address=values.pop("acct_address")
-        )
-        return Campaign(sender=sender, **values)
-
-
 _TEMPLATE = Record(CampaignTemplate, {"id": Element("tpl_id", convert=identifier), "name": Element("tpl_name")})
 _LIST = Record(CampaignList, {"id": Element("list_id", convert=identifier), "name": Element("list_name")})
 
-CAMPAIGN = _CampaignRecord(
+CAMPAIGN = Record(
     Campaign,
     {
         **_COMMON,
@@ -84,6 +76,7 @@ CAMPAIGN = _CampaignRecord(
         "acct_address": Element("acct_address", optional=True),
     },
     nested={"templates": (("templates", "template"), _TEMPLATE), "lists": (("listes", "item"), _LIST)},
+    combined={"sender": Combined(_sender, "acct_type", "acct_domain", "acct_address")},
 )
 
 SEND = Record(

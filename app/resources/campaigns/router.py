@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
@@ -16,12 +16,12 @@ from app.api.deps import (
     Writer,
     WriterOrSender,
     require,
+    resource_router,
 )
 from app.api.documentation import documents
 from app.api.pagination import Collection, Page, PageRequestDep
 from app.api.reads import ReadsDep
 from app.api.responses import answer, created, no_content, read_back
-from app.api.routing import StrictRoute
 from app.api.types import DIGITS, Batch, Flag, Id, IsoDate
 from app.errors import FieldError, NotFound, ValidationFailed
 from app.gateway.context import Caller
@@ -35,7 +35,7 @@ from app.resources.campaigns.requests import CampaignChanges, NewCampaign
 from app.resources.campaigns.schemas import Campaign, Send, Status
 from app.resources.campaigns.timing import plan
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Campaigns"])
+router = resource_router("/v1", "Campaigns")
 
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 StatusCode = Annotated[int, Field(ge=-5, le=4), DIGITS]

@@ -2,22 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
-from app.api.deps import Reader
+from app.api.deps import Reader, resource_router
 from app.api.documentation import REQUESTED, describes
 from app.api.headers import headers
 from app.api.negotiation import accept_header, preferred
 from app.api.problems import problem_responses
 from app.api.responses import answer
-from app.api.routing import StrictRoute
 from app.gateway.operation import Effect
 from app.resources.console.form import login_form
 from app.resources.console.page import login_page
 from app.resources.console.schemas import LoginForm, UserType, WebAddress
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/console", tags=["Console login"])
+router = resource_router("/v1/console", "Console login")
 
 _JSON, _HTML = "application/json", "text/html"
 

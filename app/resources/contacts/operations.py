@@ -1,7 +1,6 @@
 """Upstream operations of contacts (manual 4.8 to 4.12)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
 from app.api.pagination import Page, PageRequest, pagination
@@ -9,8 +8,9 @@ from app.errors import NotFound
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.records import Combined, Element, Record
 from app.upstream.values import day, identifier, integer, local_time, text, word
 
 _ZERO_DATE = "0000-00-00"
@@ -18,15 +18,11 @@ _SCRIPT = "mloperate.php"
 _TAGS = frozenset({"contacts", "lists"})
 
 
-class _ContactRecord(Record[Contact]):
-    """Gathers `var1` to `var10` into one object."""
-
-    def build(self, values: dict[str, Any]) -> Contact:
-        variables = {name: value for name in VARIABLES if (value := values.pop(name)) is not None}
-        return Contact(variables=variables, **values)
+def _variables(*values: str | None) -> dict[str, str]:
+    return {name: value for name, value in zip(VARIABLES, values, strict=True) if value is not None}
 
 
-_CONTACT = _ContactRecord(
+_CONTACT = Record(
     Contact,
     {
         "id": Element("id", convert=integer, required=True),
@@ -40,6 +36,7 @@ _CONTACT = _ContactRecord(
         "created_at": Element("time", convert=local_time),
         **{name: Element(name, optional=True) for name in VARIABLES},
     },
+    combined={"variables": Combined(_variables, *VARIABLES)},
 )
 
 

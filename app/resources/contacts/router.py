@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from app.api.contact_rows import NewContact
-from app.api.deps import GatewayDep, Writer
+from app.api.deps import GatewayDep, Writer, resource_router
 from app.api.documentation import documents
 from app.api.pagination import Page, PageRequestDep
 from app.api.reads import ReadsDep
 from app.api.responses import answer, created, no_content, read_back
-from app.api.routing import StrictRoute
 from app.api.types import Flag, Id, ShortText
 from app.errors import FieldError, ValidationFailed
 from app.resources.contacts import operations
@@ -22,7 +21,7 @@ from app.resources.contacts.schemas import (
     ContactChanges,
 )
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Contacts"])
+router = resource_router("/v1", "Contacts")
 
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
 ContactId = Annotated[Id, Path(description="The contact's id.", examples=[90210])]

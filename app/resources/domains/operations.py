@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
 
 from app.api.pagination import Collection
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.domains.schemas import AddedDomain, DomainVerification, SendingDomain
 from app.upstream.customers import on_behalf_of
-from app.upstream.document import Document, Element, MissingId, Record
+from app.upstream.document import Document, MissingId
 from app.upstream.envelope import Parameters
+from app.upstream.records import Combined, Element, Record
 from app.upstream.values import code, identifier, integer
 
 _SCRIPT = "bs.php"
@@ -32,32 +32,24 @@ _DOMAIN = Record(
 )
 
 
-class _VerificationRecord(Record[DomainVerification]):
-    """Takes the two facts apart that one code tells."""
-
-    def build(self, values: dict[str, Any]) -> DomainVerification:
-        registered, verified = _STATES.get(values["status_code"], (None, None))
-        values.pop("state")
-        return DomainVerification(registered=registered, verified=verified, **values)
-
-
-_STATES: dict[int | None, tuple[bool, bool]] = {
-    0: (False, False),
-    1: (False, True),
-    2: (True, False),
-    3: (True, True),
-}
+_STATES = {0: "neither", 1: "verified", 2: "registered", 3: "both"}
 """Whether the domain is registered, and whether its DNS records pass (manual 7.3)."""
+_REGISTERED = {"neither": False, "verified": False, "registered": True, "both": True}
+_VERIFIED_BY_STATE = {"neither": False, "verified": True, "registered": False, "both": True}
 
-_VERIFICATION = _VerificationRecord(
+_VERIFICATION = Record(
     DomainVerification,
     {
         "customer_id": Element("customer_id", convert=identifier),
         "domain_id": Element("domain_id", convert=identifier),
         "domain": Element("val"),
-        "state": Element("status", convert=code(dict.fromkeys((0, 1, 2, 3), "known"))),
+        "state": Element("status", convert=code(_STATES)),
         "status_code": Element("status", convert=integer),
         "message": Element("info"),
+    },
+    combined={
+        "registered": Combined(_REGISTERED.get, "state"),
+        "verified": Combined(_VERIFIED_BY_STATE.get, "state"),
     },
 )
 

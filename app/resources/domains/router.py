@@ -3,21 +3,20 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Manager, Writer
+from app.api.deps import GatewayDep, Manager, Writer, resource_router
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.reads import ManagerReadsDep, ReadsDep
 from app.api.responses import answer, created, no_content
-from app.api.routing import StrictRoute
 from app.api.types import DomainName, Id
 from app.resources.domains import operations
 from app.resources.domains.operations import NamedDomain
 from app.resources.domains.schemas import AddedDomain, DomainsToVerify, DomainVerification, NewDomain, SendingDomain
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Domains"])
+router = resource_router("/v1", "Domains")
 
 Name = Annotated[DomainName, Path(description="The domain's name.", examples=["news.example.com"])]
 CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]

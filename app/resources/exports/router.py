@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader
+from app.api.deps import GatewayDep, Reader, resource_router
 from app.api.documentation import export_documents
 from app.api.exports import ExportOutputDep
-from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.exports import operations
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/lists/{list_id}", tags=["Exports"])
+router = resource_router("/v1/lists/{list_id}", "Exports")
 
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
 

@@ -9,8 +9,8 @@ from datetime import date
 
 from app.gateway.operation import Export
 from app.resources.failures.schemas import DeliveryFailure, FailedAddress, WantedReason
-from app.upstream.document import Element, Record
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.sources import XmlRecords
 from app.upstream.values import code, identifier, integer
 

@@ -1,19 +1,17 @@
 """Endpoints of delivery failures."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader
+from app.api.deps import GatewayDep, Reader, resource_router
 from app.api.documentation import export_documents
 from app.api.exports import ExportOutputDep
-from app.api.routing import StrictRoute
 from app.gateway.call import Gateway
 from app.gateway.context import Caller
 from app.identifiers.operations import find_statistics_id
 from app.resources.failures import operations
 from app.resources.failures.selection import AddressSelection, FailureSelection, Selection
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/delivery-failures", tags=["Delivery failures"])
+router = resource_router("/v1/delivery-failures", "Delivery failures")
 
 
 @router.get("", **export_documents(operations.FIND, summary="List delivery failures"))

@@ -8,9 +8,10 @@ from app.gateway.lifetimes import RUNNING, CachePolicy
 from app.gateway.operation import DeadlineClass, Effect, Operation
 from app.resources.imports.files import ImportFile
 from app.resources.imports.schemas import Import, ImportAccepted, ImportRecord, SkippedRows
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.multipart import StoredFile
+from app.upstream.records import Element, Record
 from app.upstream.values import code, integer, local_time
 
 _SCRIPT = "mloperate.php"

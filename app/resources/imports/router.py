@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import Header, Path, Query, Request
 from pydantic import BaseModel, WithJsonSchema
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader, Writer
+from app.api.deps import GatewayDep, Reader, Writer, resource_router
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.preferences import preferred_wait
 from app.api.reads import ReadsDep
 from app.api.responses import answer
-from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.imports import operations
 from app.resources.imports.body import CSV, JSON, MULTIPART, NDJSON, open_file
@@ -29,7 +28,7 @@ from app.resources.imports.schemas import (
 )
 from app.resources.imports.waiting import wait_for
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Imports"])
+router = resource_router("/v1", "Imports")
 
 _BODIES: dict[str, type[BaseModel]] = {
     JSON: ContactsJson,

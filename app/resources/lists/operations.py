@@ -6,8 +6,9 @@ from app.api.pagination import Collection
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.values import integer, word
 
 _MACRON_DESCRIPTION = "descrīption"

@@ -2,20 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Writer
+from app.api.deps import GatewayDep, Writer, resource_router
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.reads import ReadsDep
 from app.api.responses import created, no_content, read_back
-from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.lists import operations
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/lists", tags=["Contact lists"])
+router = resource_router("/v1/lists", "Contact lists")
 
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
 

@@ -12,8 +12,9 @@ from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.mailboxes.schemas import AddedMailbox, Mailbox
 from app.upstream.customers import on_behalf_of
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.values import identifier
 
 _SCRIPT = "bs.php"

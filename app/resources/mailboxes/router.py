@@ -3,21 +3,20 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Manager, Writer
+from app.api.deps import GatewayDep, Manager, Writer, resource_router
 from app.api.documentation import documents
 from app.api.pagination import Page, PageRequestDep
 from app.api.reads import ManagerReadsDep, ReadsDep
 from app.api.responses import created, no_content
-from app.api.routing import StrictRoute
 from app.api.types import DomainName, EmailAddress, Id
 from app.resources.mailboxes import operations
 from app.resources.mailboxes.operations import FindMailboxes, MailboxWithPassword, NamedMailbox
 from app.resources.mailboxes.schemas import AddedMailbox, Mailbox, NewMailbox, NewPassword
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Mailboxes"])
+router = resource_router("/v1", "Mailboxes")
 
 Domain = Annotated[DomainName, Path(description="The domain's name.", examples=["news.example.com"])]
 Address = Annotated[EmailAddress, Path(description="The mailbox's address.", examples=["editor@news.example.com"])]

@@ -2,14 +2,13 @@
 
 import mimetypes
 import re
+from functools import cache
 
 from app.messages.models import Attachment, Mailbox, Message, Receipt
 from app.resources.messages import schemas
 
 _PARAMETER = re.compile(r'; ?([^=;]+)=(?:"([^"]*)"|([^;]*))')
 _UNKNOWN_TYPE = "application/octet-stream"
-# Made without the system's own tables, which differ from machine to machine.
-_TYPES = mimetypes.MimeTypes()
 
 
 def outgoing(body: schemas.NewMessage) -> Message:
@@ -58,10 +57,16 @@ def _attachment(attachment: schemas.MessageAttachment) -> Attachment:
 
 
 def _guessed(filename: str) -> str:
-    media_type, encoding = _TYPES.guess_type(f"x{_suffix(filename)}")
+    media_type, encoding = _types().guess_type(f"x{_suffix(filename)}")
     if media_type is None or encoding is not None or media_type.startswith("message/"):
         return _UNKNOWN_TYPE
     return media_type
+
+
+@cache
+def _types() -> mimetypes.MimeTypes:
+    # Made without the system's own tables, which differ from machine to machine.
+    return mimetypes.MimeTypes()
 
 
 def _suffix(filename: str) -> str:

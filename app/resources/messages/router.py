@@ -1,13 +1,11 @@
 """Endpoint of messages (manual, chapter 10)."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.deps import Sender, SubmitterDep
+from app.api.deps import Sender, SubmitterDep, resource_router
 from app.api.documentation import REQUESTED, WITH_KEY, describes
 from app.api.problems import problem_responses
 from app.api.responses import answer
-from app.api.routing import StrictRoute
 from app.errors import (
     Conflict,
     OutcomeUnknown,
@@ -21,7 +19,7 @@ from app.gateway.operation import Effect
 from app.resources.messages.conversion import outgoing, submitted
 from app.resources.messages.schemas import NewMessage, SubmittedMessage
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/messages", tags=["Messages"])
+router = resource_router("/v1/messages", "Messages")
 
 
 @router.post(

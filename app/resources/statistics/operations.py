@@ -1,5 +1,6 @@
 """Upstream operations of statistics (manual 2.2, 2.4, 2.5)."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from app.api.pagination import Collection
@@ -8,8 +9,9 @@ from app.gateway.lifetimes import GROWING, CachePolicy
 from app.gateway.operation import Effect, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_statistics
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
-from app.upstream.document import Document, Element, Record
+from app.upstream.document import Document
 from app.upstream.envelope import Parameters
+from app.upstream.records import Element, Record
 from app.upstream.values import day, identifier, integer, number
 
 _DAILY = Record(
@@ -79,7 +81,7 @@ def _campaigns(document: Document, _wanted: date) -> Collection[CampaignStatisti
 
 
 def _campaign(document: Document, campaign: CampaignKey) -> CampaignStatistics:
-    found = document.records("task", _CAMPAIGN)
+    found: Sequence[CampaignStatistics] = document.records("task", _CAMPAIGN)
     if isinstance(campaign, str):
         found = [each for each in found if each.batch is None or each.batch.lower() == campaign.lower()]
     chosen = next((each for each in found if each.statistics_id or each.batch), None)

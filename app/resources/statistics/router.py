@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
+from app.api.deps import resource_router
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.reads import ReadsDep
-from app.api.routing import StrictRoute
 from app.api.types import Batch, Id, IsoDate
 from app.resources.statistics import operations
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Statistics"])
+router = resource_router("/v1", "Statistics")
 
 DayOfPath = Annotated[IsoDate, Path(alias="date", description="A day of the platform.", examples=["2026-03-02"])]
 Day = Annotated[IsoDate, Query(alias="date", description="A day of the platform.", examples=["2026-03-02"])]

@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Writer
+from app.api.deps import GatewayDep, Writer, resource_router
 from app.api.documentation import documents
 from app.api.responses import answer
-from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.subscriptions import operations
 from app.resources.subscriptions.schemas import Subscriptions, SubscriptionsAccepted, Unsubscriptions
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/lists/{list_id}", tags=["Subscriptions"])
+router = resource_router("/v1/lists/{list_id}", "Subscriptions")
 
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
 

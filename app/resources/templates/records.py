@@ -4,7 +4,7 @@ from typing import Any
 
 from app.api.types import PublicModel
 from app.resources.templates.schemas import Template, TemplateAttachment, TemplateReview
-from app.upstream.document import Element, Record
+from app.upstream.records import Combined, Element, Record
 from app.upstream.values import code, integer, local_time, number, word
 
 
@@ -12,15 +12,12 @@ class _Subject(PublicModel):
     name: str | None
 
 
-class _TemplateRecord(Record[Template]):
-    """Takes the subjects for their texts; their ids lead nowhere."""
-
-    def build(self, values: dict[str, Any]) -> Template:
-        subjects = [subject.name for subject in values.pop("subjects") if subject.name]
-        return Template(subjects=subjects, **values)
+def _texts(subjects: list[dict[str, Any]]) -> list[str]:
+    # Their ids lead nowhere.
+    return [subject["name"] for subject in subjects if subject["name"]]
 
 
-TEMPLATE_RECORD = _TemplateRecord(
+TEMPLATE_RECORD = Record(
     Template,
     {
         "id": Element("id", convert=integer, required=True),
@@ -32,12 +29,13 @@ TEMPLATE_RECORD = _TemplateRecord(
     },
     ignored=frozenset({"user_id"}),
     nested={
-        "subjects": (("subject",), Record(_Subject, {"name": Element("name")}, ignored=frozenset({"id"}))),
+        "subject_records": (("subject",), Record(_Subject, {"name": Element("name")}, ignored=frozenset({"id"}))),
         "attachments": (
             ("attachments", "attachment"),
             Record(TemplateAttachment, {"id": Element("atta_id", convert=integer), "name": Element("atta_name")}),
         ),
     },
+    combined={"subjects": Combined(_texts, "subject_records")},
 )
 
 REVIEW_RECORD = Record(

@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Writer
+from app.api.deps import GatewayDep, Writer, resource_router
 from app.api.documentation import documents
 from app.api.pagination import Collection
 from app.api.reads import ReadsDep
 from app.api.responses import created, no_content, read_back
-from app.api.routing import StrictRoute
 from app.api.types import Id
 from app.resources.templates import operations
 from app.resources.templates.bodies import FORM, JSON, NewAttachmentsBody, NewTemplateBody
@@ -23,7 +22,7 @@ from app.resources.templates.schemas import (
     TemplateReview,
 )
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1/templates", tags=["Templates"])
+router = resource_router("/v1/templates", "Templates")
 
 TemplateId = Annotated[Id, Path(description="The template's id.", examples=[53])]
 AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[12])]

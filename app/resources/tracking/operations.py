@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
 
 from app.api.pagination import Collection
 from app.gateway.lifetimes import GROWING
@@ -10,8 +9,9 @@ from app.gateway.operation import Effect, Export, Operation
 from app.identifiers.operations import CampaignKey, key_query, no_tracking
 from app.resources.tracking.addresses import address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
-from app.upstream.document import Document, Element, Record, UnexpectedForm
+from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
+from app.upstream.records import Combined, Element, Record
 from app.upstream.sources import TextLines, XmlRecords
 from app.upstream.values import identifier, integer, local_time, text
 
@@ -38,18 +38,6 @@ def rate(unique: int | None, delivered: int | None) -> float | None:
     return min(max(unique / delivered, 0.0), 1.0)
 
 
-class _TrackingRecord(Record[Tracking]):
-    """Adds the rates, which the platform gives without a unit."""
-
-    def build(self, values: dict[str, Any]) -> Tracking:
-        delivered = values["delivered_count"]
-        return Tracking(
-            open_rate=rate(values["unique_opens"], delivered),
-            click_rate=rate(values["unique_clicks"], delivered),
-            **values,
-        )
-
-
 _OPEN_TIMES = {
     "first_open_at": Element("open_first", convert=local_time),
     "last_open_at": Element("open_last", convert=local_time),
@@ -66,7 +54,7 @@ _CLICKS = {
 
 _LINK = Record(TrackedLink, {"id": Element("link_id", convert=identifier), "url": Element("link"), **_CLICKS})
 
-_TRACKING = _TrackingRecord(
+_TRACKING = Record(
     Tracking,
     {
         "track_id": Element("track_id", convert=identifier),
@@ -84,6 +72,11 @@ _TRACKING = _TrackingRecord(
         "click_ratio": Element("click_ratio"),
     },
     nested={"links": (("link_statistic", "link"), _LINK)},
+    combined={
+        # The platform gives rates, too, without a unit.
+        "open_rate": Combined(rate, "unique_opens", "delivered_count"),
+        "click_rate": Combined(rate, "unique_clicks", "delivered_count"),
+    },
 )
 
 _OPEN = Record(

@@ -3,21 +3,20 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader
+from app.api.deps import GatewayDep, Reader, resource_router
 from app.api.documentation import documents, export_documents
 from app.api.exports import ExportOutputDep
 from app.api.pagination import Collection
 from app.api.reads import ReadsDep
-from app.api.routing import StrictRoute
 from app.api.types import Batch, Flag, Id
 from app.identifiers.operations import find_track_id
 from app.resources.tracking import operations
 from app.resources.tracking.schemas import TrackedLink, Tracking
 
-router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["Tracking"])
+router = resource_router("/v1", "Tracking")
 
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
 BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-46"])]

@@ -9,7 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.master_keys import MasterKey
-from app.policies.idempotency import Claim, IdempotencyStore, MemoryIdempotencyStore, Record, ValkeyIdempotencyStore
+from app.policies.idempotency import Claim, IdempotencyStore, MemoryIdempotencyStore, Record
+from app.policies.idempotency.valkey import ValkeyIdempotencyStore
 from app.state.valkey import connect
 from tests.support.leases import never
 from tests.support.valkey import ValkeyServer

@@ -1,0 +1,29 @@
+"""State in a store that workers and replicas share, as the settings say."""
+
+from app.master_keys import MasterKey
+from app.policies.cache.valkey import ValkeyStore
+from app.policies.idempotency.valkey import ValkeyIdempotencyStore
+from app.policies.limits.campaigns import CampaignQuota
+from app.policies.limits.shared import SharedRateLimiter, SharedWindow, storage_of
+from app.policies.locks.valkey import ValkeyLocks
+from app.settings import Settings
+from app.state.valkey import connect
+from app.telemetry.metrics import Metrics
+from app.wiring.state import State, build_cache
+
+
+def build_shared_state(settings: Settings, master_key: MasterKey, metrics: Metrics) -> State:
+    """Build the state in the store that the settings name."""
+    url = settings.state_url.get_secret_value()
+    client = connect(url, timeout=settings.state_timeout)
+    storage = storage_of(url, client)
+    answers = ValkeyStore(client, master_key, local_bytes=settings.cache_bytes)
+    return State(
+        build_cache(answers, settings, metrics),
+        answers,
+        SharedRateLimiter(storage, lambda: metrics.state_failed("limits")),
+        CampaignQuota(SharedWindow(storage, lambda: metrics.state_failed("campaigns"))),
+        ValkeyIdempotencyStore(client, master_key),
+        ValkeyLocks(client),
+        client,
+    )

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 import httpx2
 
 from app.upstream.compression import BrokenCompression, Decompressor
+from app.upstream.deadlines import Deadlines
 from app.upstream.envelope import WireReply, WireRequest
 from app.upstream.library import LibraryTransport
 from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport, TransportFailure
@@ -61,6 +62,7 @@ class UpstreamClient:
     def __init__(self, transport: Transport | httpx2.AsyncBaseTransport, *, max_reply_bytes: int) -> None:
         self._transport = transport if isinstance(transport, Transport) else LibraryTransport(transport)
         self._max_reply_bytes = max_reply_bytes
+        self._deadlines = Deadlines()
 
     async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:
         """Send one request and read the whole reply.
@@ -71,7 +73,7 @@ class UpstreamClient:
         """
         progress = Progress()
         try:
-            async with asyncio.timeout(timeouts.total):
+            with self._deadlines.until(asyncio.get_running_loop().time() + timeouts.total):
                 reply = await self._open(request, timeouts, progress)
                 try:
                     body = await self._read(reply)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from types import TracebackType
-from typing import Self
 
 _BUCKETS = 10
 _LONGEST_PAUSE = 120.0
@@ -77,7 +75,7 @@ class Snapshot:
 
 
 class Admission:
-    """One call that was let through; leaving its context without a verdict counts as none.
+    """One call that was let through, and must end in `done`: a half-open breaker lets nobody else through until then.
 
     Args:
         breaker: whose.
@@ -94,16 +92,6 @@ class Admission:
         if not self._done:
             self._done = True
             self._breaker.finished(self._epoch, verdict, seconds)
-
-    def __enter__(self) -> Self:
-        """Begin the call."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the call."""
-        self.done(Verdict.NONE, 0.0)
 
 
 class CircuitBreaker:

@@ -1,7 +1,5 @@
 """The bulkheads of tenants and platforms, and the slots that a call takes of both."""
 
-from contextlib import AbstractAsyncContextManager
-
 from app.policies.bulkhead import Bulkhead, Waited
 
 Key = tuple[str, str]
@@ -40,10 +38,9 @@ class Bulkheads:
         deadline: float,
         waited: Waited = lambda _which, _seconds: None,
     ) -> "Slots":
-        """Return a context that holds a slot of the tenant and one of the platform.
+        """Return a slot of the tenant and one of the platform, to be taken and given back.
 
         The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
-        Entering it raises `Full` if one of them was not to be had in time.
         """
         return Slots(self, tenant, tenant_limit, upstream, self._upstream_limit, bulk, deadline, waited)
 
@@ -62,7 +59,7 @@ class Bulkheads:
             del self._bulkheads[key]
 
 
-class Slots(AbstractAsyncContextManager[None]):
+class Slots:
     """A slot of a tenant and one of a platform; `Bulkheads.slot` makes them."""
 
     # No generator, and no coroutine where there is nothing to wait for: every call of a platform passes here.
@@ -111,14 +108,6 @@ class Slots(AbstractAsyncContextManager[None]):
         tenant, upstream = self._held
         self._release(self._upstream, upstream)
         self._release(self._tenant, tenant)
-
-    async def __aenter__(self) -> None:
-        """Take both."""
-        await self.take()
-
-    async def __aexit__(self, *_failure: object) -> None:
-        """Give both back."""
-        self.give_back()
 
     async def _wait(self, key: Key, bulkhead: Bulkhead) -> None:
         _, owner = self._tenant

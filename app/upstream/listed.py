@@ -41,7 +41,8 @@ def to_json(result: BaseModel) -> bytes:
     """Return a public model as JSON, the same bytes that `model_dump_json` gives."""
     if any(isinstance(value, Listed) for value in result.__dict__.values()):
         return orjson.dumps(result.__dict__, default=_plain, option=orjson.OPT_UTC_Z)
-    return result.model_dump_json().encode()
+    # What `model_dump_json` asks for a text, which would only become bytes again.
+    return result.__pydantic_serializer__.to_json(result)
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.policies.breaker import BreakerPolicy, CircuitBreaker, Snapshot, State, Verdict
-from tests.support.breakers import POLICY, Changes, call, opened, refused
+from tests.support.breakers import POLICY, Changes, admitted, call, opened, refused
 from tests.support.clocks import Clock
 
 
@@ -45,18 +45,18 @@ class TestClosed:
 
     def test_calls_without_a_verdict_are_not_counted(self, breaker: CircuitBreaker) -> None:
         call(breaker, Verdict.NONE, times=9)
-        with breaker.admit():
+        with admitted(breaker):
             pass
         assert breaker.snapshot() == Snapshot(State.CLOSED, 0, 0, None)
 
     def test_only_the_first_verdict_counts(self, breaker: CircuitBreaker) -> None:
-        with breaker.admit() as admission:
+        with admitted(breaker) as admission:
             admission.done(Verdict.FAILURE, 0.1)
             admission.done(Verdict.FAILURE, 0.1)
         assert breaker.snapshot() == Snapshot(State.CLOSED, 1, 1, None)
 
     def test_an_error_passes_through(self, breaker: CircuitBreaker) -> None:
-        with pytest.raises(KeyError), breaker.admit():
+        with pytest.raises(KeyError), admitted(breaker):
             raise KeyError
         assert breaker.snapshot().calls == 0
 
@@ -114,7 +114,7 @@ class TestHalfOpen:
     def test_one_call_at_a_time_passes(self, breaker: CircuitBreaker, clock: Clock) -> None:
         opened(breaker)
         clock.now += 15.0
-        with breaker.admit():
+        with admitted(breaker):
             assert breaker.snapshot().state is State.HALF_OPEN
             assert refused(breaker) == 1.0
             assert breaker.snapshot() == Snapshot(State.HALF_OPEN, 0, 0, None)
@@ -133,10 +133,10 @@ class TestHalfOpen:
     def test_a_probe_without_a_verdict_leaves_the_next_its_turn(self, breaker: CircuitBreaker, clock: Clock) -> None:
         opened(breaker)
         clock.now += 15.0
-        with pytest.raises(KeyError), breaker.admit():
+        with pytest.raises(KeyError), admitted(breaker):
             raise KeyError
         assert breaker.snapshot().state is State.HALF_OPEN
-        with breaker.admit():
+        with admitted(breaker):
             refused(breaker)
         call(breaker, Verdict.SUCCESS)
         assert breaker.snapshot().state is State.CLOSED
@@ -144,9 +144,9 @@ class TestHalfOpen:
     def test_a_verdict_twice_does_not_free_the_next_probe(self, breaker: CircuitBreaker, clock: Clock) -> None:
         opened(breaker)
         clock.now += 15.0
-        with breaker.admit() as first:
+        with admitted(breaker) as first:
             first.done(Verdict.NONE, 0.1)
-            with breaker.admit():
+            with admitted(breaker):
                 first.done(Verdict.SUCCESS, 0.1)
                 assert breaker.snapshot().state is State.HALF_OPEN
                 refused(breaker)
@@ -158,7 +158,7 @@ class TestHalfOpen:
         late = breaker.admit()
         opened(breaker)
         clock.now += 15.0
-        with breaker.admit():
+        with admitted(breaker):
             late.done(verdict, 0.1)
             assert breaker.snapshot().state is State.HALF_OPEN
             refused(breaker)

@@ -21,7 +21,8 @@ def make(*, upstream_limit: int = UPSTREAM_LIMIT, export_share: float = 0.5, que
     return Bulkheads(upstream_limit=upstream_limit, export_share=export_share, queue=queue, wait=5.0)
 
 
-def slot(
+@asynccontextmanager
+async def slot(
     bulkheads: Bulkheads,
     tenant: str = "acme",
     upstream: str = "platform",
@@ -29,8 +30,13 @@ def slot(
     tenant_limit: int = 2,
     bulk: bool = False,
     deadline: float = FAR,
-) -> AbstractAsyncContextManager[None]:
-    return bulkheads.slot(upstream=upstream, tenant=tenant, tenant_limit=tenant_limit, bulk=bulk, deadline=deadline)
+) -> AsyncIterator[None]:
+    slots = bulkheads.slot(upstream=upstream, tenant=tenant, tenant_limit=tenant_limit, bulk=bulk, deadline=deadline)
+    await slots.take()
+    try:
+        yield
+    finally:
+        slots.give_back()
 
 
 @asynccontextmanager

@@ -1,8 +1,11 @@
 """Making calls through circuit breakers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from app.policies.breaker import BreakerOpen, BreakerPolicy, CircuitBreaker, State, Verdict
+from app.policies.breaker import Admission, BreakerOpen, BreakerPolicy, CircuitBreaker, State, Verdict
 
 POLICY = BreakerPolicy(window=30.0, minimum_calls=4, failure_ratio=0.5, slow_call=10.0, open_for=15.0)
 
@@ -18,11 +21,20 @@ class Changes:
         self.seen.append((before, after))
 
 
+@contextmanager
+def admitted(breaker: CircuitBreaker) -> Iterator[Admission]:
+    """Make a call that ends without a verdict unless it is given one before."""
+    admission = breaker.admit()
+    try:
+        yield admission
+    finally:
+        admission.done(Verdict.NONE, 0.0)
+
+
 def call(breaker: CircuitBreaker, verdict: Verdict, seconds: float = 0.1, times: int = 1) -> None:
     """Make calls that end in a verdict."""
     for _ in range(times):
-        with breaker.admit() as admission:
-            admission.done(verdict, seconds)
+        breaker.admit().done(verdict, seconds)
 
 
 def opened(breaker: CircuitBreaker) -> CircuitBreaker:

@@ -1,0 +1,142 @@
+"""The gates of one try: whichever is closed, and however a try ends, nothing stays taken that others need."""
+
+import asyncio
+
+import pytest
+
+from app.errors import GatewayError, RateLimited, UpstreamCredentialsRejected, UpstreamError, UpstreamUnavailable
+from app.gateway.context import Caller, RequestContext
+from app.gateway.passage import Deadline, Gates, Passage
+from app.master_keys import MasterKey
+from app.policies.breaker import BreakerPolicy, Breakers, State, Verdict
+from app.policies.bulkheads import Bulkheads
+from app.policies.credentials import CredentialGuard
+from app.policies.limits.campaigns import CampaignQuota
+from app.policies.limits.memory import MemoryWindow
+from app.policies.limits.model import Decision, Quota
+from app.resources.campaigns.operations import CREATE
+from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
+from app.tenants.fingerprints import Fingerprints
+from app.tenants.models import Scope
+from tests.support.clocks import Clock, settle
+from tests.support.tenants import BASE_URL, TRACE, make_tenant
+
+POLICY = BreakerPolicy(minimum_calls=1, open_for=15.0)
+
+
+class Stuck:
+    """A window that never decides."""
+
+    async def hit(self, _subject: str, _quota: Quota) -> Decision:
+        """Wait."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class Try:
+    """Tries to create campaigns as a tenant that may have one call under way and one campaign an hour."""
+
+    def __init__(self, clock: Clock, quota: CampaignQuota | None = None) -> None:
+        self.gates = Gates(
+            credentials=CredentialGuard(refusals=1, now=clock),
+            bulkheads=Bulkheads(upstream_limit=5, export_share=0.5, queue=0, wait=1.0),
+            breakers=Breakers(POLICY, clock),
+            campaigns=quota or CampaignQuota(MemoryWindow()),
+            fingerprints=Fingerprints(MasterKey.random()),
+        )
+        self.breaker = self.gates.breakers.get(BASE_URL)
+        limits = {"requests_per_minute": 60, "concurrency": 1, "campaigns_per_hour": 1}
+        tenant = make_tenant(limits=limits)
+        self.caller = Caller(tenant, "all", frozenset(Scope), RequestContext("request-1", TRACE))
+
+    def passage(self) -> Passage:
+        deadline = Deadline(asyncio.get_running_loop().time() + 10)
+        return Passage(self.gates, TelemetryObserver(Metrics()), CREATE, self.caller, deadline, 1)
+
+    async def end_in(self, error: Exception | None) -> None:
+        """Make a try that ends in something."""
+        async with self.passage():
+            if error is not None:
+                raise error
+
+    def holds_nothing(self) -> bool:
+        return self.gates.bulkheads.standing("tenant") == self.gates.bulkheads.standing("upstream") == (0, 0)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def test_a_try_holds_its_slots_and_tells_its_end(clock: Clock) -> None:
+    trying = Try(clock)
+    async with trying.passage() as tried:
+        assert trying.gates.bulkheads.standing("tenant") == trying.gates.bulkheads.standing("upstream") == (1, 0)
+        tried.status = 200
+    assert trying.holds_nothing()
+    (call,) = trying.caller.context.upstream_calls
+    assert (call.operation, call.outcome, call.status, call.attempt) == ("campaigns.create", "ok", 200, 1)
+    assert trying.breaker.snapshot().calls == 1
+
+
+async def test_no_slot(clock: Clock) -> None:
+    trying = Try(clock)
+    async with trying.passage():
+        with pytest.raises(RateLimited, match="under way"):
+            await trying.end_in(None)
+    assert trying.holds_nothing()
+
+
+async def test_an_open_breaker(clock: Clock) -> None:
+    trying = Try(clock)
+    with pytest.raises(UpstreamError):
+        await trying.end_in(UpstreamError("broken"))
+    with pytest.raises(UpstreamUnavailable, match="Nothing was sent"):
+        await trying.end_in(None)
+    assert trying.holds_nothing()
+
+
+async def test_a_refused_login(clock: Clock) -> None:
+    trying = Try(clock)
+    with pytest.raises(UpstreamCredentialsRejected):
+        await trying.end_in(UpstreamCredentialsRejected("refused"))
+    with pytest.raises(UpstreamCredentialsRejected, match="not asked"):
+        await trying.end_in(None)
+    assert trying.holds_nothing()
+
+
+async def test_a_spent_quota_leaves_the_probe_to_the_next(clock: Clock) -> None:
+    trying = Try(clock)
+    await trying.end_in(None)
+    trying.breaker.admit().done(Verdict.FAILURE, 0.1)
+    clock.now += POLICY.open_for
+    for _ in range(2):
+        with pytest.raises(RateLimited, match="campaigns an hour"):
+            await trying.end_in(None)
+        assert trying.breaker.state is State.HALF_OPEN
+    assert trying.holds_nothing()
+
+
+async def test_what_never_left_takes_nothing_of_the_quota(clock: Clock) -> None:
+    trying = Try(clock)
+    with pytest.raises(UpstreamUnavailable):
+        await trying.end_in(UpstreamUnavailable("nobody there"))
+    clock.now += POLICY.open_for
+    await trying.end_in(None)
+    with pytest.raises(GatewayError, match="campaigns an hour"):
+        await trying.end_in(None)
+
+
+async def test_one_who_leaves_at_a_gate_takes_nothing_along(clock: Clock) -> None:
+    trying = Try(clock, CampaignQuota(Stuck()))
+    trying.breaker.admit().done(Verdict.FAILURE, 0.1)
+    clock.now += POLICY.open_for
+    task = asyncio.create_task(trying.end_in(None))
+    await settle()
+    assert not trying.holds_nothing()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert trying.holds_nothing()
+    trying.breaker.admit()

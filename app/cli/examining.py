@@ -38,9 +38,6 @@ def examine(
     # Standard output is for results.
     configure_logging("WARNING", sys.stderr)
     try:
-        if folder is not None:
-            # Before anything is called, which would be in vain.
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         findings = asyncio.run(_examine(settings, tenant_id, plan, pause=pause, folder=folder, force=force))
     except (UnknownTenant, RepositoryError) as error:
         fail(str(error), code=1)
@@ -57,6 +54,9 @@ async def _examine(
     settings: Settings, tenant_id: str, plan: Sequence[AnyCheck], *, pause: float, folder: Path | None, force: bool
 ) -> list[Finding]:
     async with examining(settings, tenant_id, pause=pause, folder=folder, force=force) as examination:
+        if folder is not None:
+            # Before anything is called, which would be in vain.
+            await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         return [finding async for finding in examination.findings(plan)]
 
 

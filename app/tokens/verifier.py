@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jwt
+from pydantic import TypeAdapter, ValidationError
 
 from app.master_keys import MasterKey
 from app.tenants.keys import hash_key
-from app.tenants.models import ApiKey, Scope
+from app.tenants.models import ApiKey, Identifier, Scope
 from app.tenants.store import Identity, TenantStore
 from app.tokens.keys import Jwk, ProviderKeys
 
 _LONGEST = 8192
 _LEEWAY = 30
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
-_LONGEST_ID = 64
+_TENANT_ID = TypeAdapter(Identifier)
 _BROKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 """What the library, and Python's own conversions in it, raise for tokens that are not what they should be."""
 
@@ -129,8 +130,10 @@ class TokenVerifier:
         return claims
 
     def _accepted(self, claims: Mapping[str, Any], digest: str, kid: str, jwk: Jwk) -> _Verified | None:
-        tenant_id = claims.get(self._rules.tenant_claim)
-        if not isinstance(tenant_id, str) or not 0 < len(tenant_id) <= _LONGEST_ID:
+        try:
+            # No store is asked for what cannot be there, and may not even be able to look for.
+            tenant_id = _TENANT_ID.validate_python(claims.get(self._rules.tenant_claim))
+        except ValidationError:
             return None
         key = ApiKey(
             id=f"jwt-{self._subject(tenant_id, claims['sub'])}",

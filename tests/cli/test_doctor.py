@@ -269,6 +269,10 @@ class TestUsage:
     def test_what_makes_no_sense(self, command: Command, arguments: tuple[str, ...], code: int, message: str) -> None:
         assert message in command("http://127.0.0.1:9/", *arguments, code=code).stderr
 
+    def test_nothing_is_made_for_a_tenant_that_is_not_there(self, command: Command, tmp_path: Path) -> None:
+        command("http://127.0.0.1:9/", "nobody", "--record", str(tmp_path / "kept"), code=1)
+        assert not (tmp_path / "kept").exists()
+
     @pytest.mark.parametrize("pause", ["-1", "nan", "x", "4000"])
     def test_pauses_that_are_none(self, command: Command, pause: str) -> None:
         assert "--pause" in command("http://127.0.0.1:9/", "seeded", code=2, pause=pause).stderr

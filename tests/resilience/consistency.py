@@ -132,7 +132,7 @@ class Session:
 
 
 async def run(*, requests: int, tenants: int, at_once: int) -> Result:
-    """Run it all, with the store lost and found again in the middle, and return what was seen."""
+    """Run it all, with the store lost and found again in the middle, then hanging, and return what was seen."""
     result = Result()
     platform = Platform(result)
     valkey = ValkeyServer()
@@ -183,7 +183,7 @@ async def _gateways(
 
 
 async def _storm(sessions: list[Session], valkey: ValkeyServer, result: Result, *, requests: int, at_once: int) -> None:
-    """Have sessions step at random, each one thing at a time; the store goes and comes back twice."""
+    """Have sessions step at random, each one thing at a time; the store goes and comes back twice, and hangs once."""
     free = list(sessions)
     events = {
         int(requests * share): event
@@ -192,6 +192,8 @@ async def _storm(sessions: list[Session], valkey: ValkeyServer, result: Result, 
             (0.4, valkey.start),
             (0.6, lambda: valkey.stop(keep=False)),
             (0.7, valkey.start),
+            (0.85, valkey.pause),
+            (0.87, valkey.resume),
         )
     }
     numbers = iter(range(requests))

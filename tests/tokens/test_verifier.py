@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from app.master_keys import MasterKey
 from app.tenants.memory import MemoryTenantStore
+from app.tenants.store import TenantStore
 from app.tokens.forms import looks_like_token
 from app.tokens.keys import ProviderKeys
 from app.tokens.verifier import TokenRules, TokenVerifier
 from tests.support.clocks import Clock
+from tests.support.tenant_databases import opened_store
 from tests.support.tenants import KEY, make_tenant
 from tests.support.tokens import AUDIENCE, ISSUER, ec_key, public_jwk, token
 
@@ -30,10 +32,10 @@ class Document:
         return json.dumps({"keys": self.keys}).encode()
 
 
-def verifier_of(document: Document, clock: Clock, **options: Any) -> TokenVerifier:
+def verifier_of(document: Document, clock: Clock, tenants: TenantStore | None = None, **options: Any) -> TokenVerifier:
     rules = TokenRules(ISSUER, AUDIENCE, ["ES256"])
     keys = ProviderKeys(document, lifetime=LIFETIME, clock=clock)
-    return TokenVerifier(rules, keys, MemoryTenantStore([make_tenant()]), MasterKey(b"k" * 32), **options)
+    return TokenVerifier(rules, keys, tenants or MemoryTenantStore([make_tenant()]), MasterKey(b"k" * 32), **options)
 
 
 async def test_what_a_key_verified_ends_with_the_key() -> None:
@@ -76,6 +78,14 @@ async def test_a_subject_does_not_stand_in_a_keys_id() -> None:
         ids.append(found.key.id)
     assert ids[0] == ids[1] != ids[2]
     assert all(each.startswith("jwt-") and "anna" not in each for each in ids)
+
+
+async def test_a_database_is_not_asked_for_what_it_cannot_hold(database_url: str) -> None:
+    key = ec_key()
+    async with opened_store(database_url) as tenants:
+        verifier = verifier_of(Document(public_jwk(key, "one")), Clock(), tenants)
+        for tenant_id in ("ac\0me", "ac\ud800me"):
+            assert await verifier.identify(token(key, algorithm="ES256", tenant=tenant_id)) is None
 
 
 @pytest.mark.parametrize(

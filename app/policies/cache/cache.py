@@ -23,6 +23,7 @@ from app.policies.cache.model import (
 from app.policies.cache.store import CacheStore, Change, Lookup, Stamp
 
 _Key = tuple[str, str, Stamp]
+_PATIENCE = 0.5
 
 
 class ReadCache:
@@ -144,7 +145,11 @@ class ReadCache:
         # Tokens are part of the key: nobody joins a fetch that began before a write which has ended since.
         key = place.tenant, place.key, lookup.stamp
         try:
-            if outcome is Outcome.FORCED:
+            if not lookup.certain:
+                # A fetch under way may be older than a write that nobody could tell this process of.
+                flight = self._flights.follow(key, partial(self._fetcher.in_turn, place, lookup, fetch), _PATIENCE)
+                landed = await self._flights.wait(flight)
+            elif outcome is Outcome.FORCED:
                 flight = self._flights.start(key, partial(self._fetcher.at_once, place, lookup, fetch))
                 landed = await self._flights.wait(flight)
             else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +49,27 @@ class Flights(Generic[T]):
         self._tasks.add(flight.task)
         flight.task.add_done_callback(lambda task: self._landed(flight, task))
         return flight
+
+    def follow(self, key: Hashable, work: Callable[[Flight[T]], Coroutine[Any, Any, T]], seconds: float) -> Flight[T]:
+        """Return a flight that does not work yet; it will once the present one lands, or after so many seconds."""
+        present, line = self.find(key), (self.follow, key)
+        if present is None:
+            return self.start(key, work)
+        return self.find(line) or self.start(line, partial(self._take_turn, present.task, key, work, seconds))
+
+    async def _take_turn(
+        self,
+        present: asyncio.Task[T],
+        key: Hashable,
+        work: Callable[[Flight[T]], Coroutine[Any, Any, T]],
+        seconds: float,
+        flight: Flight[T],
+    ) -> T:
+        await asyncio.wait([present], timeout=seconds)
+        self._forget(flight)
+        flight.key = key
+        self._current[key] = flight
+        return await work(flight)
 
     async def wait(self, flight: Flight[T]) -> T:
         """Return what a flight brings.

@@ -4,7 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.policies.cache.scripts import MEMORY
+
 _PAUSE = 0.5
+_GATHERING = 1.5
+"""Seconds in which every replica that can reach the store has reached it; thrice the pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,8 @@ class Health:
     A store that merely kept someone waiting is left alone for a moment. If an invalidation was missed, or the store may
     have come back as it was some time ago, everything in it has to be made invalid before it is used again.
 
-    What remains is another replica that reaches the store and notices nothing: until this one has made up for what was
-    missed, which takes until it reaches the store again, that one may serve what this one's writes have changed.
+    A replica that finds the store again waits a moment for the others to do so too: what they write before that,
+    nobody tells it.
 
     Args:
         clock: a monotonic clock in seconds.
@@ -35,6 +39,8 @@ class Health:
         self._moment = Moment(0, 0)
         self._retry_at = clock()
         self._down_since = clock()
+        self._strange = False
+        self._usable_at = clock()
         self.reachable = False
         """Whether it is worth telling the store about writes."""
         self.up = False
@@ -67,18 +73,25 @@ class Health:
 
     def lost(self) -> None:
         """Note that the store may have become another, or gone back in time."""
+        self._strange = True
         self.missed()
         self.failed()
 
     def reached(self, since: Moment) -> None:
         """Note that the store answers, to an attempt that began at `since`; from now on no write is missed."""
-        self.reachable = self._moment.failures == since.failures
+        if self._moment.failures != since.failures:
+            self.reachable = False
+            return
+        if not self.reachable and (self._strange or self.seconds_down() >= MEMORY):
+            self._usable_at = self._clock() + _GATHERING
+        self._strange = False
+        self.reachable = True
 
     def made_up(self, since: Moment) -> None:
         """Note that everything in the store that is older than `since` is invalid, so that reads may use it."""
         if self._moment == since:
             self.distrusted = False
-            self.up = self.reachable
+            self.up = self.reachable and self._clock() >= self._usable_at
 
     def _down(self, moment: Moment) -> None:
         self._moment = moment

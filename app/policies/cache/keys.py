@@ -13,6 +13,7 @@ from app.policies.cache.store import Stamp
 _PREFIX = "umail:cache"
 EVERYTHING = f"{_PREFIX}:everything"
 INVALIDATIONS = f"{_PREFIX}:invalidations"
+REPLICAS = f"{_PREFIX}:replicas"
 
 
 def replica_channel(replica: str) -> str:

@@ -14,12 +14,15 @@ from app.policies.cache.health import Health
 from app.policies.cache.invalidations import Invalidation, Receipts
 from app.policies.cache.keys import INVALIDATIONS, replica_channel
 from app.policies.cache.level import Level
+from app.policies.cache.scripts import Scripts
 from app.state.patience import Patience
 from app.state.valkey import UNAVAILABLE
 
 _BEAT = 0.25
 TRUST = 0.8
 """Seconds for which a replica trusts its own answers after it last knew that it hears everything."""
+LEASE = 1.0
+"""Seconds for which a replica promises to be heard of after the moment that it last knew the store's time."""
 _PATIENCE = 2.0
 
 
@@ -34,8 +37,14 @@ class Link:
     every invalidation before it has been obeyed; without one sent in the last 0.8 seconds the process's answers are
     not trusted. The same beat finds out whether a store that failed can be used again.
 
+    With it the replica promises to be heard of for another second after what the store's clock showed at the beat
+    before, so that one which arrives late promises nothing. One that breaks the promise may be writing unheard: no
+    answer is trusted until it is back and has made up for that, or has been silent for 5 seconds and is taken for dead.
+    What remains is a replica that is alive and, alone, cut off from the store for longer.
+
     Args:
         client: a connection to the shared store.
+        scripts: the commands for it.
         health: what is known of the store.
         level: the process's answers.
         timeout: seconds that a command may take.
@@ -46,6 +55,7 @@ class Link:
     def __init__(
         self,
         client: Redis,
+        scripts: Scripts,
         health: Health,
         level: Level,
         *,
@@ -54,6 +64,7 @@ class Link:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._scripts = scripts
         self._health = health
         self._level = level
         self._timeout = timeout
@@ -61,7 +72,11 @@ class Link:
         self._clock = clock
         self._due: asyncio.Queue[Invalidation] = asyncio.Queue()
         self._trusted_until = -math.inf
+        self._all_heard = True
         self._unanswered_since: float | None = None
+        self._store_ms, self._seen_at = 0, -math.inf
+        self._noticed_at = -math.inf
+        self._found = asyncio.Event()
         self._ending = False
         self.replica = secrets.token_hex(8)
         """Tells this replica from the others."""
@@ -83,10 +98,25 @@ class Link:
             yield
         finally:
             # A task group that is cancelled while one of its tasks fails reports the failure only.
-            self._ending = True
+            self._ending, known = True, self._health.reachable
             keeping.cancel()
             with suppress(asyncio.CancelledError):
                 await keeping
+            if known:
+                await self._part()
+
+    async def found_again(self) -> bool:
+        """Wait until the store is reached again or everybody has noticed this replica's silence; tell whether it is."""
+        self._found.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._noticed_at - self._clock()):
+                await self._found.wait()
+        return self._found.is_set()
+
+    async def _part(self) -> None:
+        with suppress(*UNAVAILABLE):
+            async with Patience(self._timeout):
+                await self._scripts.part(self.replica)
 
     async def _keep_up(self, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
         while not self._ending:
@@ -98,7 +128,7 @@ class Link:
             async with self._subscribed() as messages:
                 self._level.clear()
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(messages, attempted))
+                    tasks.create_task(self._listen(messages, failed, attempted))
                     tasks.create_task(self._confirm())
                     tasks.create_task(self._beat(failed, attempted))
         except* UNAVAILABLE:
@@ -119,7 +149,7 @@ class Link:
             self._unanswered_since = None
             yield messages
 
-    async def _listen(self, messages: PubSub, attempted: asyncio.Event) -> None:
+    async def _listen(self, messages: PubSub, failed: Callable[[str], None], attempted: asyncio.Event) -> None:
         while True:
             message = await messages.get_message(timeout=None)
             if message is None or message["type"] != "message":
@@ -130,7 +160,7 @@ class Link:
                 continue
             kind, _, content = message["data"].decode().partition(" ")
             if kind == "beat":
-                self._heard(float(content))
+                self._heard(content, failed)
                 self._settle(attempted)
             else:
                 self.receipts.confirmed(content)
@@ -151,10 +181,14 @@ class Link:
         elif invalidation.confirm:
             self._due.put_nowait(invalidation)
 
-    def _heard(self, sent: float) -> None:
-        if not self.trusted():
+    def _heard(self, beat: str, failed: Callable[[str], None]) -> None:
+        sent, _, silent = beat.partition(" ")
+        self._all_heard = silent == "0"
+        if not self._all_heard:
+            failed("silence")
+        if not self._all_heard or not self.trusted():
             self._level.clear()
-        self._trusted_until = sent + TRUST
+        self._trusted_until = float(sent) + TRUST if self._all_heard else -math.inf
         self._unanswered_since = None
 
     async def _confirm(self) -> None:
@@ -189,15 +223,28 @@ class Link:
 
     async def _probe(self, sent: float) -> None:
         moment = self._health.moment
-        await self._client.publish(replica_channel(self.replica), f"beat {sent!r}")
+        if self._health.distrusted or not self._health.reachable or self._clock() - self._seen_at > TRUST:
+            seconds, microseconds = await self._client.time()
+            self._see(seconds * 1000 + microseconds // 1000)
         self._health.reached(moment)
         if self._health.distrusted:
             moment = self._health.moment
             await self._make_up()
+        if self._health.moment == moment:
+            await self._promise(sent)
+            self._found.set()
         self._health.made_up(moment)
 
+    async def _promise(self, sent: float) -> None:
+        self._noticed_at = self._seen_at + LEASE + TRUST
+        until = self._store_ms + int(LEASE * 1000)
+        self._see(await self._scripts.beat(self.replica, until, replica_channel(self.replica), f"beat {sent!r}"))
+
+    def _see(self, store_ms: int) -> None:
+        self._store_ms, self._seen_at = store_ms, self._clock()
+
     def _settle(self, attempted: asyncio.Event) -> None:
-        if self.trusted() and self._health.up:
+        if not self._all_heard or (self.trusted() and self._health.up):
             attempted.set()
 
     def _check_hearing(self, sent: float) -> None:

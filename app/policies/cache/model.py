@@ -118,5 +118,6 @@ class CacheObserver(Protocol):
 
         Args:
             action: `read`, `store`, `lock`, `invalidate`, `acknowledge` (a replica did not confirm an invalidation in
-                time), `heartbeat`, `subscribe`, or `decrypt` (an entry is not what this gateway wrote there).
+                time), `silence` (another replica is not heard of), `heartbeat`, `subscribe`, or `decrypt` (an entry is
+                not what this gateway wrote there).
         """

@@ -11,10 +11,14 @@ from redis.asyncio import Redis
 
 from app.policies.cache.batches import Argument, Batches, Script
 from app.policies.cache.invalidations import Invalidation
-from app.policies.cache.keys import INVALIDATIONS
+from app.policies.cache.keys import INVALIDATIONS, REPLICAS
 from app.policies.cache.store import Lease, Stamp, new_token
 
 _TOKEN_MS = 600_000
+MEMORY = 5.0
+"""Seconds for which a replica that has fallen silent is waited for; then it is taken for dead."""
+_MEMORY_MS = int(MEMORY * 1000)
+_REPLICAS_MS = 60_000
 
 _NOW = """
 local function now()
@@ -23,15 +27,18 @@ local function now()
 end
 """
 
-# KEYS: the entry, tokens, marks. ARGV: number of tokens, a new token, a token's life.
+# KEYS: the entry, replicas, tokens, marks. ARGV: number of tokens, a new token, a token's life.
 _LOOK = Script(f"""{_NOW}
 local count = tonumber(ARGV[1])
+local moment = now()
 local writers = 0
-for i = count + 2, #KEYS do
-  if redis.call('ZCOUNT', KEYS[i], string.format('(%.0f', now()), '+inf') > 0 then writers = 1 end
+for i = count + 3, #KEYS do
+  if redis.call('ZCOUNT', KEYS[i], string.format('(%.0f', moment), '+inf') > 0 then writers = 1 end
 end
-local found = {{writers == 0 and redis.call('GET', KEYS[1]), writers}}
-for i = 2, count + 1 do
+local forgotten = string.format('(%.0f', moment - {_MEMORY_MS})
+local silent = redis.call('ZCOUNT', KEYS[2], forgotten, string.format('(%.0f', moment))
+local found = {{writers + silent == 0 and redis.call('GET', KEYS[1]), writers, silent}}
+for i = 3, count + 2 do
   local token = redis.call('GET', KEYS[i])
   if not token then
     token = ARGV[2]
@@ -74,15 +81,27 @@ end
 return redis.call('PUBLISH', ARGV[1], ARGV[2])
 """)
 
+# KEYS: replicas. ARGV: the replica, until when it has promised to be heard of, channel, message.
+_BEAT = Script(f"""{_NOW}
+local moment = now()
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', moment - {_MEMORY_MS}))
+redis.call('PEXPIRE', KEYS[1], {_REPLICAS_MS})
+local silent = redis.call('ZCOUNT', KEYS[1], '-inf', string.format('(%.0f', moment))
+redis.call('PUBLISH', ARGV[3], ARGV[4] .. ' ' .. silent)
+return string.format('%.0f', moment)
+""")
+
 _LOCK = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0")
 _RELEASE = Script("return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0")
 
 
 class Found(NamedTuple):
-    """What stands in the shared store: a sealed entry, whether a tag is being written, and the tokens."""
+    """What stands in the shared store: a sealed entry, whether a tag is being written, or a replica silent, tokens."""
 
     sealed: bytes | None
     writing: bool
+    silent: bool
     stamp: Stamp
 
 
@@ -95,13 +114,15 @@ class Scripts:
     """
 
     def __init__(self, client: Redis, timeout: float) -> None:
+        self._client = client
         self._batches = Batches(client, timeout)
         self.aclose = self._batches.aclose
 
     async def look(self, entry: str, tokens: Sequence[str], marks: Sequence[str]) -> Found:
         """Read an entry and its tokens; tokens that are missing are made."""
-        found = await self._batches.run(_LOOK, [entry, *tokens, *marks], [len(tokens), new_token(), _TOKEN_MS])
-        return Found(found[0], bool(found[1]), tuple(found[2:]))
+        keys = [entry, REPLICAS, *tokens, *marks]
+        found = await self._batches.run(_LOOK, keys, [len(tokens), new_token(), _TOKEN_MS])
+        return Found(found[0], bool(found[1]), bool(found[2]), tuple(found[3:]))
 
     async def put(
         self,
@@ -135,6 +156,26 @@ class Scripts:
             time,
         ]
         return int(await self._batches.run(_RENEW, [*tokens, *marks], arguments))
+
+    async def beat(self, replica: str, until: int, channel: str, message: str) -> int:
+        """Put down until when a replica has promised to be heard of, and publish a message.
+
+        Args:
+            replica: which.
+            until: Unix time in milliseconds by the store's clock.
+            channel: where to.
+            message: what; to it is added how many replicas are silent: they broke their promise within the last
+                `MEMORY` seconds.
+
+        Returns:
+            the store's time, in milliseconds.
+        """
+        # Four times a second, and not to be kept waiting by what else there is to do: as text, by itself.
+        return int(await self._client.eval(_BEAT.text, 1, REPLICAS, replica, until, channel, message))
+
+    async def part(self, replica: str) -> None:
+        """Release a replica from its promise."""
+        await self._client.zrem(REPLICAS, replica)
 
     async def lock(self, lock: Lease, seconds: float) -> bool:
         """Take a lock for so many seconds at most, unless another has it."""

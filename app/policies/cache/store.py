@@ -27,6 +27,7 @@ class Lookup:
         level_stamp: the same for the first level, whose tokens are the process's own.
         storable: whether an answer fetched from now on may be stored at all; not while a tag is being written.
         shared: whether the answer came from the shared store.
+        certain: whether the stamp tells of every write that has ended.
     """
 
     answer: Answer | None
@@ -34,6 +35,7 @@ class Lookup:
     level_stamp: Stamp
     storable: bool
     shared: bool = False
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

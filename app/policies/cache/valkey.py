@@ -1,6 +1,5 @@
 """A store that workers and replicas share, with a first level in each process."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -20,13 +19,10 @@ from app.policies.cache.link import TRUST, Link
 from app.policies.cache.model import Answer, Place
 from app.policies.cache.scripts import Found, Scripts
 from app.policies.cache.sealing import Sealer, Sealers, Unsealable
-from app.policies.cache.store import Change, Lease, Lookup, Stamp, Usage, new_token
+from app.policies.cache.store import Change, Lease, Lookup, Stamp, Usage
 from app.state.valkey import UNAVAILABLE
 
 T = TypeVar("T")
-
-_CONFIRM_SECONDS = 0.5
-_EPISODE_SECONDS = 0.5
 
 
 class ValkeyStore:
@@ -59,10 +55,10 @@ class ValkeyStore:
         self._failed: Callable[[str], None] = lambda _action: None
         self._level = Level(local_bytes, clock)
         self._health = Health(clock)
-        self._link = Link(client, self._health, self._level, timeout=timeout, make_up=self._make_up, clock=clock)
+        self._link = Link(
+            client, self._scripts, self._health, self._level, timeout=timeout, make_up=self._make_up, clock=clock
+        )
         self._looks: Flights[Lookup] = Flights()
-        self._clock = clock
-        self._episode, self._episode_until = new_token(), clock()
 
     @asynccontextmanager
     async def running(self, failed: Callable[[str], None]) -> AsyncIterator[None]:
@@ -139,10 +135,10 @@ class ValkeyStore:
         self._level.renew(name, change.tags)
 
     async def end(self, change: Change) -> None:
-        """Make what a write touched invalid again, and wait for every replica to confirm that, for 0.5 s at most.
+        """Make what a write touched invalid again, and wait for every replica to confirm that, for 0.8 s at most.
 
-        Where nobody can be told because the store has just been lost, wait until nobody trusts his own answers any
-        longer, 0.8 s at most.
+        Where nobody can be told because the store has just been lost, wait until it has been found again or everybody
+        has noticed this replica's silence, 1.8 s at most.
         """
         name = self._sealers.of(change.tenant).name
         told = Invalidation(self._link.replica, name, change.tags, confirm=True)
@@ -171,17 +167,14 @@ class ValkeyStore:
         found = await self._attempt("read", lambda: self._scripts.look(entry, tokens, marks))
         if found is None or self._health.moment.losses != losses:
             return self._alone(local)
-        storable = not found.writing and not self._level.writing(sealer.name, place.tags)
+        storable = not found.writing and not found.silent and not self._level.writing(sealer.name, place.tags)
         answer = self._opened(sealer, entry, found) if storable else None
         if answer is not None:
             self._level.put(sealer.name, place.key, place.tags, answer, local)
-        return Lookup(answer, found.stamp, local, storable, shared=True)
+        return Lookup(answer, found.stamp, local, storable, shared=True, certain=not found.silent)
 
     def _alone(self, local: Stamp) -> Lookup:
-        # Nobody tells this process of other replicas' writes now: fetches are shared for a moment only.
-        if self._clock() >= self._episode_until:
-            self._episode, self._episode_until = new_token(), self._clock() + _EPISODE_SECONDS
-        return Lookup(None, (*local, self._episode), local, storable=False)
+        return Lookup(None, local, local, storable=False, certain=False)
 
     def _opened(self, sealer: Sealer, entry: str, found: Found) -> Answer | None:
         if found.sealed is None:
@@ -194,6 +187,12 @@ class ValkeyStore:
         return answer if stamp == found.stamp else None
 
     async def _renew(self, told: Invalidation, tokens: Sequence[str], writer: str = "", seconds: float = 0) -> None:
+        if await self._tell(told, tokens, writer, seconds) or not told.confirm:
+            return
+        if await self._link.found_again():
+            await self._tell(told, tokens, writer, seconds)
+
+    async def _tell(self, told: Invalidation, tokens: Sequence[str], writer: str, seconds: float) -> bool:
         marks = keys.mark_keys(told.tenant, told.tags) if writer and told.tenant and told.tags else ()
         with self._link.receipts.expecting(told) as receipt:
             count = await self._attempt(
@@ -201,11 +200,9 @@ class ValkeyStore:
             )
             if count is None:
                 self._health.missed()
-                if told.confirm:
-                    # Others may not have noticed yet that they hear nothing: until then they trust what they hold.
-                    await asyncio.sleep(TRUST - self._health.seconds_down())
-            elif told.confirm and not await receipt.complete(count, _CONFIRM_SECONDS):
+            elif told.confirm and not await receipt.complete(count, TRUST):
                 self._failed("acknowledge")
+        return count is not None
 
     async def _attempt(self, action: str, command: Callable[[], Awaitable[T]], *, writing: bool = False) -> T | None:
         """Return what a command returns, or None if the store is down, or goes down with it."""

@@ -125,6 +125,7 @@ class TestBadTokens:
             {"tenant": ["acme"]},
             {"tenant": ""},
             {"tenant": "a" * 65},
+            {"tenant": "ac\0me"},
         ],
         ids=",".join,
     )

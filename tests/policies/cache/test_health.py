@@ -54,6 +54,26 @@ class TestHealth:
         health.made_up(since)
         assert (health.reachable, health.up) == (False, False)
 
+    def test_what_may_be_another_store_is_used_once_others_have_had_time_to_find_it(self) -> None:
+        health, clock = make_health()
+        health.lost()
+        clock.advance(0.5)
+        for _ in range(2):
+            health.reached(health.moment)
+            health.made_up(health.moment)
+            assert (health.reachable, health.up) == (True, False)
+            clock.advance(0.75)
+        health.made_up(health.moment)
+        assert health.up
+
+    def test_so_is_one_that_was_away_for_longer_than_it_remembers_replicas(self) -> None:
+        health, clock = make_health()
+        health.failed()
+        clock.advance(5)
+        health.reached(health.moment)
+        health.made_up(health.moment)
+        assert (health.reachable, health.up) == (True, False)
+
     @given(st.lists(st.sampled_from(["failed", "missed", "lost", "reached", "made_up"])))
     def test_it_is_never_up_and_distrusted(self, events: list[str]) -> None:
         health, _ = make_health()

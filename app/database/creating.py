@@ -1,9 +1,12 @@
 """Making a new SQLite file, without loading what carries migrations out."""
 
+import structlog
 from sqlalchemy import Connection, inspect, text
 
 from app.database.revisions import VERSION_TABLE, newest_revision
 from app.database.schema import metadata
+
+log = structlog.get_logger(__name__)
 
 
 def create_if_new(connection: Connection) -> bool:
@@ -26,4 +29,5 @@ def create_if_new(connection: Connection) -> bool:
     )
     newest = {"step": newest_revision()}
     connection.execute(text(f"INSERT INTO {VERSION_TABLE} (version_num) VALUES (:step)"), newest)  # noqa: S608 - a constant
+    log.info("database_made", **newest)
     return True

@@ -18,6 +18,7 @@ from app.gateway.checks import DAY, NOTHING, AnyCheck, ExportCheck
 from app.gateway.context import Caller, RequestContext
 from app.tenants.models import Scope, Tenant
 from app.upstream.document import Drift
+from app.upstream.listed import Listed
 
 RECORDS = 100
 """How many records of an export are enough; it is cut off behind the portion in which they come."""
@@ -170,7 +171,7 @@ class Examination:
 
 def _count_of(result: Any) -> int | None:
     data = getattr(result, "data", None) if isinstance(result, BaseModel) else None
-    return len(data) if isinstance(data, list) else None
+    return len(data) if isinstance(data, list | Listed) else None
 
 
 def _finding(check: AnyCheck, outcome: Outcome, **found: Any) -> Finding:

@@ -14,6 +14,7 @@ from app.upstream.document import Document, Drift, UnexpectedForm
 from app.upstream.envelope import WireReply, open_document, unwrap
 from app.upstream.exports import ExportReader
 from app.upstream.faults import FAULTS, SUCCESS
+from app.upstream.listed import Listed
 from app.upstream.values import Convert, Enumeration
 from app.upstream.xml import NotWellFormed, decode_text, parse
 
@@ -122,7 +123,7 @@ def shape_of(value: Any) -> Any:
         return {name: shape_of(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, dict):
         return {name: shape_of(each) for name, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | Listed):
         return [shape_of(each) for each in value]
     return type(value).__name__
 

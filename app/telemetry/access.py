@@ -1,5 +1,6 @@
 """The access log: one line for every request."""
 
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -12,11 +13,16 @@ from app.telemetry.requests import Finished
 class AccessLog:
     """Writes down what became of requests."""
 
-    def __init__(self) -> None:
-        # Bound once: finding out for every line how lines are written costs as much as writing one.
-        self._log = structlog.get_logger("app.access").bind()
+    # Both are found out once, for the first line: to do so for every line costs as much as writing one.
+
+    @cached_property
+    def _log(self) -> Any:
+        return structlog.get_logger("app.access").bind()
+
+    @cached_property
+    def _lines(self) -> LineFactory | None:
         factory = structlog.get_config()["logger_factory"]
-        self._lines = factory if isinstance(factory, LineFactory) else None
+        return factory if isinstance(factory, LineFactory) else None
 
     def write(self, context: RequestContext, over: Finished) -> None:
         """Write down one request."""

@@ -81,8 +81,10 @@ def rows_of(record: "Record[Any]", run: Run, document: Document, path: str) -> l
         The values; None where the items are to be read one by one.
     """
     plan = _plan(record, run.form)
+    if plan is None:
+        return None
     try:
-        return None if plan is None else _rows(plan, list(zip(*run.rows, strict=True)), document, path, "&" in run.text)
+        return _rows(plan, list(zip(*run.rows, strict=True)), document, path, run.has_references)
     except _Unfit:
         return None
 
@@ -166,7 +168,7 @@ def _full(element: "Element", name: str, place: int, reading: _Reading) -> Seque
         return _usable(element, _converted(column, element.convert, reading.document, f"{reading.path}/{name}"))
     # As good as never the same as one before.
     texts = list(map(str.strip, column))
-    return _usable(element, [text or None for text in texts] if "" in texts else texts)
+    return _usable(element, [each or None for each in texts] if "" in texts else texts)
 
 
 def _one_spelling(element: "Element", name: str, place: int, reading: _Reading) -> Sequence[Any]:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.upstream.forms import NAME, PLAIN_TEXT, SPACE, Form, extended, form_of
+from app.upstream.forms import NAME, PLAIN_TEXT, SPACE, Form
+from app.upstream.learning import extended, form_of
 from app.upstream.scanning import Scan, child_end
 from app.upstream.xml import NotWellFormed, parse
 
@@ -31,16 +32,24 @@ class Run:
     Args:
         form: how they are written.
         rows: for each of them, the groups of the form's pattern.
-        text: what they were read from.
+        text: the document.
+        start, end: where in it they stand.
     """
 
     form: Form
     rows: Sequence[Cells]
     text: str
+    start: int
+    end: int
+
+    @property
+    def has_references(self) -> bool:
+        """Whether any text may hold a reference to a character."""
+        return self.text.find("&", self.start, self.end) >= 0
 
     def nodes(self) -> list[Any]:
         """Return the items as trees."""
-        _, content = parse(f"<items>{self.text}</items>")
+        _, content = parse(f"<items>{self.text[self.start : self.end]}</items>")
         return many(content[self.form.tag])
 
 
@@ -118,7 +127,7 @@ class _Splitter:
             if run is not None:
                 items.append(run)
                 rows += len(run.rows)
-                at += len(run.text)
+                at = run.end
                 continue
             scan = Scan()
             end = child_end(self._text, at, scan)
@@ -148,17 +157,19 @@ class _Splitter:
                 # Each match begins where the one before it ends.
                 matches = list(iter(self._form.pattern.scanner(self._text, at).match, None))  # type: ignore[attr-defined]
                 if matches:
-                    return Run(self._form, [each.groups() for each in matches], self._text[at : matches[-1].end()])
+                    return Run(self._form, [each.groups() for each in matches], self._text, at, matches[-1].end())
             if not self._learn(at):
                 return None
 
     def _learn(self, at: int) -> bool:
         """Extend the form to that of the next item; False where that is of no use."""
-        closing = f"</{self._tag}>"
-        end = self._text.find(closing, at)
-        if end < 0 or not self._lessons:
+        if not self._lessons:
             return False
         self._lessons -= 1
+        closing = f"</{self._tag}>"
+        end = self._text.find(closing, at)
+        if end < 0:
+            return False
         learnt = form_of(self._tag, self._text[at : end + len(closing)])
         if learnt is not None and self._form is not None:
             learnt = extended(self._form, learnt)

@@ -3,10 +3,10 @@
     python -m tests.benchmarks.caching [--rounds 5] [--seconds 2] [--concurrency 32]
 
 The gateway runs as `umail-gateway serve` with all policies on; the baseline is a bare Starlette route that returns the
-same body, under the same server with the same settings; the gateway's own protocol class, which answers hits before there
-is a task for them, belongs to the gateway. They take turns in every round. Reads of one place in Valkey that come at the
-same moment share a round trip. Load generator, server and Valkey share the machine's cores, so the ratios say more than
-the figures, and the processor time most.
+same body, under the same server with the same settings; the protocol class that answers hits before there is a task
+for them belongs to the gateway. They take turns in every round. Reads of one place in Valkey that come at the same
+moment share a round trip. Load generator, server and Valkey share the machine's cores, so the ratios say more than the
+figures, and the processor time most.
 """
 
 import argparse

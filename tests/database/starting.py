@@ -6,6 +6,7 @@ import sys
 from sqlalchemy import text
 
 from app.database.database import Database
+from app.telemetry.logs import configure_logging
 
 
 async def start(url: str) -> None:
@@ -17,4 +18,6 @@ async def start(url: str) -> None:
 
 
 if __name__ == "__main__":
+    # Standard output is for the step.
+    configure_logging("WARNING", sys.stderr)
     asyncio.run(start(sys.argv[1]))

@@ -114,3 +114,17 @@ async def answers(port: int, *pieces: bytes) -> list[bytes]:
     finally:
         writer.transport.abort()
     return found
+
+
+async def one_by_one(way: Way, requests: list[bytes]) -> list[bytes]:
+    """Send each request when the one before has been answered; return the answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
+    found = []
+    try:
+        async with asyncio.timeout(20):
+            for request in requests:
+                writer.write(request)
+                found.append(await answer(reader))
+    finally:
+        writer.transport.abort()
+    return found

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from app.api.pagination import Collection
+from app.doctor.shapes import WatchedDocument
 from app.resources.campaigns.records import CAMPAIGN, SEND
 from app.resources.templates.records import TEMPLATE_RECORD
-from app.upstream.document import Document, Drift, UnexpectedForm
+from app.upstream.document import Document, Drift, DriftKind, UnexpectedForm
 from app.upstream.listed import to_json
 from app.upstream.listing import Items, Run, parse_listing
 from app.upstream.records import Combined, Element, Record
@@ -188,13 +189,13 @@ def lists(draw: st.DrawFn) -> str:
     return head + start + before + between.join(repeated) + after + tail
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=400)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=250)
 @given(lists())
 def test_generated_lists_read_as_trees_do(text: str) -> None:
     check(text, "thing", THING)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(lists())
 def test_items_are_the_trees_of_the_reference(text: str) -> None:
     try:
@@ -282,6 +283,24 @@ class TestQuickly:
         check(text, "thing", THING)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "<extra><a>1</a><b>2</b></extra>",
+        "<secret><a>1</a></secret>",
+        "<nmae><a>1</a></nmae>",
+        "<kids>text</kids>",
+        "<kids><id>1</id></kids>",
+        "<kids><goat><id>1</id></goat></kids>",
+        "<tag><kid><id>1</id></kid></tag>",
+        "<kids><kid><more>1</more></kid></kids>",
+    ],
+)
+def test_what_the_record_does_not_foresee_is_read_as_trees_are(odd: str) -> None:
+    for text in (listing(*[odd] * 4), listing("", odd, "", odd), listing(odd, "", KIDS, TAG)):
+        assert not isinstance(check(text, "thing", THING), str)
+
+
 class TestWhole:
     """What is no list in plain sight is parsed as a tree."""
 
@@ -338,3 +357,13 @@ def test_without_a_required_value_the_reply_is_refused(bad: str) -> None:
 def test_hostile_lists_take_no_more_time_than_others(piece: str) -> None:
     text = listing(*[KIDS] * 4, end="") + piece * 30_000
     assert isinstance(check(text, "thing", THING), str)
+
+
+def test_items_are_trees_to_whoever_wants_them() -> None:
+    root, content = parse_listing(listing(*[KIDS] * 4))
+    watched = WatchedDocument(root, content, ZONE)
+    quick = Document(root, content, ZONE)
+    assert list(watched.records("thing", THING)) == list(quick.records("thing", THING))
+    assert watched.drift == quick.drift
+    assert quick.leaf("thing", integer) is None
+    assert quick.drift == {Drift(DriftKind.UNREADABLE_VALUE, "l/thing")}

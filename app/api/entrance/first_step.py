@@ -33,6 +33,7 @@ log = structlog.get_logger("app.access")
 
 _GUARDED = "/v1/"
 TAKEN = "first_step_taken"
+"""Stands in a scope's state once the step has been taken."""
 _DOUBTFUL = DEMANDING | {b"cache-control", b"pragma", b"request-timeout", b"origin", b"upgrade"}
 """Headers about which the rest of the entrance, what stands around it, or the server may have something to say."""
 

@@ -1,9 +1,12 @@
 """Headers that every answer carries, ready as they are sent."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class WrittenHeaders(NamedTuple):
@@ -19,7 +22,13 @@ def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def written(headers: Headers) -> WrittenHeaders:
-    """Write headers once and for all."""
+    """Write headers once and for all.
+
+    Raises:
+        ValueError: one of them would not stay within its line.
+    """
+    if any(_CONTROL.search(name + value) for name, value in headers):
+        raise ValueError("a header holds control characters")
     return WrittenHeaders(headers, lines_of(headers))
 
 

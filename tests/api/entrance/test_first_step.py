@@ -25,7 +25,7 @@ from tests.support.platform import xml_reply
 from tests.support.running import make_app
 from tests.support.sockets import until
 from tests.support.tenants import KEY, READ_KEY, make_tenant
-from tests.support.ways import Asked, Way, Ways, all_ways, answer, answers, protocol
+from tests.support.ways import Asked, Way, Ways, all_ways, answers, one_by_one, protocol
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,20 +117,6 @@ async def slowly(way: Way, platform: Platform, requests: bytes, server: uvicorn.
 async def first_answer(way: Way, request: bytes) -> bytes:
     """Return the first answer on a connection that is then given up."""
     (found,) = await one_by_one(way, [request])
-    return found
-
-
-async def one_by_one(way: Way, requests: list[bytes]) -> list[bytes]:
-    """Send each request when the one before has been answered; return the answers."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
-    found = []
-    try:
-        async with asyncio.timeout(20):
-            for request in requests:
-                writer.write(request)
-                found.append(await answer(reader))
-    finally:
-        writer.transport.abort()
     return found
 
 

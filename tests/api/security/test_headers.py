@@ -5,6 +5,7 @@ import re
 import httpx2
 import pytest
 
+from app.api.security.headers import written
 from tests.support.conformance import check_headers
 
 
@@ -30,3 +31,13 @@ async def test_pages_run_their_own_scripts_only(offline: httpx2.AsyncClient, pat
     assert len(scripts) - 1 == len(re.findall(r"<script(?![^>]*src=)", response.text))
     assert directives["connect-src"] == "'self'"
     assert directives["base-uri"] == directives["form-action"] == directives["default-src"] == "'none'"
+
+
+@pytest.mark.parametrize("header", [(b"link", b"</v1>\r\nX: 1"), (b"a\nb", b""), (b"a", b"\x7f")])
+def test_no_header_leaves_its_line(header: tuple[bytes, bytes]) -> None:
+    with pytest.raises(ValueError, match="control characters"):
+        written((header,))
+
+
+def test_written_headers_are_lines() -> None:
+    assert written(((b"a", b"1"), (b"b", b"2"))).lines == b"a: 1\r\nb: 2\r\n"

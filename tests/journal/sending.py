@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from app.database.database import Database
 from app.journal.database import DatabaseJournal
 from app.journal.models import DuplicateSend
+from app.telemetry.logs import configure_logging
 from tests.support.attempts import make_attempt
 
 
@@ -31,6 +32,7 @@ async def crash(journal: DatabaseJournal) -> None:
 
 async def main(url: str, rounds: int) -> None:
     """Open the journal, say so, wait for a line, and compete for some rounds, or crash if there are none."""
+    configure_logging("WARNING")
     database = Database(url)
     async with database.running():
         sys.stdout.write("ready\n")

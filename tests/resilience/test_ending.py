@@ -13,17 +13,17 @@ from tests.support.valkey import ValkeyServer
 
 
 class Forgetful(Redis):
-    """Forgets a cancellation that comes with the reply to its second message, as redis-py may do with any."""
+    """Forgets a cancellation that comes with the reply to its second beat, as redis-py may do with any."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.messages = 0
+        self.beats = 0
         self.replied = asyncio.Event()
 
-    async def publish(self, channel: Any, message: Any, **options: Any) -> Any:
-        reply = await super().publish(channel, message, **options)
-        self.messages += 1
-        if self.messages == 2:
+    async def eval(self, *arguments: Any) -> Any:
+        reply = await super().eval(*arguments)
+        self.beats += 1
+        if self.beats == 2:
             self.replied.set()
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()

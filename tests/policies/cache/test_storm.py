@@ -36,6 +36,7 @@ class Storm:
         ended: the largest version that a write had made when it ended.
         outcomes: how reads were answered.
         wrong: reads that showed less than had ended when they began.
+        working: set once a read has been answered from the cache.
     """
 
     server: ValkeyServer
@@ -46,6 +47,7 @@ class Storm:
     ended: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    working: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def fetch(self) -> Answer:
         """Answer what is true now, a little later."""
@@ -64,7 +66,8 @@ class Storm:
             await asyncio.sleep(self.chance.random() / 100)
 
     async def trouble(self) -> None:
-        """Bring trouble and end it again, for ever."""
+        """Once the cache works, bring trouble and end it again, for ever."""
+        await self.working.wait()
         while True:
             await self.chance.choice([self._cut, self._cut, self._hang, self._restart, self._restart])()
             await asyncio.sleep(self.chance.random() * 2)
@@ -73,6 +76,8 @@ class Storm:
         ended = self.ended
         served = await replica.cache.read(self.chance.choice(_PLACES), self.fetch)
         self.outcomes[served.outcome] += 1
+        if served.outcome is Outcome.HIT:
+            self.working.set()
         if int(served.answer.body) < ended:
             self.wrong.append(f"{served.answer.body!r} by {served.outcome}, not {ended}")
 

@@ -1,7 +1,6 @@
 """The gateway, with all its policies on, beside what it is measured by.
 
-    python -m tests.benchmarks.comparison [--rounds 3] [--seconds 2] [--concurrency 32] [--workers]
-        [--plot build/comparison.svg]
+    python -m tests.benchmarks.comparison [--rounds 3] [--seconds 2] [--concurrency 32] [--plot build/comparison.svg]
 
 Beside it in front of the same platform: the same written in an afternoon with FastAPI, httpx and xmltodict; the same in
 Node; and the platform itself. All are asked in turns in every round, in one process each. Load generator and servers
@@ -17,6 +16,7 @@ from pathlib import Path
 from tests.benchmarks.comparison.cases import CREATE, READS, creating, mixed, reading
 from tests.benchmarks.comparison.plot import plot
 from tests.benchmarks.comparison.servers import DIRECT, GATEWAY, Server, contestants
+from tests.benchmarks.comparison.starting import measure_starting, memory_of
 from tests.benchmarks.comparison.workers import measure_workers
 from tests.benchmarks.load import Figures, LoadGenerator, Target
 from tests.benchmarks.tables import Rounds, machine, table
@@ -58,12 +58,6 @@ def added(load: LoadGenerator, targets: Mapping[str, Target], seconds: float) ->
     return ours - theirs
 
 
-def memory_of(pid: int) -> float:
-    """Return the megabytes that a process has in memory."""
-    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * 4096 / 1e6
-
-
 def grown(load: LoadGenerator, server: Server, requests: int, concurrency: int) -> str:
     """Ask many different things; return how the memory has changed."""
     target, done = mixed(server), 0.0
@@ -72,7 +66,9 @@ def grown(load: LoadGenerator, server: Server, requests: int, concurrency: int) 
     while done < requests and time.monotonic() - began < requests / 200:
         done += load.press(target, concurrency=concurrency, seconds=2.0).per_second * 2.0
         settled = settled or memory_of(server.pid)
-    return f"{idle:.0f} MB before, {settled:.0f} MB in the beginning, {memory_of(server.pid):.0f} MB after {done:,.0f}"
+    return (
+        f"{idle:.0f} MiB before, {settled:.0f} MiB in the beginning, {memory_of(server.pid):.0f} MiB after {done:,.0f}"
+    )
 
 
 def main() -> None:
@@ -82,7 +78,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--requests", type=int, default=100_000, help="mixed requests, for the growth of memory")
-    parser.add_argument("--workers", action="store_true", help="measure two workers on however few cores")
     parser.add_argument("--plot", type=Path, default=Path("build/comparison.svg"))
     options = parser.parse_args()
     load = LoadGenerator()
@@ -102,7 +97,9 @@ def main() -> None:
         print(f"account, added to a call at a time: {added(load, account, options.seconds):.2f} ms p50")
         growth = grown(load, servers[GATEWAY], options.requests, options.concurrency)
         print(f"memory of the gateway: {growth} mixed requests")
-    print(f"two workers: {measure_workers(load, options.seconds, anyway=options.workers)}")
+        workers = measure_workers(load, servers[DIRECT].port, options.concurrency, options.seconds)
+        print(f"two workers for one, 30 campaigns: {workers}")
+        print(f"ready after {measure_starting(servers[DIRECT].port)}")
     load.close()
     options.plot.parent.mkdir(parents=True, exist_ok=True)
     options.plot.write_text(plot(found), encoding="utf-8")

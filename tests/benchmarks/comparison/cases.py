@@ -10,7 +10,7 @@ from tests.benchmarks.comparison.servers import DIRECT, GATEWAY, TENANTS, Server
 from tests.benchmarks.load import Target, get
 from tests.benchmarks.servers import key_of
 
-_FRESH = "Cache-Control: no-store"
+FRESH = "Cache-Control: no-store"
 _SCRIPTS = "/mm-ms/apinew/"
 _CAMPAIGNS_OF_TENANT = 90
 """A tenant may create a hundred an hour."""
@@ -23,9 +23,10 @@ class Read(NamedTuple):
     direct: str
 
 
+LISTED = Read("/v1/campaigns?page_size=30", "task.php?do=task-list")
 READS = {
     "account": Read("/v1/account", "account.php?do=customer-info"),
-    "30 campaigns, 26 KB": Read("/v1/campaigns?page_size=30", "task.php?do=task-list"),
+    "30 campaigns, 26 KB": LISTED,
     "500 contacts, 250 KB": Read("/v1/contacts?page_size=500", "mloperate.php?do=ml-addr-list"),
 }
 CREATE = "create a campaign"
@@ -33,7 +34,7 @@ CREATE = "create a campaign"
 
 def reading(read: Read, servers: Mapping[str, Server]) -> dict[str, Target]:
     """Return a target for each server."""
-    asked = get(read.path, f"X-API-Key: {key_of(0)}", _FRESH)
+    asked = get(read.path, f"X-API-Key: {key_of(0)}", FRESH)
     targets = {name: Target(each.port, asked, pid=each.pid) for name, each in servers.items() if name != DIRECT}
     return {**targets, DIRECT: Target(servers[DIRECT].port, get(f"{_SCRIPTS}{read.direct}"))}
 
@@ -62,7 +63,7 @@ def creating(servers: Mapping[str, Server], already: int) -> dict[str, Target]:
 def mixed(server: Server) -> Target:
     """Return what a front end does to the gateway: mostly reads of what is kept, some that are not."""
     key = f"X-API-Key: {key_of(0)}"
-    kept, fresh = get("/v1/account", key), [get(read.path, key, _FRESH) for read in list(READS.values())[:2]]
+    kept, fresh = get("/v1/account", key), [get(read.path, key, FRESH) for read in list(READS.values())[:2]]
     return Target(server.port, kept, pid=server.pid, more=(*[kept] * 6, *fresh, get("/v1/campaigns", key)))
 
 

@@ -27,17 +27,27 @@ local function now()
 end
 """
 
-# KEYS: the entry, replicas, tokens, marks. ARGV: number of tokens, a new token, a token's life.
-_LOOK = Script(f"""{_NOW}
+# How many replicas but the one that asks have fallen silent: it knows itself whether it has missed anything.
+_SILENT = """
+local function silent(key, moment, memory, replica)
+  local since = moment - memory
+  local count = redis.call('ZCOUNT', key, string.format('(%.0f', since), string.format('(%.0f', moment))
+  if count == 0 then return 0 end
+  local own = tonumber(redis.call('ZSCORE', key, replica) or moment)
+  return own > since and own < moment and count - 1 or count
+end
+"""
+
+# KEYS: the entry, replicas, tokens, marks. ARGV: number of tokens, a new token, a token's life, the replica.
+_LOOK = Script(f"""{_NOW}{_SILENT}
 local count = tonumber(ARGV[1])
 local moment = now()
 local writers = 0
 for i = count + 3, #KEYS do
   if redis.call('ZCOUNT', KEYS[i], string.format('(%.0f', moment), '+inf') > 0 then writers = 1 end
 end
-local forgotten = string.format('(%.0f', moment - {_MEMORY_MS})
-local silent = redis.call('ZCOUNT', KEYS[2], forgotten, string.format('(%.0f', moment))
-local found = {{writers + silent == 0 and redis.call('GET', KEYS[1]), writers, silent}}
+local others = silent(KEYS[2], moment, {_MEMORY_MS}, ARGV[4])
+local found = {{writers + others == 0 and redis.call('GET', KEYS[1]), writers, others}}
 for i = 3, count + 2 do
   local token = redis.call('GET', KEYS[i])
   if not token then
@@ -82,13 +92,12 @@ return redis.call('PUBLISH', ARGV[1], ARGV[2])
 """)
 
 # KEYS: replicas. ARGV: the replica, until when it has promised to be heard of, channel, message.
-_BEAT = Script(f"""{_NOW}
+_BEAT = Script(f"""{_NOW}{_SILENT}
 local moment = now()
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', moment - {_MEMORY_MS}))
 redis.call('PEXPIRE', KEYS[1], {_REPLICAS_MS})
-local silent = redis.call('ZCOUNT', KEYS[1], '-inf', string.format('(%.0f', moment))
-redis.call('PUBLISH', ARGV[3], ARGV[4] .. ' ' .. silent)
+redis.call('PUBLISH', ARGV[3], ARGV[4] .. ' ' .. silent(KEYS[1], moment, {_MEMORY_MS}, ARGV[1]))
 return string.format('%.0f', moment)
 """)
 
@@ -118,10 +127,10 @@ class Scripts:
         self._batches = Batches(client, timeout)
         self.aclose = self._batches.aclose
 
-    async def look(self, entry: str, tokens: Sequence[str], marks: Sequence[str]) -> Found:
-        """Read an entry and its tokens; tokens that are missing are made."""
+    async def look(self, entry: str, tokens: Sequence[str], marks: Sequence[str], replica: str) -> Found:
+        """Read an entry and its tokens for a replica; tokens that are missing are made."""
         keys = [entry, REPLICAS, *tokens, *marks]
-        found = await self._batches.run(_LOOK, keys, [len(tokens), new_token(), _TOKEN_MS])
+        found = await self._batches.run(_LOOK, keys, [len(tokens), new_token(), _TOKEN_MS, replica])
         return Found(found[0], bool(found[1]), bool(found[2]), tuple(found[3:]))
 
     async def put(
@@ -164,7 +173,7 @@ class Scripts:
             replica: which.
             until: Unix time in milliseconds by the store's clock.
             channel: where to.
-            message: what; to it is added how many replicas are silent: they broke their promise within the last
+            message: what; to it is added how many others are silent: they broke their promise within the last
                 `MEMORY` seconds.
 
         Returns:

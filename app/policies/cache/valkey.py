@@ -164,7 +164,7 @@ class ValkeyStore:
         entry = keys.entry_key(sealer.name, place.key)
         tokens, marks = keys.token_keys(sealer.name, place.tags), keys.mark_keys(sealer.name, place.tags)
         losses = self._health.moment.losses
-        found = await self._attempt("read", lambda: self._scripts.look(entry, tokens, marks))
+        found = await self._attempt("read", lambda: self._scripts.look(entry, tokens, marks, self._link.replica))
         if found is None or self._health.moment.losses != losses:
             return self._alone(local)
         storable = not found.writing and not found.silent and not self._level.writing(sealer.name, place.tags)

@@ -79,6 +79,19 @@ class TestSilence:
             await working(pair.other, "v1")
             await eventually(lambda: client.zscore("umail:cache:replicas", "gone") is None)
 
+    @pytest.mark.parametrize("age", [1_000, 9_000])
+    async def test_one_that_was_silent_itself_looks_at_the_others_only(
+        self, server: ValkeyServer, pair: Pair, age: int
+    ) -> None:
+        store = pair.other.store
+        assert isinstance(store, ValkeyStore)
+        with server.client() as client:
+            now = client.time()[0] * 1000
+            client.zadd("umail:cache:replicas", {store._link.replica: now - age})
+            assert (await store.look(make_place(), afresh=True)).certain
+            client.zadd("umail:cache:replicas", {store._link.replica: now - age, "gone": now - 1_000})
+            assert not (await store.look(make_place(), afresh=True)).certain
+
     async def test_a_start_is_not_kept_waiting_by_it(self, server: ValkeyServer) -> None:
         with server.client() as client:
             seconds, _ = client.time()

@@ -5,6 +5,7 @@ import hashlib
 import re
 from asyncio import to_thread
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,13 @@ def install_pages(app: FastAPI) -> None:
         )
         return _guarded(page)
 
+    @cache
+    def document() -> bytes:
+        # Where the loop is: models are not built by several threads at once.
+        return bytes(JSONResponse(app.openapi()).body)
+
     async def openapi() -> Response:
-        return JSONResponse(app.openapi())
+        return Response(document(), media_type="application/json")
 
     pages: dict[str, Callable[..., Any]] = {
         "/docs": swagger_ui,

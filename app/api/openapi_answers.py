@@ -24,7 +24,8 @@ def complete_answers(document: dict[str, Any]) -> None:
     shared: dict[str, Answer] = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            answers = operation["responses"]
+            # What routes share, and other documents are made of, stays as it is.
+            answers = {status: {**answer} for status, answer in operation["responses"].items()}
             for status, answer in answers.items():
                 _complete(answer, status, path=path, method=method, schemas=components["schemas"])
             operation["responses"] = {

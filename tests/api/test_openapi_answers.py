@@ -37,6 +37,13 @@ def test_equal_errors_stand_in_the_components_once() -> None:
     assert document["components"]["responses"].keys() == {"NotFound", "ValidationFailed", "WriteNotFound"}
 
 
+def test_what_it_is_made_of_stays_as_it_was() -> None:
+    before = answers(NotFound)
+    completed(get=answers(NotFound))
+    assert answers(NotFound) == before
+    assert "headers" not in before["responses"]["404"]
+
+
 def test_different_errors_of_one_name_are_refused() -> None:
     document = {"paths": {"/v1/a": {"get": answers(NotFound)}, "/v1/b": {"get": answers(Gone)}}}
     with pytest.raises(ValueError, match="two answers are called NotFound"):

@@ -108,7 +108,7 @@ class FirstStep:
         """Answer a request that has no body, if all that takes is at hand, and note that it is over.
 
         Where it returns None nothing has happened, but that the step is not taken again for the same scope. It raises
-        nothing: what nobody foresaw is logged, and the rest of the entrance has to answer for it.
+        nothing: what nobody foresaw is logged, and the rest of the entrance, which counts the request again, answers.
         """
         state = scope.setdefault("state", {})
         if TAKEN in state or scope["method"] != "GET" or not scope["path"].startswith(_GUARDED):

@@ -7,10 +7,10 @@ import typer
 import uvicorn
 from pydantic import SecretStr
 
-from app.journal.memory import MemoryJournal
 from app.main import create_app
 from app.sandbox import Account, Sandbox
 from app.settings import Settings
+from app.storage.journal.memory import MemoryJournal
 from app.telemetry.logs import configure_logging
 from app.tenants.keys import generate_key, hash_key
 from app.tenants.memory import MemoryTenantStore

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app import administration
-from app.api import admin, handlers, service
+from app import admin
+from app.admin import runtime
+from app.api import handlers, service
 from app.api.entrance.application import GatewayApplication
 from app.api.entrance.shortcut import KnownReads
 from app.api.idempotency.middleware import IdempotencyMiddleware
@@ -25,13 +26,13 @@ from app.gateway.clock import PlatformClock
 from app.gateway.places import Places
 from app.gateway.reading import Reading
 from app.gateway.sends import Sends
-from app.journal.models import Journal
 from app.policies.locks import LockUnavailable
 from app.policies.shedding import Shedder
 from app.resources import ROUTERS
 from app.resources.campaigns.limits import SendLimits
 from app.resources.imports.limits import ImportLimits
 from app.settings import Settings
+from app.storage.journal.models import Journal
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.telemetry.requests import RequestTelemetry
@@ -82,8 +83,8 @@ def create_app(
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
-        app.audit.trail.AuditFileError: the file of the audit log cannot be used.
-        app.database.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
+        app.telemetry.audit_log.AuditFileError: the file of the audit log cannot be used.
+        app.storage.database.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
     """
     destinations = build_destinations(settings)
     metrics = Metrics(tenants=settings.metrics_tenants, workers=workers)
@@ -192,7 +193,7 @@ def _route(app: FastAPI) -> None:
     app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
-    add_routes(app, (*ROUTERS, admin.router, *administration.ROUTERS, service.router))
+    add_routes(app, (*ROUTERS, runtime.router, *admin.ROUTERS, service.router))
     install_openapi(app)
     install_pages(app)
 

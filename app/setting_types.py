@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, IPvAnyNetwork, SecretStr
 from pydantic_settings import NoDecode
 
-from app.master_keys import MasterKeys
+from app.tenants.master_keys import MasterKeys
 from app.tenants.models import is_loopback
 
 IN_MEMORY = "memory://"

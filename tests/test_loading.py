@@ -25,8 +25,8 @@ NOT_NEEDED = (
     "app.doctor",
     "app.messages.mime",
     "app.sandbox",
-    "app.tenant_database.vault",
-    "app.tokens.verifier",
+    "app.tenants.vault",
+    "app.tenants.tokens.verifier",
     "cryptography",
     "email.policy",
     "httpcore2",
@@ -54,7 +54,7 @@ async def test_a_gateway_loads_nothing_that_its_settings_do_not_need(tmp_path: P
     finally:
         await gateway.kill()
     loaded = set(json.loads(gateway.log.splitlines()[-1]))
-    assert "app.journal.database" in loaded
+    assert "app.storage.journal.database" in loaded
     assert loaded & set(NOT_NEEDED) == set()
 
 

@@ -10,9 +10,9 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.audit.entry import Entry, Pseudonyms
-from app.audit.trail import Trail
 from app.gateway.context import RequestContext
+from app.telemetry.audit_entry import Entry, Pseudonyms
+from app.telemetry.audit_log import Trail
 
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _ADMIN = "/admin/v1/"

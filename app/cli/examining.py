@@ -9,15 +9,15 @@ import typer
 
 from app.cli.output import print_json, print_table
 from app.cli.starting import fail, load_settings
-from app.database.errors import DatabaseError
 from app.doctor.errors import DestinationRefused, UnknownOperation, UnknownTenant
 from app.doctor.findings import Finding, Outcome
 from app.doctor.plan import choose
 from app.gateway.checks import AnyCheck
 from app.settings import Settings
+from app.storage.database.errors import DatabaseError
 from app.telemetry.logs import configure_logging
-from app.tenant_database.errors import RepositoryError
 from app.tenants.document import TenantsFileError
+from app.tenants.errors import RepositoryError
 from app.wiring.examining import examining
 
 _SHOWN = 5

@@ -7,10 +7,10 @@ import typer
 from app.cli.inputs import parse_expiry
 from app.cli.output import print_fields, print_json, print_table
 from app.cli.starting import administer, checked
-from app.master_keys import generate_master_key
-from app.tenant_database.models import KeyRecord, NewKey
-from app.tenant_database.repository import TenantRepository
+from app.storage.tenants.models import KeyRecord, NewKey
+from app.storage.tenants.repository import TenantRepository
 from app.tenants.keys import generate_key, hash_key
+from app.tenants.master_keys import generate_master_key
 from app.tenants.models import Scope
 
 _AT_ONCE = 500

@@ -11,12 +11,12 @@ import typer
 import uvicorn
 import yaml
 
-from app.audit.trail import AuditFileError
 from app.cli.starting import fail, load_settings
-from app.database.errors import DatabaseError
-from app.journal.memory import MemoryJournal
 from app.main import create_app
 from app.settings import Settings
+from app.storage.database.errors import DatabaseError
+from app.storage.journal.memory import MemoryJournal
+from app.telemetry.audit_log import AuditFileError
 from app.telemetry.logs import configure_logging
 from app.telemetry.workers import counting_in_files
 from app.tenants.document import TenantsFileError

@@ -11,11 +11,11 @@ from typing import Any, NoReturn, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from app.database.errors import DatabaseError
 from app.settings import Settings
+from app.storage.database.errors import DatabaseError
+from app.storage.tenants.repository import TenantRepository
 from app.telemetry.logs import configure_logging
-from app.tenant_database.errors import RepositoryError
-from app.tenant_database.repository import TenantRepository
+from app.tenants.errors import RepositoryError
 from app.tenants.models import Tenant
 from app.wiring.security import build_destinations
 from app.wiring.storage import administration

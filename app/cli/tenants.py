@@ -8,8 +8,8 @@ import typer
 from app.cli.inputs import confirm, read_password
 from app.cli.output import print_fields, print_json, print_table
 from app.cli.starting import administer, check_login, checked
-from app.tenant_database.models import TenantPatch, TenantRecord
-from app.tenant_database.repository import TenantRepository
+from app.storage.tenants.models import TenantPatch, TenantRecord
+from app.storage.tenants.repository import TenantRepository
 from app.tenants.models import SmtpAccount, Tenant, UpstreamAccount
 
 _AT_ONCE = 500

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from app.doctor.errors import UnknownOperation
 from app.gateway.checks import AnyCheck, Check
-from app.identifiers import checks as identifiers
+from app.gateway.identifiers import checks as identifiers
 from app.resources.account import checks as account
 from app.resources.campaigns import checks as campaigns
 from app.resources.contacts import checks as contacts

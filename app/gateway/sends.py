@@ -10,7 +10,7 @@ import structlog
 
 from app.errors import Conflict, GatewayError, OutcomeUnknown, StateUnavailable, UpstreamMalformed
 from app.gateway.context import Caller
-from app.journal.models import Attempt, AttemptState, DuplicateSend, Journal, JournalUnavailable, NewAttempt
+from app.storage.journal.models import Attempt, AttemptState, DuplicateSend, Journal, JournalUnavailable, NewAttempt
 
 Result = TypeVar("Result")
 

@@ -13,11 +13,11 @@ from app.errors import Conflict, GatewayError
 from app.gateway.context import Caller, UpstreamCall
 from app.gateway.passage import Observer
 from app.gateway.sends import Sends, new_attempt
-from app.journal.models import Attempt, DuplicateKey
 from app.messages import failures
 from app.messages.addresses import ascii_address, domain_of
 from app.messages.models import Envelope, Message, Receipt, Rejection
 from app.messages.pool import RelayPool
+from app.storage.journal.models import Attempt, DuplicateKey
 from app.tenants.models import SmtpAccount, is_loopback
 
 log = structlog.get_logger(__name__)

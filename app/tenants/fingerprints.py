@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from app.master_keys import MasterKey
+from app.tenants.master_keys import MasterKey
 from app.tenants.models import Tenant, UpstreamAccount
 
 _MOST = 20_000

@@ -14,7 +14,6 @@ from app.api.security.authentication import Authenticator
 from app.api.security.cors import CrossOriginMiddleware
 from app.gateway.clock import PlatformClock
 from app.gateway.reading import Reading
-from app.master_keys import MasterKey
 from app.policies.limits.model import RateLimiter
 from app.policies.shedding import Shedder
 from app.settings import Settings
@@ -22,6 +21,7 @@ from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.telemetry.requests import RequestTelemetry
+from app.tenants.master_keys import MasterKey
 from app.wiring.security import build_addresses, build_audit
 
 
@@ -54,7 +54,7 @@ def build_entrance(
     """Build the way in; the audit log stands outside of everything.
 
     Raises:
-        app.audit.trail.AuditFileError: the file of the audit log cannot be used.
+        app.telemetry.audit_log.AuditFileError: the file of the audit log cannot be used.
     """
     audit = build_audit(settings, metrics, master_key)
     addresses, access = build_addresses(settings), AccessLog()

@@ -12,7 +12,6 @@ from app.doctor.plan import PLAN
 from app.doctor.recording import Recorder
 from app.doctor.tap import ReadsOnly
 from app.gateway.clock import PlatformClock
-from app.master_keys import MasterKey
 from app.policies.cache.null import NullCache
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.memory import MemoryWindow
@@ -20,6 +19,7 @@ from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.tenants.destinations import Destinations
 from app.tenants.fingerprints import Fingerprints
+from app.tenants.master_keys import MasterKey
 from app.tenants.models import Tenant
 from app.upstream.client import UpstreamClient
 from app.upstream.library import TransportForLibrary

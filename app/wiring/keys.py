@@ -7,9 +7,9 @@ from pathlib import Path
 
 import structlog
 
-from app.database.errors import DatabaseError
-from app.master_keys import MasterKey, MasterKeys, generate_master_key
 from app.settings import Settings
+from app.storage.database.errors import DatabaseError
+from app.tenants.master_keys import MasterKey, MasterKeys, generate_master_key
 from app.wiring.folders import make_folder
 
 log = structlog.get_logger(__name__)

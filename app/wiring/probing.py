@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.administration.probing import Prober
+from app.admin.probing import Prober
 from app.api.entrance.head import RequestHead, request_context
-from app.master_keys import MasterKey
 from app.policies.cache.null import NullCache
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.memory import MemoryWindow
@@ -13,6 +12,7 @@ from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.fingerprints import Fingerprints
+from app.tenants.master_keys import MasterKey
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import build_gateway

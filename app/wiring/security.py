@@ -11,20 +11,20 @@ from app.api.security.address import ClientAddresses
 from app.api.security.admin import AdminCredential
 from app.api.security.authentication import Authenticator
 from app.api.security.lockout import Lockout
-from app.audit.entry import Pseudonyms
-from app.audit.trail import AuditFile, StandardOutput, Trail
 from app.gateway.clock import PlatformClock
-from app.master_keys import MasterKey
 from app.outbox import Outbox
 from app.settings import Settings
+from app.telemetry.audit_entry import Pseudonyms
+from app.telemetry.audit_log import AuditFile, StandardOutput, Trail
 from app.telemetry.metrics import Metrics
 from app.tenants.destinations import Destinations
+from app.tenants.master_keys import MasterKey
 from app.tenants.store import TenantStore
 from app.upstream.transport import GuardedTransport
 
 if TYPE_CHECKING:
-    from app.tokens.fetching import KeysDocument
-    from app.tokens.verifier import TokenVerifier
+    from app.tenants.tokens.fetching import KeysDocument
+    from app.tenants.tokens.verifier import TokenVerifier
 
 
 def build_addresses(settings: Settings) -> ClientAddresses:
@@ -41,7 +41,7 @@ def build_keys_document(settings: Settings, destinations: Destinations) -> KeysD
     """Build what fetches the keys of those who make tokens, if there are to be tokens."""
     if settings.jwt_jwks_url is None:
         return None
-    from app.tokens.fetching import KeysDocument  # noqa: PLC0415 - most gateways take no tokens
+    from app.tenants.tokens.fetching import KeysDocument  # noqa: PLC0415 - most gateways take no tokens
     from app.upstream.library import TransportForLibrary  # noqa: PLC0415
 
     ours = GuardedTransport(destinations, connections=1)
@@ -68,8 +68,8 @@ def build_authenticator(
 
 
 def _tokens(settings: Settings, tenants: TenantStore, document: KeysDocument, master_key: MasterKey) -> TokenVerifier:
-    from app.tokens.keys import ProviderKeys  # noqa: PLC0415
-    from app.tokens.verifier import TokenRules, TokenVerifier  # noqa: PLC0415 - loads libraries that nothing else needs
+    from app.tenants.tokens.keys import ProviderKeys  # noqa: PLC0415
+    from app.tenants.tokens.verifier import TokenRules, TokenVerifier  # noqa: PLC0415 - loads libraries that nothing else needs
 
     rules = TokenRules(
         issuer=settings.jwt_issuer or "",
@@ -94,7 +94,7 @@ def build_audit(settings: Settings, metrics: Metrics, master_key: MasterKey) -> 
     """Build what the audit middleware needs, if there is to be one.
 
     Raises:
-        app.audit.trail.AuditFileError: the file cannot be used.
+        app.telemetry.audit_log.AuditFileError: the file cannot be used.
     """
     if settings.audit_log == "off":
         return None

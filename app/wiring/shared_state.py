@@ -1,14 +1,14 @@
 """State in a store that workers and replicas share, as the settings say."""
 
-from app.master_keys import MasterKey
 from app.policies.cache.valkey import ValkeyStore
 from app.policies.idempotency.valkey import ValkeyIdempotencyStore
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.shared import SharedRateLimiter, SharedWindow, storage_of
 from app.policies.locks.valkey import ValkeyLocks
 from app.settings import Settings
-from app.state.valkey import connect
+from app.storage.valkey import connect
 from app.telemetry.metrics import Metrics
+from app.tenants.master_keys import MasterKey
 from app.wiring.state import State, build_cache
 
 

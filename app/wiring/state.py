@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.gateway.judgement import excused_by_stale
-from app.master_keys import MasterKey
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
 from app.policies.cache.protocol import Cache
@@ -23,6 +22,7 @@ from app.policies.locks import LocalLocks, NamedLocks
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
+from app.tenants.master_keys import MasterKey
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

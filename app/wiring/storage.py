@@ -8,15 +8,15 @@ from pathlib import Path
 
 import structlog
 
-from app.database.database import Database
 from app.gateway.clock import PlatformClock
-from app.journal.database import DatabaseJournal
-from app.journal.models import Journal, JournalUnavailable
-from app.master_keys import MasterKeys
 from app.settings import Settings
-from app.tenant_database.repository import TenantRepository
+from app.storage.database.database import Database
+from app.storage.journal.database import DatabaseJournal
+from app.storage.journal.models import Journal, JournalUnavailable
+from app.storage.tenants.repository import TenantRepository
 from app.tenants.destinations import Destinations
 from app.tenants.file import FileTenantStore
+from app.tenants.master_keys import MasterKeys
 from app.tenants.store import TenantStore
 from app.wiring.folders import make_folder
 from app.wiring.keys import build_master_keys
@@ -92,8 +92,8 @@ def build_storage(
     database = _database(settings) if used else Database(settings.database())
     repository: TenantRepository | None = None
     if in_database:
-        from app.tenant_database.store import DatabaseTenantStore  # noqa: PLC0415 - the library of its vault takes 6 MB
-        from app.tenant_database.vault import Vault  # noqa: PLC0415
+        from app.storage.tenants.store import DatabaseTenantStore  # noqa: PLC0415 - the library of its vault takes 6 MB
+        from app.tenants.vault import Vault  # noqa: PLC0415
 
         tenants = kept = DatabaseTenantStore(database, Vault(master_keys))
         repository = kept.repository
@@ -135,8 +135,8 @@ async def administration(settings: Settings) -> AsyncIterator[TenantRepository]:
     Raises:
         DatabaseError: the database cannot be used, or its secrets cannot be decrypted.
     """
-    from app.tenant_database.database import DatabaseTenantRepository  # noqa: PLC0415 - the library of its vault is big
-    from app.tenant_database.vault import Vault  # noqa: PLC0415
+    from app.storage.tenants.database import DatabaseTenantRepository  # noqa: PLC0415 - the library of its vault is big
+    from app.tenants.vault import Vault  # noqa: PLC0415
 
     vault = Vault(build_master_keys(settings))
     database = _database(settings)

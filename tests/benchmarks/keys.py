@@ -18,13 +18,13 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert
 
-from app.database.database import Database
-from app.database.schema import api_keys, master_keys, tenants
-from app.master_keys import MasterKey, MasterKeys
-from app.tenant_database.rows import tenant_columns
-from app.tenant_database.store import DatabaseTenantStore
-from app.tenant_database.vault import Vault
+from app.storage.database.database import Database
+from app.storage.database.schema import api_keys, master_keys, tenants
+from app.storage.tenants.rows import tenant_columns
+from app.storage.tenants.store import DatabaseTenantStore
 from app.tenants.keys import generate_key, hash_key, shown_part
+from app.tenants.master_keys import MasterKey, MasterKeys
+from app.tenants.vault import Vault
 from tests.benchmarks.tables import machine
 from tests.support.postgres import postgres_server
 from tests.support.tenants import make_tenant

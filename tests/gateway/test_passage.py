@@ -7,7 +7,6 @@ import pytest
 from app.errors import GatewayError, RateLimited, UpstreamCredentialsRejected, UpstreamError, UpstreamUnavailable
 from app.gateway.context import Caller, RequestContext
 from app.gateway.passage import Deadline, Gates, Passage
-from app.master_keys import MasterKey
 from app.policies.breaker import BreakerPolicy, Breakers, State, Verdict
 from app.policies.bulkheads import Bulkheads
 from app.policies.credentials import CredentialGuard
@@ -18,6 +17,7 @@ from app.resources.campaigns.operations import CREATE
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.fingerprints import Fingerprints
+from app.tenants.master_keys import MasterKey
 from app.tenants.models import Scope
 from tests.support.clocks import Clock, settle
 from tests.support.tenants import BASE_URL, TRACE, make_tenant

@@ -8,10 +8,10 @@ import pytest
 import trustme
 
 from app.gateway.sends import Sends
-from app.journal.memory import MemoryJournal
 from app.messages.models import Waits
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
+from app.storage.journal.memory import MemoryJournal
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations

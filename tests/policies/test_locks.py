@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from app.policies.locks import LocalLocks, LockUnavailable, Name, NamedLocks, Possession
 from app.policies.locks.valkey import ValkeyLocks
-from app.state.valkey import connect
+from app.storage.valkey import connect
 from tests.support.leases import Rounds, never
 from tests.support.servers import serving
 from tests.support.sockets import until

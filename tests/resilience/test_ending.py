@@ -6,9 +6,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from app.master_keys import MasterKey
 from app.policies.cache.valkey import ValkeyStore
-from app.state.valkey import connect
+from app.storage.valkey import connect
+from app.tenants.master_keys import MasterKey
 from tests.support.valkey import ValkeyServer
 
 

@@ -7,7 +7,7 @@ from limits.aio.storage import RedisStorage
 
 from app.policies.limits.model import Quota, RateLimiter
 from app.policies.limits.shared import storage_of
-from app.state.valkey import connect
+from app.storage.valkey import connect
 
 DAY = 86_400
 """A window that does not end within a test."""

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-import app.identifiers
+import app.gateway.identifiers
 import app.resources
 from app.gateway.operation import Export, Operation
 
@@ -16,7 +16,7 @@ def operations() -> list[AnyOperation]:
     found: dict[str, AnyOperation] = {}
     for module in [
         *pkgutil.walk_packages(app.resources.__path__, "app.resources."),
-        *pkgutil.walk_packages(app.identifiers.__path__, "app.identifiers."),
+        *pkgutil.walk_packages(app.gateway.identifiers.__path__, "app.gateway.identifiers."),
     ]:
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Operation | Export):

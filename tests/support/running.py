@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
-from app.journal.memory import MemoryJournal
-from app.journal.models import Journal
 from app.main import create_app
 from app.settings import Settings
+from app.storage.journal.memory import MemoryJournal
+from app.storage.journal.models import Journal
 from app.tenants.memory import MemoryTenantStore
 from app.tenants.models import Tenant
 from tests.support.conformance import check_response

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from app.database.database import Database
-from app.master_keys import MasterKey, MasterKeys
-from app.tenant_database.database import DatabaseTenantRepository
-from app.tenant_database.models import NewKey
-from app.tenant_database.store import DatabaseTenantStore
-from app.tenant_database.vault import Vault
+from app.storage.database.database import Database
+from app.storage.tenants.database import DatabaseTenantRepository
+from app.storage.tenants.models import NewKey
+from app.storage.tenants.store import DatabaseTenantStore
+from app.tenants.master_keys import MasterKey, MasterKeys
 from app.tenants.models import ApiKey, Scope, Tenant
+from app.tenants.vault import Vault
 from tests.support.tenants import make_tenant
 
 OLD, NEW = MasterKey(bytes([1]) * 32), MasterKey(bytes([2]) * 32)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.database.errors import DatabaseError
 from app.main import create_app
-from app.master_keys import MasterKeys, generate_master_key
 from app.settings import Settings
-from app.tenant_database.database import DatabaseTenantRepository
+from app.storage.database.errors import DatabaseError
+from app.storage.tenants.database import DatabaseTenantRepository
+from app.tenants.master_keys import MasterKeys, generate_master_key
 from app.wiring import keys
 from app.wiring.keys import build_master_keys
 from app.wiring.storage import prepare

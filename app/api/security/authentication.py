@@ -13,11 +13,11 @@ from app.errors import RateLimited, StateUnavailable, Unauthenticated
 from app.tenants.keys import hash_key
 from app.tenants.models import ApiKey
 from app.tenants.store import Identity, TenantStore
-from app.tokens.forms import looks_like_token
-from app.tokens.keys import KeysUnavailable
+from app.tenants.tokens.forms import looks_like_token
+from app.tenants.tokens.keys import KeysUnavailable
 
 if TYPE_CHECKING:
-    from app.tokens.verifier import TokenVerifier
+    from app.tenants.tokens.verifier import TokenVerifier
 
 
 class Authenticator:

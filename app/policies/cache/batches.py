@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from app.state.patience import Patience
+from app.storage.patience import Patience
 
 _MOST_COMMANDS = 128
 _ENOUGH_BYTES = 262_144

@@ -15,8 +15,8 @@ from app.policies.cache.invalidations import Invalidation, Receipts
 from app.policies.cache.keys import INVALIDATIONS, replica_channel
 from app.policies.cache.level import Level
 from app.policies.cache.scripts import Scripts
-from app.state.patience import Patience
-from app.state.valkey import UNAVAILABLE
+from app.storage.patience import Patience
+from app.storage.valkey import UNAVAILABLE
 
 _BEAT = 0.25
 TRUST = 0.8

@@ -115,7 +115,7 @@ class Found(NamedTuple):
 
 
 class Scripts:
-    """The cache's commands; each raises one of `app.state.valkey.UNAVAILABLE` if the store cannot be used.
+    """The cache's commands; each raises one of `app.storage.valkey.UNAVAILABLE` if the store cannot be used.
 
     Args:
         client: a connection to the store.

@@ -8,9 +8,9 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.master_keys import MasterKey
 from app.policies.cache.model import Answer, Windows
 from app.policies.cache.store import Stamp
+from app.tenants.master_keys import MasterKey
 
 FORMAT = b"1"
 _NONCE_BYTES = 12

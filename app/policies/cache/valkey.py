@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from app.master_keys import MasterKey
 from app.policies.cache import keys
 from app.policies.cache.flights import Flight, Flights
 from app.policies.cache.health import Health
@@ -20,7 +19,8 @@ from app.policies.cache.model import Answer, Place
 from app.policies.cache.scripts import Found, Scripts
 from app.policies.cache.sealing import Sealer, Sealers, Unsealable
 from app.policies.cache.store import Change, Lease, Lookup, Stamp, Usage
-from app.state.valkey import UNAVAILABLE
+from app.storage.valkey import UNAVAILABLE
+from app.tenants.master_keys import MasterKey
 
 T = TypeVar("T")
 

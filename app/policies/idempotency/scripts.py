@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from app.policies.idempotency.models import StoreUnavailable
-from app.state.valkey import UNAVAILABLE
+from app.storage.valkey import UNAVAILABLE
 
 _NOW = """
 local time = redis.call('TIME')

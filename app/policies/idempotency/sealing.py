@@ -9,8 +9,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import TypeAdapter
 
-from app.master_keys import MasterKey
 from app.policies.idempotency.models import Record, StoreUnavailable
+from app.tenants.master_keys import MasterKey
 
 _PREFIX = "umail-gateway:idempotency:"
 _NONCE_BYTES = 12

@@ -10,14 +10,14 @@ from typing import Any
 import structlog
 from redis.asyncio import Redis
 
-from app.master_keys import MasterKey
 from app.policies.errands import Errands
 from app.policies.idempotency.claims import Claim
 from app.policies.idempotency.models import Phase, Record, StoredAnswer
 from app.policies.idempotency.scripts import Present, Scripts, Times, unavailable
 from app.policies.idempotency.sealing import Sealer
 from app.policies.leases import Sleep
-from app.state.valkey import UNAVAILABLE
+from app.storage.valkey import UNAVAILABLE
+from app.tenants.master_keys import MasterKey
 
 log = structlog.get_logger(__name__)
 

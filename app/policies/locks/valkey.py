@@ -15,7 +15,7 @@ from app.policies.errands import Errands
 from app.policies.leases import Lease, Sleep
 from app.policies.locks.local import LocalLocks
 from app.policies.locks.models import LockUnavailable, Name, Possession
-from app.state.valkey import UNAVAILABLE
+from app.storage.valkey import UNAVAILABLE
 
 _PREFIX = "umail-gateway:lock:"
 _FIRST_PAUSE, _GROWTH, _LONGEST_PAUSE = 0.01, 1.5, 0.25

@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
-from app.journal.models import Attempt
 from app.resources.campaigns.operations import CREATE, EDIT_QUEUED
 from app.resources.campaigns.schemas import Campaign
+from app.storage.journal.models import Attempt
 
 SendKind = TypeAliasType(
     "SendKind",

@@ -16,11 +16,11 @@ from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
 from app.gateway.sends import Sends, new_attempt
-from app.journal.models import Attempt, AttemptState, DuplicateKey
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.matching import Sought, sought
 from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
 from app.resources.campaigns.schemas import Campaign
+from app.storage.journal.models import Attempt, AttemptState, DuplicateKey
 
 _PAGE = 500
 _MOST_PAGES = 10

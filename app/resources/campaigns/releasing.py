@@ -8,10 +8,10 @@ from app.gateway.call import Gateway
 from app.gateway.context import Caller
 from app.gateway.operation import Effect
 from app.gateway.sends import Sends, new_attempt
-from app.journal.models import DuplicateKey
 from app.resources.campaigns.editing import EditCampaign
 from app.resources.campaigns.operations import GET, edit_operation
 from app.resources.campaigns.schemas import Campaign
+from app.storage.journal.models import DuplicateKey
 
 _QUEUED = frozenset({"waiting", "sending", "sent"})
 _CLOCKS_APART = timedelta(minutes=5)

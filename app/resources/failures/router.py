@@ -7,7 +7,7 @@ from app.api.documentation import export_documents
 from app.api.exports import ExportOutputDep
 from app.gateway.call import Gateway
 from app.gateway.context import Caller
-from app.identifiers.operations import find_statistics_id
+from app.gateway.identifiers.operations import find_statistics_id
 from app.resources.failures import operations
 from app.resources.failures.selection import AddressSelection, FailureSelection, Selection
 

@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 
 from app.api.pagination import Collection
 from app.errors import NotFound
+from app.gateway.identifiers.operations import CampaignKey, key_query, no_statistics
 from app.gateway.lifetimes import GROWING, CachePolicy
 from app.gateway.operation import Effect, Operation
-from app.identifiers.operations import CampaignKey, key_query, no_statistics
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from app.api.pagination import Collection
+from app.gateway.identifiers.operations import CampaignKey, key_query, no_tracking
 from app.gateway.lifetimes import GROWING
 from app.gateway.operation import Effect, Export, Operation
-from app.identifiers.operations import CampaignKey, key_query, no_tracking
 from app.resources.tracking.addresses import address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
 from app.upstream.document import Document, UnexpectedForm

@@ -12,7 +12,7 @@ from app.api.exports import ExportOutputDep
 from app.api.pagination import Collection
 from app.api.reads import ReadsDep
 from app.api.types import Batch, Flag, Id
-from app.identifiers.operations import find_track_id
+from app.gateway.identifiers.operations import find_track_id
 from app.resources.tracking import operations
 from app.resources.tracking.schemas import TrackedLink, Tracking
 

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.journal.memory import MemoryJournal
 from app.main import create_app
+from app.storage.journal.memory import MemoryJournal
 from app.tenants.keys import hash_key
 from app.tenants.memory import MemoryTenantStore
 from app.tenants.models import ApiKey, Scope, Tenant

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import redis
 
-from app.master_keys import MasterKey
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
 from app.policies.cache.model import Answer, Directives, Outcome, Place, Windows
 from app.policies.cache.store import CacheStore
 from app.policies.cache.valkey import ValkeyStore
-from app.state.valkey import connect
+from app.storage.valkey import connect
+from app.tenants.master_keys import MasterKey
 from tests.support.valkey import ValkeyServer
 
 MASTER_KEY = MasterKey(bytes(range(32)))

@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError, ResponseError  # noqa: A004 - the driver's own
 
 from app.policies.cache.batches import Batches, Script
-from app.state.valkey import connect
+from app.storage.valkey import connect
 from tests.support.servers import unused_port
 from tests.support.valkey import ValkeyServer
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.master_keys import MasterKey
 from app.policies.cache.model import Answer, Windows
 from app.policies.cache.sealing import Sealers, Unsealable
+from app.tenants.master_keys import MasterKey
 from tests.policies.cache.conftest import MASTER_KEY, make_answer
 
 STAMP = (b"\x00\n", b"\xff")

@@ -1,7 +1,7 @@
 """What the cache keeps in Valkey, and what it makes of what it finds there."""
 
-from app.master_keys import MasterKey
 from app.policies.cache.model import Outcome
+from app.tenants.master_keys import MasterKey
 from tests.policies.cache.conftest import Replica, make_place, replica_of, scripts_run
 from tests.support.valkey import ValkeyServer
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from app.master_keys import MasterKey
 from app.policies.idempotency import Claim, IdempotencyStore, MemoryIdempotencyStore, Record
 from app.policies.idempotency.valkey import ValkeyIdempotencyStore
-from app.state.valkey import connect
+from app.storage.valkey import connect
+from app.tenants.master_keys import MasterKey
 from tests.support.leases import never
 from tests.support.valkey import ValkeyServer
 

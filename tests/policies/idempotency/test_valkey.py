@@ -8,12 +8,12 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.master_keys import MasterKey
 from app.policies.idempotency import ClaimLost, Phase, Record, StoredAnswer, StoreUnavailable
 from app.policies.idempotency.scripts import Scripts, Times
 from app.policies.idempotency.sealing import Sealer
 from app.policies.idempotency.valkey import ValkeyIdempotencyStore
-from app.state.valkey import connect
+from app.storage.valkey import connect
+from app.tenants.master_keys import MasterKey
 from tests.policies.idempotency.conftest import MASTER_KEY, SOON, ask, claim, record
 from tests.support.leases import Rounds, never
 from tests.support.servers import serving, unused_port

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from app.policies.limits.model import Decision, Quota
 from app.policies.limits.shared import SharedRateLimiter, storage_of
-from app.state.valkey import connect
+from app.storage.valkey import connect
 from tests.support.valkey import ValkeyServer
 
 QUOTA = Quota("tenant", 600, 3600)

@@ -1,0 +1,155 @@
+"""What operators say and see of tenants and keys; only a new key shows a secret, once."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
+
+from app.api.types import PublicModel
+from app.storage.tenants.models import KeyRecord, Login, NewKey, Relay, TenantPatch, TenantRecord
+from app.tenants.models import Lifetimes, Limits, Scope, TenantProfile, TenantRole
+
+_LOGIN = {"base_url": "http://www.bestedm.org/mm-ms/apinew/", "auth": "basic", "username": "acme"}
+_PROBE: dict[str, Any] = {"outcome": "accepted", "detail": None}
+_TENANT: dict[str, Any] = {
+    "id": "acme",
+    "name": "Acme Ltd",
+    "enabled": True,
+    "role": "customer",
+    "upstream": _LOGIN,
+    "staged": None,
+    "smtp": None,
+    "limits": {"requests_per_minute": 600, "concurrency": 20, "campaigns_per_hour": 100},
+    "cache": {},
+    "revision": 1,
+    "created_at": "2026-11-25T09:00:00Z",
+    "updated_at": "2026-11-25T09:00:00Z",
+}
+_KEY: dict[str, Any] = {
+    "id": "web",
+    "prefix": "umg_3q2-7wAA",
+    "scopes": ["read", "write"],
+    "requests_per_minute": None,
+    "expires_at": None,
+    "networks": ["10.0.0.0/8"],
+    "created_at": "2026-11-25T09:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
+}
+ProbeOutcome = TypeAliasType(
+    "ProbeOutcome",
+    Annotated[
+        Literal["accepted", "refused", "unknown", "skipped"],
+        Field(description="What came of trying a login; `unknown` where the platform could not be asked."),
+    ],
+)
+
+
+class Probe(PublicModel):
+    """What the platform said when a login was tried with the `account` call."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PROBE]})
+
+    outcome: Annotated[
+        ProbeOutcome,
+        Field(description="`unknown`: the platform could not be asked."),
+    ]
+    detail: Annotated[str | None, Field(description="Why, unless it was accepted.")] = None
+
+
+class TenantView(PublicModel):
+    """A tenant, without its secrets."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_TENANT]})
+
+    id: Annotated[str, Field(description="The tenant's id.")]
+    name: Annotated[str, Field(description="What people call it.")]
+    enabled: Annotated[bool, Field(description="Whether its keys are accepted.")]
+    role: Annotated[TenantRole, Field(description="What its U-Mail account is; a manager may act for sub-accounts.")]
+    upstream: Annotated[Login, Field(description="Its U-Mail login.")]
+    staged: Annotated[Login | None, Field(description="A login that waits to be confirmed.")]
+    smtp: Annotated[Relay | None, Field(description="Its SMTP relay; null for none.")]
+    limits: Annotated[Limits, Field(description="Its ceilings.")]
+    cache: Annotated[
+        Lifetimes,
+        Field(
+            description="Seconds for which answers are kept, by operation; `*` stands for all others, 0 keeps nothing."
+        ),
+    ]
+    revision: Annotated[int, Field(description="Grows with every change of the tenant.")]
+    created_at: Annotated[datetime, Field(description="When it was added.")]
+    updated_at: Annotated[datetime, Field(description="When it was last changed.")]
+
+    @classmethod
+    def of(cls, record: TenantRecord) -> "TenantView":
+        """Show a record."""
+        return cls.model_validate(record.model_dump())
+
+
+class ProbedTenant(PublicModel):
+    """A tenant, and what came of trying its new login."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"tenant": _TENANT, "probe": _PROBE}]})
+
+    tenant: Annotated[TenantView, Field(description="The tenant as it now is.")]
+    probe: Annotated[Probe, Field(description="What came of trying its login.")]
+
+
+class NewTenant(TenantProfile):
+    """A tenant to be added."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"id": "acme", "name": "Acme Ltd", "upstream": {**_LOGIN, "password": "secret"}}]
+        }
+    )
+
+
+class TenantChanges(TenantPatch):
+    """What is to change: `smtp` is the whole relay, null removes it; the U-Mail login is changed by `credentials`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
+
+    revision: Annotated[
+        int | None, Field(ge=1, description="The revision this was decided on; refused if there is a later one.")
+    ] = None
+
+
+class NewApiKey(NewKey):
+    """A key to be made; without an id it gets one, and without networks it may be used anywhere."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": "web", "scopes": ["read", "write"], "networks": ["10.0.0.0/8"]}]}
+    )
+
+
+class KeyView(PublicModel):
+    """A key, without what it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_KEY]})
+
+    id: Annotated[str, Field(description="The key's id, unique among the tenant's keys.")]
+    prefix: Annotated[str, Field(description="How it begins.")]
+    scopes: Annotated[list[Scope], Field(description="What it may do.")]
+    requests_per_minute: Annotated[int | None, Field(description="Its own ceiling beside the tenant's; null for none.")]
+    expires_at: Annotated[datetime | None, Field(description="When it ends; null for never.")]
+    networks: Annotated[list[str], Field(description="Where it may be used from; anywhere if there are none.")]
+    created_at: Annotated[datetime, Field(description="When it was made.")]
+    last_used_at: Annotated[datetime | None, Field(description="Exact to some minutes.")]
+    revoked_at: Annotated[datetime | None, Field(description="When it was revoked; null while it is valid.")]
+
+    @classmethod
+    def of(cls, record: KeyRecord) -> "KeyView":
+        """Show a record."""
+        shown = record.model_dump(exclude={"tenant", "networks", "scopes"})
+        return cls(**shown, scopes=sorted(record.scopes), networks=[str(each) for each in record.networks])
+
+
+class NewKeyView(PublicModel):
+    """A new key; nobody can find it out again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": f"umg_{'x' * 43}", "record": _KEY}]})
+
+    key: Annotated[str, Field(description="The key itself, this once.")]
+    record: Annotated[KeyView, Field(description="What is kept of it.")]

@@ -1,0 +1,134 @@
+"""Endpoints of tenants and their U-Mail logins."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from app.admin.bodies import LoginBody, NewTenantBody, TenantChangesBody
+from app.admin.deps import Force, ProberDep, RepositoryDep, TenantId, refuse_forbidden_hosts
+from app.admin.probing import Prober
+from app.admin.routing import admin_router
+from app.admin.schemas import Probe, ProbedTenant, TenantView
+from app.api.pagination import Page, PageRequestDep, pagination
+from app.api.responses import answer, created, no_content, page
+from app.errors import FieldError, ValidationFailed
+from app.storage.tenants.models import TenantPatch
+from app.tenants.models import Tenant
+
+router = admin_router("/tenants")
+
+
+@router.get("", summary="List tenants", response_model=Page[TenantView])
+async def list_tenants(request: Request, repository: RepositoryDep, pages: PageRequestDep) -> Response:
+    """Return tenants in the order of their ids."""
+    found = await repository.list(offset=(pages.page - 1) * pages.page_size, limit=pages.page_size)
+    views = [TenantView.of(record) for record in found.items]
+    return page(
+        request, Page[TenantView](data=views, pagination=pagination(pages, total=found.total, received=len(views)))
+    )
+
+
+@router.post("", summary="Add a tenant", response_model=ProbedTenant, status_code=201)
+async def add_tenant(
+    body: NewTenantBody, request: Request, repository: RepositoryDep, prober: ProberDep, force: Force = False
+) -> Response:
+    """Try the login, and add the tenant if the platform accepts it."""
+    tenant = Tenant(**dict(body))
+    refuse_forbidden_hosts(request, tenant)
+    request.state.context.audit_targets = {"tenant_id": tenant.id}
+    probe = await _probed(prober, tenant, "/upstream", force=force)
+    record = await repository.add(tenant)
+    return created(ProbedTenant(tenant=TenantView.of(record), probe=probe), f"/admin/v1/tenants/{tenant.id}")
+
+
+@router.get("/{tenant_id}", summary="Get a tenant", response_model=TenantView)
+async def get_tenant(tenant_id: TenantId, repository: RepositoryDep) -> Response:
+    """Return a tenant, without its secrets."""
+    return answer(TenantView.of(await repository.get(tenant_id)))
+
+
+@router.patch("/{tenant_id}", summary="Change a tenant", response_model=TenantView)
+async def edit_tenant(
+    tenant_id: TenantId, body: TenantChangesBody, request: Request, repository: RepositoryDep
+) -> Response:
+    """Change the fields given; with `enabled: false` its keys are refused from now on, everywhere within a second."""
+    given = {name: getattr(body, name) for name in body.model_fields_set - {"revision"}}
+    if body.smtp is not None:
+        present = await repository.open(tenant_id)
+        refuse_forbidden_hosts(request, present.model_copy(update={"smtp": body.smtp}))
+    patch = TenantPatch(**given)
+    return answer(TenantView.of(await repository.update(tenant_id, patch, revision=body.revision)))
+
+
+@router.delete("/{tenant_id}", summary="Delete a tenant", status_code=204)
+async def delete_tenant(tenant_id: TenantId, repository: RepositoryDep) -> Response:
+    """Delete a tenant and its keys for good; nothing is deleted at U-Mail."""
+    await repository.delete(tenant_id)
+    return no_content()
+
+
+@router.post("/{tenant_id}/probe", summary="Try the U-Mail login", response_model=Probe)
+async def probe_tenant(tenant_id: TenantId, repository: RepositoryDep, prober: ProberDep) -> Response:
+    """Ask the platform whether the present login is right."""
+    return answer(await prober.probe(await repository.open(tenant_id)))
+
+
+@router.put("/{tenant_id}/credentials", summary="Change the U-Mail login", response_model=ProbedTenant)
+async def rotate_credentials(
+    tenant_id: TenantId,
+    body: LoginBody,
+    request: Request,
+    repository: RepositoryDep,
+    prober: ProberDep,
+    force: Force = False,
+) -> Response:
+    """Keep a new login beside the present one, try it, and put it in its place; refused, it is dropped again."""
+    present = await repository.open(tenant_id)
+    refuse_forbidden_hosts(request, present.model_copy(update={"upstream": body}), within="/upstream")
+    await repository.stage(tenant_id, body)
+    try:
+        probe = await _probed(prober, await repository.open(tenant_id, staged=True), "", force=force)
+    except BaseException:
+        await repository.rollback(tenant_id)
+        raise
+    record = await repository.confirm(tenant_id)
+    return answer(ProbedTenant(tenant=TenantView.of(record), probe=probe))
+
+
+@router.post("/{tenant_id}/credentials/stage", summary="Stage a new U-Mail login", response_model=ProbedTenant)
+async def stage_credentials(
+    tenant_id: TenantId, body: LoginBody, request: Request, repository: RepositoryDep, prober: ProberDep
+) -> Response:
+    """Keep a new login beside the present one, which stays in use, and tell what the platform says to it."""
+    present = await repository.open(tenant_id)
+    refuse_forbidden_hosts(request, present.model_copy(update={"upstream": body}), within="/upstream")
+    record = await repository.stage(tenant_id, body)
+    probe = await prober.probe(await repository.open(tenant_id, staged=True))
+    return answer(ProbedTenant(tenant=TenantView.of(record), probe=probe))
+
+
+@router.post("/{tenant_id}/credentials/confirm", summary="Use the staged login", response_model=TenantView)
+async def confirm_credentials(tenant_id: TenantId, repository: RepositoryDep) -> Response:
+    """Put the staged login in the place of the present one."""
+    return answer(TenantView.of(await repository.confirm(tenant_id)))
+
+
+@router.post("/{tenant_id}/credentials/rollback", summary="Drop the staged login", response_model=TenantView)
+async def rollback_credentials(tenant_id: TenantId, repository: RepositoryDep) -> Response:
+    """Drop the staged login; the present one was in use all the time."""
+    return answer(TenantView.of(await repository.rollback(tenant_id)))
+
+
+async def _probed(prober: Prober, tenant: Tenant, pointer: str, *, force: bool) -> Probe:
+    """Try a login.
+
+    Raises:
+        ValidationFailed: the platform does not accept it, and it is not to be saved all the same.
+    """
+    probe = await prober.probe(tenant)
+    if probe.outcome == "accepted" or force:
+        return probe
+    message = f"{probe.detail} Nothing was saved; `force=true` saves it all the same."
+    raise ValidationFailed(
+        "The platform did not accept the login.",
+        [FieldError("body", pointer, f"login_{probe.outcome}", message)],
+    )

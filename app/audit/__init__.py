@@ -1,1 +1,0 @@
-"""The audit log: who changed what, when, from where, and with what outcome."""

@@ -1,8 +1,0 @@
-"""Run by Alembic: carries the steps out on the connection it was given, within the transaction open there."""
-
-from alembic import context
-
-from app.database.schema import metadata
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
-context.run_migrations()

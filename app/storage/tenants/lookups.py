@@ -1,0 +1,54 @@
+"""What a store asks the database."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from app.storage.database.connections import AsyncConnection
+from app.storage.database.schema import api_keys, tenant_changes, tenants
+
+_KEY_COLUMNS = (
+    api_keys.c.sha256,
+    api_keys.c.scopes,
+    api_keys.c.requests_per_minute,
+    api_keys.c.expires_at,
+    api_keys.c.networks,
+)
+_BY_KEY = (
+    select(tenants, api_keys.c.id.label("key_id"), *_KEY_COLUMNS)
+    .join(api_keys, api_keys.c.tenant == tenants.c.id)
+    .where(api_keys.c.revoked_at.is_(None))
+)
+_MOST_CHANGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Which tenants have changed, and the number of the last of these changes."""
+
+    tenants: tuple[str, ...]
+    number: int
+
+
+async def by_digest(connection: AsyncConnection, *, digest: str) -> Row[Any] | None:
+    """Return the tenant and the key with a hash, if there is one that has not been revoked."""
+    return (await connection.execute(_BY_KEY.where(api_keys.c.sha256 == digest))).first()
+
+
+async def by_id(connection: AsyncConnection, *, tenant_id: str) -> Row[Any] | None:
+    """Return the tenant with an id, if there is one."""
+    return (await connection.execute(select(tenants).where(tenants.c.id == tenant_id))).first()
+
+
+async def last_change(connection: AsyncConnection) -> int:
+    """Return the number of the last change; 0 if there was none."""
+    query = select(tenant_changes.c.number).order_by(tenant_changes.c.number.desc()).limit(1)
+    return (await connection.execute(query)).scalar() or 0
+
+
+async def changes_after(connection: AsyncConnection, *, number: int) -> Changes:
+    """Return the next changes after a number, or none."""
+    query = select(tenant_changes).where(tenant_changes.c.number > number).order_by(tenant_changes.c.number)
+    rows = (await connection.execute(query.limit(_MOST_CHANGES))).all()
+    return Changes(tuple(row.tenant for row in rows), rows[-1].number if rows else number)

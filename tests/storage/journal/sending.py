@@ -1,0 +1,46 @@
+"""Opens attempts in a journal as a process of its own; see `main`."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+
+from app.storage.database.database import Database
+from app.storage.journal.database import DatabaseJournal
+from app.storage.journal.models import DuplicateSend
+from app.telemetry.logs import configure_logging
+from tests.support.attempts import make_attempt
+
+
+async def compete(journal: DatabaseJournal, rounds: int) -> None:
+    """For each round, try to send the same as other processes do, and print who may."""
+    for number in range(rounds):
+        attempt = make_attempt(fingerprint=f"round {number}")
+        try:
+            await journal.open_guarded(attempt, unless_since=datetime(2026, 1, 1, tzinfo=UTC))
+            sys.stdout.write(f"{number} won {attempt.id}\n")
+        except DuplicateSend as duplicate:
+            sys.stdout.write(f"{number} lost {duplicate.earlier.id}\n")
+
+
+async def crash(journal: DatabaseJournal) -> None:
+    """Open an attempt and die."""
+    await journal.open(make_attempt(idempotency_key="key"))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def main(url: str, rounds: int) -> None:
+    """Open the journal, say so, wait for a line, and compete for some rounds, or crash if there are none."""
+    configure_logging("WARNING")
+    database = Database(url)
+    async with database.running():
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.readline)
+        journal = DatabaseJournal(database)
+        await (compete(journal, rounds) if rounds else crash(journal))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -257,3 +257,7 @@ class OutcomeUnknown(UpstreamFailure):
     """A write left the gateway and nobody knows whether the platform carried it out."""
 
     status, code, title = 504, "outcome_unknown", "Outcome unknown"
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the text is one line that says why and holds no password."""

@@ -84,7 +84,7 @@ def create_app(
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
         app.telemetry.audit_log.AuditFileError: the file of the audit log cannot be used.
-        app.storage.database.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
+        app.errors.DatabaseError: the database's URL cannot be used, or the master key is missing.
     """
     destinations = build_destinations(settings)
     metrics = Metrics(tenants=settings.metrics_tenants, workers=workers)

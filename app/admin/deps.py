@@ -7,10 +7,9 @@ import structlog
 from fastapi import Depends, Path, Query, Request
 
 from app.admin.probing import Prober
-from app.errors import Conflict, FieldError, NotFound, StateUnavailable, ValidationFailed
-from app.storage.database.errors import DatabaseError
-from app.storage.tenants import errors as refusals
+from app.errors import Conflict, DatabaseError, FieldError, NotFound, StateUnavailable, ValidationFailed
 from app.storage.tenants.repository import TenantRepository
+from app.tenants import errors as refusals
 from app.tenants.destinations import Destinations
 from app.tenants.models import Identifier, Tenant
 

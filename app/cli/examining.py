@@ -12,9 +12,9 @@ from app.cli.starting import fail, load_settings
 from app.doctor.errors import DestinationRefused, UnknownOperation, UnknownTenant
 from app.doctor.findings import Finding, Outcome
 from app.doctor.plan import choose
+from app.errors import DatabaseError
 from app.gateway.checks import AnyCheck
 from app.settings import Settings
-from app.storage.database.errors import DatabaseError
 from app.telemetry.logs import configure_logging
 from app.tenants.document import TenantsFileError
 from app.tenants.errors import RepositoryError

@@ -12,9 +12,9 @@ import uvicorn
 import yaml
 
 from app.cli.starting import fail, load_settings
+from app.errors import DatabaseError
 from app.main import create_app
 from app.settings import Settings
-from app.storage.database.errors import DatabaseError
 from app.storage.journal.memory import MemoryJournal
 from app.telemetry.audit_log import AuditFileError
 from app.telemetry.logs import configure_logging

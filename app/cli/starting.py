@@ -11,8 +11,8 @@ from typing import Any, NoReturn, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from app.errors import DatabaseError
 from app.settings import Settings
-from app.storage.database.errors import DatabaseError
 from app.storage.tenants.repository import TenantRepository
 from app.telemetry.logs import configure_logging
 from app.tenants.errors import RepositoryError

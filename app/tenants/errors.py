@@ -1,6 +1,6 @@
 """What goes wrong when tenants are administered; no text holds a secret."""
 
-from app.storage.database.errors import DatabaseError
+from app.errors import DatabaseError
 
 
 class RepositoryError(Exception):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.storage.database.errors import DatabaseError
+from app.errors import DatabaseError
 
 
 def make_folder(folder: Path) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
+from app.errors import DatabaseError
 from app.settings import Settings
-from app.storage.database.errors import DatabaseError
 from app.tenants.master_keys import MasterKey, MasterKeys, generate_master_key
 from app.wiring.folders import make_folder
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from app.errors import DatabaseError
 from app.main import create_app
 from app.settings import Settings
-from app.storage.database.errors import DatabaseError
 from app.storage.tenants.database import DatabaseTenantRepository
 from app.tenants.master_keys import MasterKeys, generate_master_key
 from app.wiring import keys

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
+from app.errors import DatabaseError
 from app.storage.database.connections import AsyncConnection, AsyncEngine
 from app.storage.database.creating import create_if_new
 from app.storage.database.engine import READS_ONLY, make_engine, prepare_file
-from app.storage.database.errors import FAILURES, DatabaseError, describe
+from app.storage.database.errors import FAILURES, describe
 from app.storage.database.revisions import is_up_to_date
 from app.storage.database.urls import file_of, is_sqlite, parse_url
 

@@ -7,10 +7,6 @@ FAILURES = (SQLAlchemyError, OSError, TimeoutError)
 """What using a database raises when it cannot be used, whatever the reason."""
 
 
-class DatabaseError(Exception):
-    """The database cannot be used; the text is one line that says why and holds no password."""
-
-
 def describe(failure: Exception, url: URL) -> str:
     """Return a failure's reason in one line, without the password of `url`.
 

@@ -6,7 +6,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from app.storage.database.errors import DatabaseError
+from app.errors import DatabaseError
 from app.storage.database.serializing import serialize_sync
 
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from sqlalchemy import delete, insert, update
 
+from app.errors import DatabaseError
 from app.storage.database.connections import AsyncConnection
 from app.storage.database.database import Database, Work
-from app.storage.database.errors import DatabaseError
 from app.storage.database.schema import sends
 from app.storage.database.serializing import serialize
 from app.storage.journal import queries

@@ -11,9 +11,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from app.errors import StateUnavailable
+from app.errors import DatabaseError, StateUnavailable
 from app.storage.database.database import Database
-from app.storage.database.errors import DatabaseError
 from app.storage.tenants import lookups
 from app.storage.tenants.database import USES_APART, DatabaseTenantRepository
 from app.storage.tenants.flights import Flights

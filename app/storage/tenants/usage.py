@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from app.storage.database.errors import DatabaseError
+from app.errors import DatabaseError
 
 log = structlog.get_logger(__name__)
 

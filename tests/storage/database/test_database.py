@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
+from app.errors import DatabaseError
 from app.storage.database.connections import AsyncConnection
 from app.storage.database.database import Database
-from app.storage.database.errors import DatabaseError, describe
+from app.storage.database.errors import describe
 from app.storage.database.serializing import serialize
 from tests.support.postgres import Databases
 from tests.support.proxies import Proxy, proxied

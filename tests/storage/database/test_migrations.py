@@ -14,8 +14,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
+from app.errors import DatabaseError
 from app.storage.database.database import Database
-from app.storage.database.errors import DatabaseError
 from app.storage.database.migrating import upgrade
 from app.storage.database.revisions import newest_revision
 from app.storage.database.schema import metadata

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import DatabaseError
 from app.storage.database.database import Database
-from app.storage.database.errors import DatabaseError
 from app.storage.database.urls import file_of, parse_url
 
 PASSWORD = "s3cr:t/p@ss"

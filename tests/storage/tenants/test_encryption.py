@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
+from app.errors import DatabaseError
 from app.storage.database.database import Database
-from app.storage.database.errors import DatabaseError
 from app.storage.database.schema import master_keys, tenants
 from app.storage.tenants import tenant_work
 from app.storage.tenants.database import DatabaseTenantRepository

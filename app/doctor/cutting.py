@@ -4,8 +4,8 @@ import re
 
 from app.doctor.errors import NotRecordable
 from app.gateway.operation import Export
+from app.upstream.encodings import encoding_of
 from app.upstream.sources import TextLines, XmlRecords
-from app.upstream.xml import encoding_of
 
 _OPENING = 64
 

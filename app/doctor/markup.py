@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from app.doctor.errors import NotRecordable
 from app.doctor.scrubbing import Scrubber
 from app.doctor.words import alphabet_of
-from app.upstream.xml import encoding_of
+from app.upstream.encodings import encoding_of
 
 Known = Callable[[str, str], bool]
 """Tells whether the text of the element at a path is a word that the gateway knows, so that it may stay."""
@@ -27,7 +27,7 @@ def scrub_reply(body: bytes, content_type: str, scrubber: Scrubber, *, known: Kn
     """Return a reply with stand-ins for its values.
 
     Args:
-        body: the reply; XML that is well-formed as far as `app.upstream.xml.parse` repairs it, or plain text.
+        body: the reply; XML that is well-formed as far as `app.upstream.reader` repairs it, or plain text.
         content_type: its Content-Type, whose charset counts where no declaration names one.
         scrubber: gives the stand-ins.
         known: which elements' texts may stay.

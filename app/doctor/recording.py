@@ -76,13 +76,12 @@ class Recorder:
                 check.operation, body, tapped.content_type, complete=tapped.complete, records=self._records
             )
         before = decode(check, check.ask(value), _wire(body, tapped), self._zone)
-        heading = _heading(check)
         reply = scrub_reply(
             body,
             tapped.content_type,
             self._scrubber,
             known=before.document.knows,
-            keep=[heading] if heading else [],
+            keep=_headings(check),
         )
         after = decode(check, check.ask(scrubbed), _wire(reply, tapped), self._zone)
         if not after.resembles(before):
@@ -116,9 +115,9 @@ def _wire(body: bytes, tapped: TappedReply) -> WireReply:
     return WireReply(tapped.status, {"content-type": tapped.content_type}, body)
 
 
-def _heading(check: AnyCheck) -> str | None:
+def _headings(check: AnyCheck) -> list[str]:
     source = check.operation.source if isinstance(check, ExportCheck) else None
-    return source.heading if isinstance(source, TextLines) else None
+    return sorted(source.headings) if isinstance(source, TextLines) else []
 
 
 def _put(path: Path, content: bytes) -> None:

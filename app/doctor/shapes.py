@@ -1,7 +1,7 @@
 """What a reply decodes to, without its values: to tell whether another one decodes to the same."""
 
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -9,14 +9,13 @@ from pydantic import BaseModel
 from app.doctor.errors import NotRecordable
 from app.errors import GatewayError, NotFound, UpstreamFailure
 from app.gateway.checks import AnyCheck, ExportCheck
-from app.gateway.operation import Export, Operation
+from app.gateway.operation import Export
 from app.upstream.document import Document, Drift, UnexpectedForm
 from app.upstream.envelope import WireReply, open_document, unwrap
 from app.upstream.exports import ExportReader
 from app.upstream.faults import FAULTS, SUCCESS
 from app.upstream.listed import Listed
 from app.upstream.values import Convert, Enumeration
-from app.upstream.xml import NotWellFormed, decode_text, parse
 
 _STATUS_PATH = "result/status"
 _PORTION = 65_536
@@ -74,20 +73,15 @@ def decode(check: AnyCheck, request: Any, reply: WireReply, zone: tzinfo) -> Dec
         if isinstance(check, ExportCheck):
             shape = [shape_of(row) for row in _rows(check.operation, reply, document)]
         else:
-            document = _opened(check.operation, reply, zone)
+            open_document(reply, document, plain_text=check.operation.root is None)
             unwrap(document, check.operation.name, check.operation.root)
             shape = shape_of(check.operation.decode(document, request))
     except GatewayError as error:
         shape = _error_shape(error)
-    except (UnexpectedForm, NotWellFormed) as error:
+    except UnexpectedForm as error:
         _check_well_formed(reply)
         shape = str(error)
     return Decoded(shape, frozenset(document.drift), document)
-
-
-def _opened(operation: Operation[Any, Any], reply: WireReply, zone: tzinfo) -> WatchedDocument:
-    opened = open_document(reply, zone, plain_text=operation.root is None)
-    return WatchedDocument(opened.root, opened.content, zone, drift=opened.drift)
 
 
 def _rows(export: Export[Any], reply: WireReply, document: WatchedDocument) -> list[Any]:
@@ -108,12 +102,9 @@ def _rows(export: Export[Any], reply: WireReply, document: WatchedDocument) -> l
 
 
 def _check_well_formed(reply: WireReply) -> None:
-    text, _ = decode_text(reply.body, reply.headers.get("content-type", ""))
-    if not text.lstrip().startswith("<"):
-        return
     try:
-        parse(text)
-    except ValueError:
+        open_document(reply, WatchedDocument("", None, UTC), plain_text=True)
+    except UnexpectedForm:
         raise NotRecordable("it is not well-formed, so where its values are cannot be told") from None
 
 

@@ -134,9 +134,7 @@ class Gateway:
                     raise unusable(operation, "more bytes than the gateway reads into memory") from None
                 tried.status = reply.status
                 redact = _redact(operation, parameters, caller)
-                result, document = read_reply(operation, request, reply, self._zone, redact)
-                self._report(operation.name, document)
-                return result
+                return await read_reply(operation, request, reply, self._zone, redact, self._report)
 
         return await self._attempts.run(operation, caller, deadline, once)
 

@@ -9,13 +9,15 @@ from app.gateway.failures import transport_error, unusable
 from app.gateway.operation import Export
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.exports import ExportReader
-from app.upstream.rows import Row
+from app.upstream.sources import Row
 from app.upstream.wire import TransportFailure
 
 Rows = list[Row]
 
 _LINGER_SECONDS = 0.02
 _ENOUGH_ROWS = 512
+_LARGE = 256 * 1024
+"""Characters that may take too long to be read on the event loop."""
 
 
 async def rows_of(
@@ -33,7 +35,7 @@ async def rows_of(
                 reader.end()
             else:
                 reader.feed(chunk)
-            while (rows := reader.take()) is not None:
+            while (rows := await _taken(reader)) is not None:
                 if rows:
                     yield rows
                 await asyncio.sleep(0)
@@ -43,13 +45,13 @@ async def rows_of(
         raise transport_error(export, failure) from failure
 
 
-class RowStream:
-    """The rows of an export that has begun.
+async def _taken(reader: ExportReader) -> Rows | None:
+    # A long record cannot be cut up.
+    return await asyncio.to_thread(reader.take) if reader.held > _LARGE else reader.take()
 
-    Args:
-        batches: yields them.
-        deadline: when the export's time is over, on the event loop's clock.
-    """
+
+class RowStream:
+    """The rows of an export that has begun; its time is over at `deadline`, on the event loop's clock."""
 
     def __init__(self, batches: AsyncGenerator[Rows], deadline: float) -> None:
         self._batches = batches

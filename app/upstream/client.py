@@ -13,12 +13,14 @@ from typing import NamedTuple, TypeVar
 import httpx2
 
 from app.upstream.compression import BrokenCompression, Decompressor
-from app.upstream.deadlines import Deadlines
 from app.upstream.envelope import WireReply, WireRequest
 from app.upstream.library import LibraryTransport
 from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport, TransportFailure
 
 Result = TypeVar("Result")
+
+_PORTIONS = 16
+"""Portions of a reply that are decompressed before others get their turn; some milliseconds."""
 
 
 class ReplyTooLarge(Exception):
@@ -52,7 +54,7 @@ class StreamedReply:
 
 
 class UpstreamClient:
-    """Sends requests over connections shared by all tenants.
+    """Sends requests over connections of which none serves two logins.
 
     Args:
         transport: carries them out; one of the HTTP library's will do. Closed by `aclose`.
@@ -62,7 +64,6 @@ class UpstreamClient:
     def __init__(self, transport: Transport | httpx2.AsyncBaseTransport, *, max_reply_bytes: int) -> None:
         self._transport = transport if isinstance(transport, Transport) else LibraryTransport(transport)
         self._max_reply_bytes = max_reply_bytes
-        self._deadlines = Deadlines()
 
     async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:
         """Send one request and read the whole reply.
@@ -73,7 +74,7 @@ class UpstreamClient:
         """
         progress = Progress()
         try:
-            with self._deadlines.until(asyncio.get_running_loop().time() + timeouts.total):
+            async with asyncio.timeout(timeouts.total):
                 reply = await self._open(request, timeouts, progress)
                 try:
                     body = await self._read(reply)
@@ -110,10 +111,12 @@ class UpstreamClient:
         body = bytearray()
         try:
             while (chunk := await reply.chunk()) is not None:
-                for part in decompressor.parts(chunk) if decompressor else (chunk,):
+                for number, part in enumerate(decompressor.parts(chunk) if decompressor else (chunk,), 1):
                     body += part
                     if len(body) > self._max_reply_bytes:
                         raise ReplyTooLarge
+                    if not number % _PORTIONS:
+                        await asyncio.sleep(0)
             if decompressor:
                 decompressor.end()
         except BrokenCompression:

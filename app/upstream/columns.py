@@ -10,9 +10,11 @@ from functools import lru_cache, partial
 from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any
 
-from app.upstream.document import UNKNOWN, Document, DriftKind
+from pydantic_core import to_jsonable_python
+
+from app.upstream.document import UNKNOWN, Document, DriftKind, is_unusual
 from app.upstream.forms import Form, Leaf, Nested, Part, Writing, resolved
-from app.upstream.listing import Cells, Run
+from app.upstream.reader import Cells, Run
 from app.upstream.values import Convert, text
 
 if TYPE_CHECKING:
@@ -30,21 +32,14 @@ class _Unfit(Exception):
 
 @dataclass(slots=True)
 class _Reading:
-    """Some items, as columns.
-
-    Args:
-        columns: a column for each group of the form's pattern; a part's texts stand in its first one.
-        count: how many items there are.
-        document: converts, and is told of drift.
-        path: the items' path.
-        has_references: whether any text may hold a reference to a character.
-    """
+    """Some items: a column for each group of the form's pattern; a part's texts stand in its first one."""
 
     columns: list[Column]
     count: int
     document: Document
     path: str
     has_references: bool
+    as_json: bool
 
 
 _Source = Callable[[_Reading], Sequence[Any]]
@@ -53,14 +48,8 @@ _Places = Mapping[str, tuple[Part, int]]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How items of one form become rows.
-
-    Args:
-        names: the model's fields.
-        sources: gives the values of each, in the same order.
-        leaves: those of the form, each with the place of its first column.
-        unknown: the names of those that nobody declared, each with its place.
-    """
+    """How items of one form become rows: the model's fields, what gives the values of each, and the form's leaves and
+    those that nobody declared, each with the place of its first column."""
 
     names: tuple[str, ...]
     sources: tuple[_Source, ...]
@@ -68,35 +57,32 @@ class _Plan:
     unknown: tuple[tuple[str, int], ...]
 
 
-def rows_of(record: "Record[Any]", run: Run, document: Document, path: str) -> list[Row] | None:
+def rows_of(
+    record: "Record[Any]", run: Run, document: Document, path: str, *, as_json: bool = False
+) -> list[Row] | None:
     """Return the values that the models of a run of items have, in the order of their fields.
 
-    Args:
-        record: how an item becomes a model.
-        run: the items.
-        document: converts, and is told of drift.
-        path: an item's path.
-
-    Returns:
-        The values; None where the items are to be read one by one.
+    With `as_json`, they are values that JSON knows. None means that the items are to be read one by one.
     """
     plan = _plan(record, run.form)
     if plan is None:
         return None
     try:
-        return _rows(plan, list(zip(*run.rows, strict=True)), document, path, run.has_references)
+        return _rows(plan, list(zip(*run.rows, strict=True)), document, path, run.has_references, as_json)
     except _Unfit:
         return None
 
 
-def _rows(plan: _Plan, columns: list[Column], document: Document, path: str, has_references: bool) -> list[Row]:
+def _rows(
+    plan: _Plan, columns: list[Column], document: Document, path: str, has_references: bool, as_json: bool
+) -> list[Row]:
     for leaf, place in plan.leaves:
         if has_references or len(leaf.writings) > 1:
             columns[place] = _texts(leaf, columns[place : place + leaf.groups])
     for name, place in plan.unknown:
         if any(cell is not None for cell in columns[place]):
             document.note_unknown(name, None, path)
-    reading = _Reading(columns, len(columns[0]), document, path, has_references)
+    reading = _Reading(columns, len(columns[0]), document, path, has_references, as_json)
     values = [source(reading) for source in plan.sources]
     return [dict(zip(plan.names, row)) for row in zip(*values, strict=True)]  # noqa: B905 - as long as the row
 
@@ -120,6 +106,8 @@ def _plan(record: "Record[Any]", form: Form) -> _Plan | None:
     placed = list(zip(form.parts, accumulate((part.groups for part in form.parts), initial=0), strict=False))
     leaves = tuple((part, place) for part, place in placed if isinstance(part, Leaf))
     unknown = tuple((part.name, place) for part, place in placed if part.name not in record.known)
+    if is_unusual([part.name for part in form.parts], record.known):
+        return None
     if any(isinstance(part, Nested) and part.name not in record.known for part in form.parts):
         return None
     places = {part.name: (part, place) for part, place in placed}
@@ -165,7 +153,7 @@ def _leaf_source(element: "Element", places: _Places) -> _Source:
 def _full(element: "Element", name: str, place: int, reading: _Reading) -> Sequence[Any]:
     column: Sequence[Any] = reading.columns[place]
     if element.convert is not text:
-        return _usable(element, _converted(column, element.convert, reading.document, f"{reading.path}/{name}"))
+        return _usable(element, _converted(column, element.convert, reading, name))
     # As good as never the same as one before.
     texts = list(map(str.strip, column))
     return _usable(element, [each or None for each in texts] if "" in texts else texts)
@@ -175,7 +163,7 @@ def _one_spelling(element: "Element", name: str, place: int, reading: _Reading) 
     column = reading.columns[place]
     if None in column and not element.optional:
         _note_missing(element, reading)
-    return _usable(element, _converted(column, element.convert, reading.document, f"{reading.path}/{name}"))
+    return _usable(element, _converted(column, element.convert, reading, name))
 
 
 def _spellings(element: "Element", columns: Sequence[tuple[str, int]], reading: _Reading) -> Sequence[Any]:
@@ -185,7 +173,7 @@ def _spellings(element: "Element", columns: Sequence[tuple[str, int]], reading: 
     if missing and not element.optional:
         _note_missing(element, reading)
     for (name, _), column in zip(columns, _chosen(cells), strict=True):
-        values = _either(_converted(column, element.convert, reading.document, f"{reading.path}/{name}"), values)
+        values = _either(_converted(column, element.convert, reading, name), values)
     return _usable(element, values)
 
 
@@ -210,13 +198,16 @@ def _usable(element: "Element", values: Sequence[Any]) -> Sequence[Any]:
     return values
 
 
-def _converted(column: Column, convert: Convert, document: Document, path: str) -> Sequence[Any]:
+def _converted(column: Column, convert: Convert, reading: _Reading, name: str) -> Sequence[Any]:
     values: dict[str | None, Any] = {}
+    zone = reading.document.zone
     for cell in set(column):
         try:
-            values[cell] = convert(stripped, document.zone) if cell and (stripped := cell.strip()) else None
+            values[cell] = convert(stripped, zone) if cell and (stripped := cell.strip()) else None
         except ValueError:
-            values[cell] = document.convert(cell, convert, path)
+            values[cell] = reading.document.convert(cell, convert, f"{reading.path}/{name}")
+    if reading.as_json and convert is not text:
+        values = {cell: to_jsonable_python(value) for cell, value in values.items()}
     return list(map(values.__getitem__, column))
 
 
@@ -247,10 +238,12 @@ def _records(part: Nested, place: int, plan: _Plan, reading: _Reading) -> Sequen
     *first, further = reading.columns[place : place + part.groups]
     path = "/".join((reading.path, *part.path))
     if part.leaves[0].always_there and None not in first[0] and not any(further):
-        return [[row] for row in _rows(plan, first, reading.document, path, reading.has_references)]
+        return [[row] for row in _rows(plan, first, reading.document, path, reading.has_references, reading.as_json)]
     items = [_nested_items(part, *cells) for cells in zip(*first, further, strict=True)]
     columns: list[Column] = list(zip(*chain.from_iterable(items), strict=True))
-    rows = iter(_rows(plan, columns, reading.document, path, reading.has_references) if columns else ())
+    rows = iter(
+        _rows(plan, columns, reading.document, path, reading.has_references, reading.as_json) if columns else ()
+    )
     return [list(islice(rows, len(each))) for each in items]
 
 

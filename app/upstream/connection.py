@@ -7,10 +7,12 @@ from typing import cast
 
 import httptools
 
-from app.outbox import Outbox
 from app.upstream.wire import MaybeSent, NeverSent, TransportFailure
 
-_LARGEST_HEAD = 100_000
+_LARGEST_FRAME = 100_000
+_FRAME_PER_BYTE = 8
+"""Bytes of head, chunk sizes, chunk extensions and trailers that a reply may have, and as many more for each byte of its
+body; `5\r\n` and `\r\n` surround the smallest chunk."""
 _ENOUGH = 256 * 1024
 """Bytes of a body that may wait to be read; beyond that the platform has to."""
 
@@ -21,17 +23,11 @@ class Connection(asyncio.Protocol):
     """A connection that is open, or was.
 
     An exchange is `begin`, `send` and `end` for a longer request, `head`, and `chunk` until there are no more.
-
-    Args:
-        outbox: sends what has been written in one turn of the event loop.
     """
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._outbox = outbox
         self._transport: asyncio.Transport
-        self._held: bytes | None = None
-        self._is_used = False
         self._poll: select.poll | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -43,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._headers: Headers = []
         self._head: tuple[int, Headers] | None = None
-        self._head_bytes = 0
+        self._frame_bytes = self._body_bytes = 0
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._held_up = False
@@ -56,27 +52,15 @@ class Connection(asyncio.Protocol):
     def begin(self, data: bytes, *, more: bool = False) -> None:
         """Begin an exchange by sending a request, or its head if there is to be more.
 
-        A whole request leaves at the event loop's next turn, together with those on other connections.
+        Raises:
+            NeverSent: the connection was lost, or something came on it that nobody asked for.
         """
-        self._is_used = self._parser is not None
+        if self._lost or self._transport.is_closing():
+            raise NeverSent("the connection was lost before anything was sent")
         self._idle()
         self._sent_whole = not more
         self._parser = httptools.HttpResponseParser(self)
-        if more:
-            self._transport.write(data)
-            return
-        self._held = data
-        self._outbox.add(self._flush)
-
-    def _flush(self) -> None:
-        if self._held is None:
-            return
-        if self._is_used and not self.is_quiet():
-            # What has come since then would pass for the reply.
-            self._refuse()
-            return
-        held, self._held = self._held, None
-        self._transport.write(held)
+        self._transport.write(data)
 
     async def send(self, data: bytes) -> bool:
         """Send more of the request, no faster than it is taken; tell whether that makes sense any more."""
@@ -110,8 +94,9 @@ class Connection(asyncio.Protocol):
             if self._complete:
                 return None
             await self._wait()
-        data = self._chunks.popleft()
-        self._size -= len(data)
+        data = self._chunks.popleft() if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._size = 0
         if self._held_up and self._size < _ENOUGH:
             self._held_up = False
             self._transport.resume_reading()
@@ -143,7 +128,6 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection, whatever is under way."""
-        self._held = None
         self._transport.abort()
 
     async def _wait(self) -> None:
@@ -160,9 +144,7 @@ class Connection(asyncio.Protocol):
             self._woken.set_result(None)
 
     def _break(self, reason: str) -> None:
-        if self._held is not None:
-            self._broken, self._held = NeverSent("the connection was lost before anything was sent"), None
-        elif self._broken is None and not self._complete:
+        if self._broken is None and not self._complete:
             self._broken = MaybeSent(reason)
         self._writable.set()
         self._wake()
@@ -194,18 +176,16 @@ class Connection(asyncio.Protocol):
         if parser is None or self._complete or self._broken is not None:
             self._transport.abort()
             return
-        if self._held is not None:
-            self._refuse()
-            return
+        body_before = self._body_bytes
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse()
             return
-        if self._head is None:
-            self._head_bytes += len(data)
-            if self._head_bytes > _LARGEST_HEAD:
-                self._refuse()
+        # Trailers and chunk extensions pass unseen by any callback, or only once they are whole.
+        self._frame_bytes += len(data) - (self._body_bytes - body_before)
+        if self._frame_bytes > _LARGEST_FRAME + _FRAME_PER_BYTE * self._body_bytes:
+            self._refuse()
 
     def _refuse(self) -> None:
         self._break("the reply is not valid HTTP or stopped in the middle")
@@ -218,7 +198,7 @@ class Connection(asyncio.Protocol):
             raise httptools.HttpParserError("more than one reply")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header of the reply, or one of its trailer."""
+        """Take a header of the reply; those of its trailer are dropped."""
         if self._head is None:
             self._headers.append((name.lower(), value))
 
@@ -242,6 +222,7 @@ class Connection(asyncio.Protocol):
         """Take a part of the body."""
         self._chunks.append(data)
         self._size += len(data)
+        self._body_bytes += len(data)
         if self._size >= _ENOUGH and not self._held_up:
             self._held_up = True
             self._transport.pause_reading()

@@ -4,21 +4,21 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urljoin
 
 from app.errors import UpstreamAnswer
 from app.tenants.models import UpstreamAccount
-from app.upstream.document import Document, DriftKind, UnexpectedForm
-from app.upstream.faults import FAULTS, SUCCESS, fault
-from app.upstream.listing import parse_listing
+from app.upstream.document import Document, DriftKind, Items, UnexpectedForm, many
+from app.upstream.drift import UnknownStatus
+from app.upstream.encodings import decode_text
+from app.upstream.faults import FAULTS, SUCCESS, fault, is_refusal, status_word
+from app.upstream.markup import SURPLUS
 from app.upstream.multipart import File, StoredFile, Upload, stream_multipart, write_multipart
-from app.upstream.redaction import Redact
+from app.upstream.reader import Run, Tree, XmlReader
 from app.upstream.values import text as as_text
-from app.upstream.xml import NotWellFormed, decode_text, looks_like_html
 
 _MESSAGE_LENGTH = 500
 
@@ -54,6 +54,8 @@ class WireRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     upload: Upload | None = None
+    owner: str = field(default="", repr=False)
+    """Whose login it carries: no connection is used for two."""
 
 
 @dataclass(slots=True)
@@ -84,19 +86,21 @@ def address(
     if parameters.upload:
         headers["Content-Type"], upload = stream_multipart(parameters.form or {}, parameters.upload)
         headers["Content-Length"] = str(upload.size)
-        return WireRequest("POST", url, headers, upload=upload)
+        return WireRequest("POST", url, headers, upload=upload, owner=plain.owner)
     if parameters.files:
         headers["Content-Type"], body = write_multipart(parameters.form or {}, parameters.files)
-        return WireRequest("POST", url, headers, body)
+        return WireRequest("POST", url, headers, body, owner=plain.owner)
     if parameters.form is None:
-        return WireRequest("GET", url, headers)
+        return WireRequest("GET", url, headers, owner=plain.owner)
     headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-    return WireRequest("POST", url, headers, _urlencoded(parameters.form).encode("ascii"))
+    body = _urlencoded(parameters.form).encode("ascii")
+    return WireRequest("POST", url, headers, body, owner=plain.owner)
 
 
 class _Plain(NamedTuple):
     url: str
     headers: Mapping[str, str]
+    owner: str
 
 
 # A few thousand: some operations each of the tenants that are busy now.
@@ -113,7 +117,8 @@ def _without_parameters(account: UpstreamAccount, script: str, do: str | None) -
         digest = hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()
         query = {"username": account.username, "password": digest, **query}
     url = urljoin(account.base_url, script)
-    return _Plain(f"{url}?{_urlencoded(query)}" if query else url, MappingProxyType(headers))
+    owner = hashlib.sha256(f"{account.auth}:{account.username}:{password}".encode()).hexdigest()
+    return _Plain(f"{url}?{_urlencoded(query)}" if query else url, MappingProxyType(headers), owner)
 
 
 def _urlencoded(parameters: Mapping[str, str]) -> str:
@@ -128,60 +133,107 @@ def secrets_of(parameters: Parameters, names: Iterable[str], account: UpstreamAc
     return [*(given[name] for name in names if name in given), password, digest, f"{account.username}:{password}"]
 
 
-def open_document(reply: WireReply, zone: tzinfo, *, plain_text: bool = False, redact: Redact = str) -> Document:
-    """Read a reply's bytes as a document.
+def open_document(reply: WireReply, document: Document, *, plain_text: bool = False) -> Document:
+    """Read a reply's bytes into a document.
 
-    Args:
-        reply: the reply.
-        zone: the platform's time zone.
-        plain_text: whether plain text is promised; it becomes the content of a document without a root. Such calls
-            answer their errors, and sometimes their data, in XML all the same, which is read as XML.
-        redact: masks secrets in what is told of the reply outside its data.
+    Where plain text is promised, it becomes the content of a document without a root; such calls answer their errors,
+    and sometimes their data, in XML all the same.
 
     Raises:
         UnexpectedForm: a web page, an empty body, or not well-formed XML.
     """
-    text, clean = decode_text(reply.body, reply.headers.get("content-type", ""))
-    if looks_like_html(text):
-        raise UnexpectedForm("a web page instead of XML")
-    if plain_text and not text.lstrip().startswith("<"):
-        document = Document("", text, zone, redact=redact)
-        return document if clean else document.noting(DriftKind.UNDECODABLE_BYTES, "")
-    if not text.strip():
-        raise UnexpectedForm("an empty body")
-    try:
-        root, content = parse_listing(text)
-    except NotWellFormed as error:
-        raise UnexpectedForm(str(error)) from None
-    document = Document(root, content, zone, redact=redact)
-    return document if clean else document.noting(DriftKind.UNDECODABLE_BYTES, root)
+    text, as_declared = decode_text(reply.body, reply.headers.get("content-type", ""))
+    if plain_text and not text.lstrip(SURPLUS).startswith("<"):
+        document.content = text
+    else:
+        _read(document, text)
+    if not as_declared:
+        document.note(DriftKind.REPAIRED_ENCODING, document.root)
+    if "\ufffd" in text:
+        document.is_whole = False
+        document.note(DriftKind.UNDECODABLE_BYTES, document.root)
+    return document
+
+
+def _read(document: Document, text: str) -> None:
+    reader = XmlReader(max_length=len(text) + 1)
+    reader.feed(text)
+    reader.end()
+    content: dict[str, Any] = {}
+    while (found := reader.next()) is not None:
+        merged(content, found)
+    document.root, document.is_whole = reader.root, reader.is_whole
+    document.content = content.get("#text") if content.keys() <= {"#text"} else content
+    for kind in sorted(reader.repairs):
+        document.note(kind, reader.root)
+
+
+def merged(content: dict[str, Any], found: Run | Tree) -> None:
+    """Add what was found below a root to its content."""
+    if isinstance(found, Run):
+        content[found.form.tag] = Items([*_several(content, found.form.tag), found])
+    elif isinstance(found.content, dict):
+        for name, node in found.content.items():
+            if name == "#text":
+                _add_text(content, node)
+            else:
+                content[name] = Items([*_several(content, name), *many(node)]) if name in content else node
+    elif found.content is not None:
+        _add_text(content, found.content)
+
+
+def _several(content: dict[str, Any], name: str) -> list[Any]:
+    several = content.get(name)
+    return several if isinstance(several, Items) else many(several)
+
+
+def _add_text(content: dict[str, Any], text: str) -> None:
+    content["#text"] = f"{content['#text']}\n{text}" if "#text" in content else text
+
+
+def check_root(document: Document, promised: str) -> None:
+    """Check that a document is the one that was promised; its name may be in another case.
+
+    Raises:
+        UnexpectedForm: it is another.
+    """
+    if document.root != promised:
+        if document.root.lower() != promised:
+            raise UnexpectedForm(f"a document <{document.redact(document.root)[:64]}> where <{promised}> was promised")
+        document.note(DriftKind.REPAIRED_NAME, promised)
+        document.root, document.is_whole = promised, False
 
 
 def unwrap(document: Document, operation: str, root: str | None) -> None:
-    """Check that a document is what the operation promises.
-
-    Args:
-        document: the reply.
-        operation: the gateway's name of the operation, for the error.
-        root: the expected root element; `result` for calls that answer with a status only, None for plain text.
+    """Check that a document is what the operation promises: `result`, another root, or None for plain text.
 
     Raises:
         GatewayError: the reply is a `<result>` with an error status (see `app.upstream.faults`).
         UnexpectedForm: the reply is another document.
     """
-    if document.root == "result":
-        status = document.leaf("status", as_text)
-        if status is None:
-            raise UnexpectedForm("a result without a status")
-        if status not in SUCCESS:
-            raise fault(_refusal(document, operation, status))
-        document.status = status
-    if root is not None and document.root != root:
-        raise UnexpectedForm(f"a document <{document.redact(document.root)[:64]}> where <{root}> was promised")
+    if document.root.lower() == "result":
+        check_root(document, "result")
+        document.status = _status(document, operation)
+    if root is not None:
+        check_root(document, root)
+    if document.root not in {"", "result"} and isinstance(document.content, dict):
+        document.refuse_errors()
 
 
-def _refusal(document: Document, operation: str, status: str) -> UpstreamAnswer:
+def _status(document: Document, operation: str) -> str:
+    children = document.children(document.content, document.root, ("status", "data"))
+    status = None if isinstance(children.get("status"), list) else document.leaf("status", as_text)
+    if status is None:
+        raise UnexpectedForm("a result without a status")
+    word = status_word(status)
+    if word in SUCCESS:
+        if word != status:
+            document.note(DriftKind.REPAIRED_STATUS, "result/status")
+        return word
     # Masked before it is cut: half a secret would not be found.
     message = document.redact(document.leaf("data", as_text) or "")[:_MESSAGE_LENGTH]
-    word = status if status in FAULTS else document.redact(status)[:_MESSAGE_LENGTH]
-    return UpstreamAnswer(operation, word, message or None)
+    if is_refusal(word, message):
+        known = word if word in FAULTS else document.redact(status)[:_MESSAGE_LENGTH]
+        raise fault(UpstreamAnswer(operation, known, message or None))
+    document.note(DriftKind.UNKNOWN_STATUS, "result/status")
+    raise UnknownStatus(document.redact(status)[:64])

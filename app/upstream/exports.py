@@ -1,30 +1,24 @@
 """Reading an export's reply as it comes: bytes in, rows out, and never more than a record held back."""
 
-import re
+from time import perf_counter
+from typing import Any
 
-from app.upstream.decoding import TextDecoder
 from app.upstream.document import Document, DriftKind, UnexpectedForm
-from app.upstream.envelope import unwrap
-from app.upstream.rows import Row
-from app.upstream.sources import Body, Source
-from app.upstream.xml import NotWellFormed, looks_like_html, parse, without_declaration
+from app.upstream.encodings import TextDecoder
+from app.upstream.envelope import check_root, merged, unwrap
+from app.upstream.markup import SURPLUS
+from app.upstream.reader import XmlReader
+from app.upstream.sources import LineReader, RecordReader, Row, Source, XmlRecords
 
-_PROLOG = re.compile(r"(?:\s+|<!--.*?-->|<\?.*?\?>)*", re.DOTALL)
-_ROOT = re.compile(r"""<([^\s<>/!?"'=&]+)(?:\s(?:[^<>"'/]|/(?!>)|"[^<"]*"|'[^<']*')*+)?(/?)>""")
+_BATCH_ROWS = 512
+_BATCH_SECONDS = 0.002
 
 
 class ExportReader:
-    """Reads one reply.
+    """Reads one reply; no record, and no reply that is no export, may be longer than `max_length` characters.
 
     Every method raises `UnexpectedForm` for a reply that cannot be used, and a `GatewayError` for the platform's own
     refusal (see `app.upstream.envelope.unwrap`).
-
-    Args:
-        source: the form that was promised.
-        operation: the gateway's name of the operation, for errors.
-        content_type: the reply's.
-        document: converts values, and is told of drift.
-        max_length: how many characters a record may have, and a reply that is no export.
     """
 
     def __init__(
@@ -36,9 +30,14 @@ class ExportReader:
         self._document = document
         self._max_length = max_length
         self._opening = ""
-        self._body: Body | None = None
+        self._body: LineReader | _XmlBody | None = None
         self.ended = False
         """Whether `end` was called."""
+
+    @property
+    def held(self) -> int:
+        """How many characters `take` may have to read in one go."""
+        return self._body.held if self._body else 0
 
     def feed(self, data: bytes) -> None:
         """Add bytes; some 64 KiB are a good portion."""
@@ -46,100 +45,107 @@ class ExportReader:
 
     def end(self) -> None:
         """Say that there are no more bytes; `take` gives what is left."""
-        # A last line without its end is a line.
-        self._add(self._decoder.end() + "\n")
-        if self._body is None and self._opening.strip():
-            self._begin(None, self._opening)
+        self._add(self._decoder.feed(b"", final=True))
+        if self._body is None and isinstance(self._source, XmlRecords):
+            raise UnexpectedForm("an empty body")
+        if self._body is not None:
+            self._body.end()
         self.ended = True
-        if self._decoder.lossy:
-            self._document.note(DriftKind.UNDECODABLE_BYTES, self._document.root)
 
     def take(self) -> list[Row] | None:
         """Return the next rows, which may be none; None when that takes more bytes, or when all is read and checked."""
-        try:
-            rows = self._body.take() if self._body else None
-            if rows is None and self.ended:
-                self._check()
-        except NotWellFormed as error:
-            raise UnexpectedForm(str(error)) from None
+        rows = self._body.take() if self._body else None
+        if rows is None and self.ended:
+            if self._decoder.lossy:
+                self._document.note(DriftKind.UNDECODABLE_BYTES, self._document.root)
+            if not self._decoder.as_declared:
+                self._document.note(DriftKind.REPAIRED_ENCODING, self._document.root)
         return rows
 
     def _add(self, text: str) -> None:
-        if self._body is None:
-            self._opening += text
-            self._open()
-        else:
-            self._body.feed(text)
-
-    def _open(self) -> None:
-        """Find out what has come, as soon as it can be told."""
-        text = self._opening.lstrip()
-        if text and not text.startswith("<"):
-            self._begin(self._source.lines(self._document, max_length=self._max_length), self._opening)
-        elif looks_like_html(text):
-            raise UnexpectedForm("a web page instead of XML")
-        elif text:
-            self._open_xml(text)
-        _check_length(self._opening, self._max_length)
-
-    def _open_xml(self, text: str) -> None:
-        prolog = _PROLOG.match(text)
-        start = prolog.end() if prolog else 0
-        if text.startswith("<!DOCTYPE", start):
-            raise UnexpectedForm("a document type declaration")
-        tag = _ROOT.match(text, start)
-        if tag is None:
-            return
-        root = tag[1]
-        self._document.root = root
-        line = 1 + text.count("\n", 0, tag.end())
-        body = self._source.below(root, self._document, max_length=self._max_length, line=line)
-        if body is None:
-            self._begin(None, text)
-            return
-        closing = f"</{root}>"
-        try:
-            parse(without_declaration(text[: tag.end()]) + ("" if tag[2] else closing))
-        except NotWellFormed as error:
-            raise UnexpectedForm(str(error)) from None
-        self._begin(body, (closing if tag[2] else "") + text[tag.end() :])
-
-    def _begin(self, body: Body | None, text: str) -> None:
-        self._opening = ""
-        self._body = body or _Whole(self._source, self._operation, self._document, self._max_length)
-        self._body.feed(text)
-
-    def _check(self) -> None:
         if self._body is not None:
-            self._body.end()
-        elif self._source.root is not None:
-            raise UnexpectedForm("an empty body")
+            self._body.feed(text)
+            return
+        self._opening += text
+        begun = self._opening.lstrip(SURPLUS)
+        if begun:
+            self._body = self._begin(begun)
+            self._body.feed(self._opening)
+        elif len(self._opening) > self._max_length:
+            raise UnexpectedForm("nothing but blanks")
+
+    def _begin(self, begun: str) -> "LineReader | _XmlBody":
+        if isinstance(self._source, XmlRecords) or begun.startswith("<"):
+            return _XmlBody(self._source, self._operation, self._document, self._max_length)
+        if not self._opening[: -len(begun)].isspace() and len(begun) < len(self._opening):
+            self._document.note(DriftKind.REPAIRED_FRAME, "")
+        return LineReader(self._source, self._document, max_length=self._max_length)
 
 
-class _Whole:
-    """A reply that is no export: it is read to its end to say what it is."""
+class _XmlBody:
+    """Reads XML, whether it is the export or what the platform has to say instead."""
 
     def __init__(self, source: Source, operation: str, document: Document, max_length: int) -> None:
         self._source = source
         self._operation = operation
         self._document = document
+        tag = source.tag if isinstance(source, XmlRecords) else ""
+        self._reader = XmlReader(max_length=max_length, tag=tag)
+        self._records: RecordReader | None = None
+        self._envelope: dict[str, Any] = {}
         self._max_length = max_length
-        self._text = ""
+        self._fed = 0
+        self._ended = False
+
+    @property
+    def held(self) -> int:
+        return self._reader.held
 
     def feed(self, text: str) -> None:
-        self._text += text
-        _check_length(self._text, self._max_length)
-
-    def take(self) -> list[Row] | None:
-        return None
+        self._fed += len(text)
+        if self._records is None and self._fed > 2 * self._max_length:
+            raise UnexpectedForm(f"more than {self._max_length} characters and no record")
+        self._reader.feed(text)
 
     def end(self) -> None:
-        document = self._document
-        document.root, document.content = parse(self._text)
-        unwrap(document, self._operation, self._source.root)
-        raise UnexpectedForm(f"a document <{document.redact(document.root)[:64]}> where lines were promised")
+        self._ended = True
+        self._reader.end()
 
+    def take(self) -> list[Row] | None:
+        rows: list[Row] = []
+        until = perf_counter() + _BATCH_SECONDS
+        while (found := self._reader.next()) is not None:
+            if self._begun():
+                rows += self._records.rows(found) if self._records else []
+            else:
+                merged(self._envelope, found)
+            if len(rows) >= _BATCH_ROWS or perf_counter() > until:
+                return rows
+        if not rows and self._ended:
+            self._check()
+        return rows or None
 
-def _check_length(text: str, max_length: int) -> None:
-    if len(text) > max_length:
-        raise UnexpectedForm(f"more than {max_length} characters and no record")
+    def _begun(self) -> bool:
+        """Tell whether the root is the export's; an envelope is read to its end to say what it is."""
+        if not self._document.root:
+            self._document.root = root = self._reader.root
+            if root.lower() != "result":
+                self._check_root()
+                self._records = RecordReader(self._source, self._document)
+        return self._records is not None
+
+    def _check_root(self) -> None:
+        if isinstance(self._source, XmlRecords):
+            check_root(self._document, self._source.root)
+        elif self._source.child is None:
+            raise UnexpectedForm(f"a document <{self._document.redact(self._document.root)[:64]}> where lines were promised")
+
+    def _check(self) -> None:
+        if not self._begun():
+            self._document.content = self._envelope
+            unwrap(self._document, self._operation, self._source.root)
+            raise UnexpectedForm("a document <result> where lines were promised")
+        for kind in self._reader.repairs:
+            self._document.note(kind, self._document.root)
+        if self._records:
+            self._records.end()

@@ -1,9 +1,11 @@
 """What the platform's error codes mean: one table from its status word to the gateway's error.
 
 The platform reports errors with HTTP 200 as `<result><status>CODE</status><data>text</data></result>` and documents
-only some of its codes. A code that is not in the table is a refusal whose word and text are passed on.
+only some of its codes. A code that is not in the table is a refusal if it plainly names an error; its word and text
+are passed on. One that does not leaves open what has happened.
 """
 
+import re
 from collections.abc import Callable
 
 from app.errors import (
@@ -18,6 +20,13 @@ from app.errors import (
 
 SUCCESS = frozenset({"success", "success_and_check_ok", "no_complete"})
 """Status words of replies that carry a result: 4.3 and others, 7.2, and 4.9.4's "still parsing"."""
+
+_AROUND_STATUS = " \t\r\n\0\ufeff\u3000;,.:!\"'`，。；：！、“”‘’"
+_NAMES_AN_ERROR = re.compile(
+    r"(?:^|[^a-z])(?:err|error|errors|fail|fails|failed|failure|invalid|illegal|denied|refused|rejected|forbidden|not"
+    r"|no|exist|exists|existed|exceed|exceeded|limit|limited|expired|missing|wrong|duplicate|disabled|empty)(?:$|[^a-z])"
+)
+_TELLS_SUCCESS = re.compile(r"成功|success|(?<![a-z])ok(?![a-z])", re.IGNORECASE)
 
 
 _WITHIN_AN_HOUR = {"Retry-After": "3600"}
@@ -71,6 +80,18 @@ FAULTS: dict[str, Callable[[UpstreamAnswer], GatewayError]] = {
 }
 
 
+def status_word(status: str) -> str:
+    """Return a status as the table writes it: in small letters and without punctuation."""
+    return status.strip(_AROUND_STATUS).lower()
+
+
+def is_refusal(word: str, message: str) -> bool:
+    """Tell whether the platform certainly refused; what it says of success in the text leaves that open."""
+    if word in FAULTS:
+        return True
+    return _NAMES_AN_ERROR.search(word) is not None and not _TELLS_SUCCESS.search(message)
+
+
 def fault(answer: UpstreamAnswer) -> GatewayError:
     """Return the error for a reply whose status word is not one of success."""
-    return FAULTS.get((answer.status or "").lower(), _rejected)(answer)
+    return FAULTS.get(status_word(answer.status or ""), _rejected)(answer)

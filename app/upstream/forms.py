@@ -3,7 +3,7 @@
 A platform writes all items of a list by one template of its own, so what one item looks like is what the others look
 like. A pattern made of one reads the others in C, several times faster than a tree of them can be built. A form only
 decides what is read quickly: its pattern takes nothing but elements in plain sight, as any XML parser would read them,
-and whatever it does not take is left to `app.upstream.xml.parse`.
+and whatever it does not take is left to the tree that is made of it.
 """
 
 import re
@@ -14,11 +14,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 SPACE = r"[ \t\n]*+"
-NAME = r"[A-Za-z_][A-Za-z0-9_.-]{0,63}+"
-# What needs a closer look matches nothing here: brackets, control characters, references to characters.
-_PLAIN = r"[^<&\]\x00-\x08\x0b-\x1f]*+"
-PLAIN_TEXT = rf"{_PLAIN}(?:&(?!#){_PLAIN})*+"
-_SECTION = r"[^\]\x00-\x08\x0b-\x1f]*+(?:\](?!\]>)[^\]\x00-\x08\x0b-\x1f]*+)*+"
+_LETTER = r"[A-Za-z_\u00d8-\u00f6\u00f8-\u02ff]"
+NAME = rf"{_LETTER}(?:{_LETTER}|[0-9.\-]){{0,63}}+"
+# What needs a closer look or a repair matches nothing here.
+_FORBIDDEN = r"\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff"
+_PLAIN = rf"[^<&\]{_FORBIDDEN}]*+"
+PLAIN_TEXT = rf"{_PLAIN}(?:(?:&(?:amp|lt|gt|quot|apos);|\](?!\]>)){_PLAIN})*+"
+_SECTION = rf"[^\]{_FORBIDDEN}]*+(?:\](?!\]>)[^\]{_FORBIDDEN}]*+)*+"
 _REFERENCES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
 _REFERENCE = re.compile("|".join(_REFERENCES))
 

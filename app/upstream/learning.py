@@ -9,7 +9,7 @@ from app.upstream.forms import NAME, SPACE, Form, Leaf, Nested, Part, Writing
 
 _MARKUP = re.compile(rf"<!\[(CDATA)\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+|<(/{NAME}|{NAME}(?:{SPACE}/)?)>")
 _REMEMBERED = 128
-_MOST_MARKUP = 400
+_MOST_MARKUP = 160
 
 Tokens = Iterator[tuple[str, str]]
 

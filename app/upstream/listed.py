@@ -10,16 +10,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Listed(Sequence[Model], Generic[Model]):
-    """A list of models of which there is nothing yet but their values.
+    """A list of models of which there is nothing yet but the values of their fields, in their order."""
 
-    Args:
-        model: the model.
-        rows: for each of them, the values of its fields, in their order.
-    """
-
-    def __init__(self, model: type[Model], rows: list[dict[str, Any]]) -> None:
+    def __init__(self, model: type[Model], rows: list[dict[str, Any]], *, is_whole: bool = True) -> None:
         self.model = model
         self.rows = rows
+        self.is_whole = is_whole
+        """Whether nothing was repaired inside the list, and what it promises is there; only then does it prove that
+        something is not there."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -30,7 +28,7 @@ class Listed(Sequence[Model], Generic[Model]):
     def __getitem__(self, index: slice) -> "Listed[Model]": ...
     def __getitem__(self, index: int | slice) -> "Model | Listed[Model]":
         if isinstance(index, slice):
-            return Listed(self.model, self.rows[index])
+            return Listed(self.model, self.rows[index], is_whole=self.is_whole)
         return self.model(**self.rows[index])
 
     def __iter__(self) -> Iterator[Model]:

@@ -5,14 +5,12 @@ import socket
 import ssl
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
-from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
 
 import aiohappyeyeballs
 import structlog
 
-from app.outbox import Outbox
 from app.tenants.destinations import Destinations
 from app.upstream.connection import Connection
 
@@ -24,11 +22,12 @@ _NEXT_ADDRESS_AFTER = 0.25
 
 
 class Origin(NamedTuple):
-    """Where connections lead: a scheme, a host as the name service knows it, and a port."""
+    """Where connections lead and whose they are: a scheme, a host as the name service knows it, a port, a login."""
 
     scheme: str
     host: str
     port: int
+    owner: str = ""
 
 
 class AddressRefused(OSError):
@@ -36,7 +35,7 @@ class AddressRefused(OSError):
 
 
 class ConnectionPool:
-    """A bounded number of connections, one exchange on each at a time.
+    """A bounded number of connections, one exchange on each at a time, and none ever used for two logins.
 
     Args:
         destinations: decides about the address a connection has really reached, before a byte leaves, so that a name
@@ -60,7 +59,6 @@ class ConnectionPool:
         self._context: ssl.SSLContext | None = None
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(connections)
-        self._connection = partial(Connection, Outbox())
         self._under_way: set[Connection] = set()
         self._kept: OrderedDict[Connection, tuple[Origin, float]] = OrderedDict()
         self._by_origin: dict[Origin, deque[Connection]] = {}
@@ -150,7 +148,7 @@ class ConnectionPool:
             self._check(origin, reached)
             secure = origin.scheme == "https"
             _, connection = await loop.create_connection(
-                self._connection,
+                Connection,
                 sock=reached,
                 ssl=await self._secured() if secure else None,
                 server_hostname=origin.host if secure else None,

@@ -4,14 +4,14 @@ A `Record` declares, once per element, which public model it becomes and which c
 converter.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, Generic
 
 from app.upstream.columns import rows_of
-from app.upstream.document import UNKNOWN, Document, DriftKind, Model, UnexpectedForm
+from app.upstream.document import UNKNOWN, Document, DriftKind, Items, Model, UnexpectedForm, many
 from app.upstream.listed import Listed
-from app.upstream.listing import Items, Run, many
+from app.upstream.reader import Run
 from app.upstream.values import Convert, text
 
 Values = dict[str, Any]
@@ -92,12 +92,12 @@ class Record(Generic[Model]):
     def listed(self, nodes: Any, document: Document, path: str) -> Listed[Model]:
         """Read a list's items, `nodes`, each of which is an element at `path`."""
         if not isinstance(nodes, Items) or not document.takes_short_cuts:
-            return Listed(self.model, self.rows(many(nodes), document, path))
+            return Listed(self.model, self.rows(many(nodes), document, path), is_whole=document.is_whole)
         rows: list[Values] = []
         for each in nodes:
             found = rows_of(self, each, document, path) if isinstance(each, Run) else None
             rows += self.rows(Items([each]).nodes(), document, path) if found is None else found
-        return Listed(self.model, rows)
+        return Listed(self.model, rows, is_whole=document.is_whole)
 
     def rows(self, nodes: Iterable[Any], document: Document, path: str) -> list[Values]:
         """Read records at `path` one by one."""
@@ -106,10 +106,9 @@ class Record(Generic[Model]):
 
     def values(self, node: Any, document: Document, path: str) -> Values:
         """Read what the model is built from."""
-        children = document.children(node, path)
+        children = document.children(node, path, self.known)
         if not self.known.issuperset(children):
-            for name in children.keys() - self.known:
-                document.note_unknown(name, children[name], path)
+            note_others(children, self.known, document, path)
         values = self._leaves(children, document, path)
         for target, (names, record) in self.nested.items():
             values[target] = _values_below(children, names, record, document, path)
@@ -147,6 +146,19 @@ class Record(Generic[Model]):
         return value
 
 
+def note_others(children: Mapping[str, Any], known: Collection[str], document: Document, path: str) -> None:
+    """Count the children that nobody declared.
+
+    Raises:
+        UnexpectedForm: there are no others.
+    """
+    others = children.keys() - known
+    for name in others:
+        document.note_unknown(name, children[name], path)
+    if others - {"#text"} and children.keys().isdisjoint(known):
+        raise UnexpectedForm(f"nothing of what is promised in {path}")
+
+
 def _values_below(
     children: Mapping[str, Any], names: tuple[str, ...], record: Record[Any], document: Document, path: str
 ) -> list[Values]:
@@ -155,7 +167,9 @@ def _values_below(
     path = f"{path}/{name}"
     if not rest:
         return record.rows(many(children.get(name)), document, path)
-    deeper = [document.children(node, path) for node in many(children.get(name))]
+    deeper = [document.children(node, path, rest) for node in many(children.get(name))]
+    for below in deeper:
+        note_others(below, rest[:1], document, path)
     return [item for below in deeper for item in _values_below(below, tuple(rest), record, document, path)]
 
 

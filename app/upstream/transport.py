@@ -37,12 +37,11 @@ class GuardedTransport(Transport):
     async def open(self, request: WireRequest, *, connect: float, progress: Progress) -> Reply:
         """Send a request; see `Transport.open`."""
         base, mark, query = request.url.partition("?")
-        place = _place(base)
+        place = _place(base, request.owner)
         head = _head(request, place, f"{place.path}{mark}{query}")
         reply = _Reply(self._pool, await self._connect(place.origin, connect), place.origin)
         try:
-            progress.sending = True
-            await reply.begin(head, request)
+            await reply.begin(head, request, progress)
         except BaseException:
             await reply.aclose()
             raise
@@ -93,12 +92,12 @@ class _Reply:
         self._at = connection
         self._origin = origin
 
-    async def begin(self, head: bytes, request: WireRequest) -> None:
+    async def begin(self, head: bytes, request: WireRequest, progress: Progress) -> None:
         """Send the request and wait for the reply's head."""
-        if request.upload is None:
-            self._at.begin(head + request.body)
-        else:
-            self._at.begin(head, more=True)
+        is_upload = request.upload is not None
+        self._at.begin(head if is_upload else head + request.body, more=is_upload)
+        progress.sending = True
+        if is_upload:
             await self._upload(request)
         self.status, headers = await self._at.head()
         self.headers = _by_name(headers)
@@ -160,7 +159,7 @@ class _Place(NamedTuple):
 
 
 @lru_cache(maxsize=1000)
-def _place(base: str) -> _Place:
+def _place(base: str, owner: str) -> _Place:
     try:
         url = httpx2.URL(base)
     except httpx2.InvalidURL:
@@ -169,5 +168,7 @@ def _place(base: str) -> _Place:
         raise NeverSent("the base URL is neither http nor https")
     host, authority = url.raw_host.decode("ascii"), url.netloc.decode("ascii")
     return _Place(
-        Origin(url.scheme, host.strip("[]"), url.port or _PORTS[url.scheme]), authority, url.raw_path.decode("ascii")
+        Origin(url.scheme, host.strip("[]"), url.port or _PORTS[url.scheme], owner),
+        authority,
+        url.raw_path.decode("ascii"),
     )

@@ -1,7 +1,6 @@
 """Connections that are kept: what may be said on them twice, and what must never be taken for an answer."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -153,102 +152,100 @@ class TestReuse:
             pool.close()
 
 
-class Line:
-    """A platform at the other end of a connection, spoken for by the test; nothing happens unless it is told to."""
+class TestOwners:
+    async def test_no_connection_serves_two_logins(self) -> None:
+        platform = Platform(answer(b"a"), answer(b"b"))
+        async with calling(platform) as (client, request):
+            mine, other = replace(request, owner="mine"), replace(request, owner="other")
+            for each in (mine, other, mine, other):
+                await client.send(each, PATIENT)
+                platform.answers.append(answer(b"c"))
+        assert platform.connections == 2
 
-    def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.pool = ConnectionPool(Destinations(), connections=1, tls=ssl.create_default_context)
-        self.origin = Origin("http", "127.0.0.1", self._listening.getsockname()[1])
+    async def test_a_reply_too_many_never_answers_another_login(self) -> None:
+        asked = asyncio.Event()
 
-    async def __aenter__(self) -> "Line":
-        """Connect."""
-        await self.pool.take_turn()
-        self.connection = await self.pool.open(self.origin)
-        self.platform, _ = self._listening.accept()
-        self.platform.settimeout(5)
-        return self
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while b"?mine" in (await read_request(reader)).partition(b"\r\n")[0]:
+                writer.write(answer(b"mine"))
+                await asked.wait()
+                writer.write(answer(b"one too many"))
+            asked.set()
+            writer.write(answer(b"other"))
 
-    async def __aexit__(self, *_error: object) -> None:
-        """Hang up."""
-        self.pool.close()
-        self.platform.close()
-        self._listening.close()
-
-    async def exchange(self) -> None:
-        """Have a request answered."""
-        self.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
-        await settle()
-        assert self.platform.recv(100)
-        self.platform.sendall(answer(b"a"))
-        await self.connection.head()
-        while await self.connection.chunk() is not None:
-            pass
-
-
-class TestLeaving:
-    """A request leaves at the loop's next turn; until then it has not."""
-
-    async def test_not_before_the_next_turn(self) -> None:
-        async with Line() as line:
-            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
-            line.platform.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                line.platform.recv(100)
+        client = UpstreamClient(GuardedTransport(Destinations(), connections=5), max_reply_bytes=1000)
+        async with serving(behave) as base:
+            mine = WireRequest("GET", f"{base}?mine", {}, owner="mine")
+            other = WireRequest("GET", f"{base}?other", {}, owner="other")
+            assert (await client.send(mine, PATIENT)).body == b"mine"
+            assert (await client.send(other, PATIENT)).body == b"other"
             await settle()
-            assert line.platform.recv(100) == b"GET / HTTP/1.1\r\n\r\n"
-
-    @pytest.mark.parametrize("stray", [answer(b"not mine"), b""], ids=["speaks unasked", "hangs up"])
-    async def test_not_where_something_has_come_since_the_connection_was_looked_at(self, stray: bytes) -> None:
-        async with Line() as line:
-            await line.exchange()
-            assert line.connection.is_quiet()
-            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
-            line.platform.sendall(stray)
-            line.platform.shutdown(socket.SHUT_WR)
-            with pytest.raises(NeverSent):
-                await line.connection.head()
-            assert not line.connection.is_reusable
-            await settle()
-            with suppress(ConnectionResetError):
-                assert line.platform.recv(100) == b""
-
-    async def test_not_after_it_has_been_given_up(self) -> None:
-        async with Line() as line:
-            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
-            line.connection.abort()
-            await settle()
-            with suppress(ConnectionResetError):
-                assert line.platform.recv(100) == b""
-
-    async def test_what_comes_before_it_ends_the_exchange(self) -> None:
-        """The loop may read before it writes."""
-        async with Line() as line:
-            await line.exchange()
-            line.connection.begin(b"GET / HTTP/1.1\r\n\r\n")
-            line.connection.data_received(answer(b"not mine"))
-            with pytest.raises(NeverSent):
-                await line.connection.head()
-
-    async def test_a_call_that_has_not_left_was_never_sent(self) -> None:
-        listening = socket.create_server(("127.0.0.1", 0))
-        listening.setblocking(False)
-        client = UpstreamClient(GuardedTransport(Destinations(), connections=1), max_reply_bytes=1000)
-        request = WireRequest("GET", f"http://127.0.0.1:{listening.getsockname()[1]}/", {})
-        loop = asyncio.get_running_loop()
-        first = asyncio.create_task(client.send(request, PATIENT))
-        platform, _ = await loop.sock_accept(listening)
-        with listening, platform:
-            await loop.sock_recv(platform, 1000)
-            platform.sendall(answer(b"mine"))
-            assert (await first).body == b"mine"
-            second = asyncio.create_task(client.send(request, PATIENT))
-            # One turn: the request is written, and nothing has left.
-            await asyncio.sleep(0)
-            platform.sendall(answer(b"not mine"))
-            with pytest.raises(NeverSent, match="before anything was sent"):
-                await second
+            assert (await client.send(mine, PATIENT)).body == b"mine"
         await client.aclose()
+
+    async def test_the_kept_ones_are_bounded_whoever_they_belong_to(self) -> None:
+        platform = Platform(*[answer(b"a")] * 10)
+        async with calling(platform, connections=3) as (client, request):
+            for number in range(10):
+                await client.send(replace(request, owner=str(number)), PATIENT)
+            assert len(client._transport._pool._kept) <= 3  # type: ignore[attr-defined]
+
+
+async def endless(head: bytes, piece: bytes) -> int:
+    """Return how many bytes of a reply without an end are taken before it is refused."""
+    sent = 0
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await read_request(reader)
+        writer.write(head)
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(piece)
+                await writer.drain()
+                sent += len(piece)
+
+    client = UpstreamClient(GuardedTransport(Destinations(), connections=1), max_reply_bytes=10**9)
+    async with serving(behave) as base:
+        with pytest.raises(MaybeSent, match="not valid HTTP"):
+            await client.send(WireRequest("GET", base, {}), PATIENT)
+        await client.aclose()
+    return sent
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\nX-A: ", b"b" * 8192),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 300),
+        (CHUNKED + b"1\r\na\r\n0\r\n", b"X-A: b\r\n" * 1000),
+        (CHUNKED + b"0\r\nX-A: ", b"b" * 8192),
+        (CHUNKED + b"1;", b"x" * 8192),
+        (CHUNKED, b"1;" + b"x" * 4000 + b"\r\na\r\n"),
+    ],
+    ids=["headers", "header", "announcements", "trailers", "trailer", "chunk extension", "chunk extensions"],
+)
+async def test_what_surrounds_a_body_is_bounded(head: bytes, piece: bytes) -> None:
+    # Beyond what is taken there is what the kernel holds.
+    assert await endless(head, piece) < 20_000_000
+
+
+async def test_the_smallest_chunks_are_read_together() -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(CHUNKED + b"1\r\na\r\n" * 20_000 + b"0\r\n\r\n")
+        await writer.drain()
+
+    client = UpstreamClient(GuardedTransport(Destinations(), connections=1), max_reply_bytes=10**9)
+    async with serving(behave) as base, client.stream(WireRequest("GET", base, {}), PATIENT) as reply:
+        chunks = [chunk async for chunk in reply.chunks]
+    await client.aclose()
+    assert b"".join(chunks) == b"a" * 20_000
+    assert len(chunks) < 200
 
 
 class TestReply:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from app.errors import Conflict, GatewayError, NotFound, UpstreamAnswer, UpstreamCredentialsRejected, UpstreamRejected
 from app.tenants.models import UpstreamAccount
-from app.upstream.document import DriftKind, UnexpectedForm
+from app.upstream.document import Document, DriftKind, UnexpectedForm
 from app.upstream.envelope import Parameters, WireReply, WireRequest, address, open_document, unwrap
 from app.upstream.faults import FAULTS
 from app.upstream.multipart import File
@@ -74,6 +74,10 @@ class TestAddress:
         assert dict(parse_qsl(request.body.decode("ascii"), keep_blank_values=True)) == form
 
 
+def opened(received: WireReply, *, plain_text: bool = False) -> Document:
+    return open_document(received, Document("", None, ZONE), plain_text=plain_text)
+
+
 def reply(body: str | bytes, content_type: str = "text/html; charset=utf-8") -> WireReply:
     return WireReply(200, {"content-type": content_type}, body.encode() if isinstance(body, str) else body)
 
@@ -82,29 +86,30 @@ class TestOpenDocument:
     @pytest.mark.parametrize("body", ["", " \r\n ", "<html><body>404</body></html>", "<!DOCTYPE html>", "OK", "<a><b>"])
     def test_refuses_what_is_no_document(self, body: str) -> None:
         with pytest.raises(UnexpectedForm):
-            open_document(reply(body), ZONE)
+            opened(reply(body))
 
-    def test_undecodable_bytes_are_drift(self) -> None:
-        document = open_document(reply(b"<a>\xff</a>"), ZONE)
+    def test_characters_that_were_lost_before_are_drift(self) -> None:
+        document = opened(reply("<l>\ufffd</l>"))
         assert [each.kind for each in document.drift] == [DriftKind.UNDECODABLE_BYTES]
+        assert not document.is_whole
 
     def test_plain_text_is_taken_where_it_is_promised(self) -> None:
-        document = open_document(reply("a@example.com\tA\n"), ZONE, plain_text=True)
+        document = opened(reply("a@example.com\tA\n"), plain_text=True)
         assert (document.root, document.content.strip()) == ("", "a@example.com\tA")
-        assert open_document(reply(""), ZONE, plain_text=True).content == ""
+        assert opened(reply(""), plain_text=True).content == ""
 
     def test_xml_where_plain_text_is_promised_is_read_as_xml(self) -> None:
-        assert open_document(reply("<result><status>error</status></result>"), ZONE, plain_text=True).root == "result"
+        assert opened(reply("<result><status>error</status></result>"), plain_text=True).root == "result"
 
 
 def unwrapped(body: str, root: str | None = "result") -> None:
-    unwrap(open_document(reply(body), ZONE, plain_text=root is None), "noun.verb", root)
+    unwrap(opened(reply(body), plain_text=root is None), "noun.verb", root)
 
 
 class TestUnwrap:
     @pytest.mark.parametrize("status", ["success", "success_and_check_ok", "no_complete", "\r\n  success\r\n "])
     def test_success(self, status: str) -> None:
-        document = open_document(reply(f"<result><status>{status}</status></result>"), ZONE)
+        document = opened(reply(f"<result><status>{status}</status></result>"))
         unwrap(document, "noun.verb", "result")
         assert document.status == status.strip()
 
@@ -115,7 +120,7 @@ class TestUnwrap:
             ("add_maillist_error", UpstreamRejected),
             ("auth_error", UpstreamCredentialsRejected),
             ("domain_verified", Conflict),
-            ("never_heard_of", UpstreamRejected),
+            ("never_heard_of_error", UpstreamRejected),
         ],
     )
     @pytest.mark.parametrize("root", ["result", "maillist", None])
@@ -127,7 +132,7 @@ class TestUnwrap:
 
     def test_long_texts_are_cut(self) -> None:
         with pytest.raises(UpstreamRejected) as caught:
-            unwrapped(f"<result><status>bad</status><data>{'x' * 10_000}</data></result>")
+            unwrapped(f"<result><status>bad_error</status><data>{'x' * 10_000}</data></result>")
         assert caught.value.upstream is not None
         assert len(caught.value.upstream.message or "") == 500
 

@@ -49,11 +49,36 @@ def no_tracking(campaign: CampaignKey) -> NotFound:
     )
 
 
+_TOLD = frozenset(
+    [
+        "track_id",
+        "task_id",
+        "task_sn",
+        "send_id",
+        "send_count",
+        "real_send_count",
+        "error_send_count",
+        "open_unique",
+        "open_total",
+        "open_first",
+        "open_last",
+        "open_ratio",
+        "click_unique",
+        "click_total",
+        "click_first",
+        "click_last",
+        "click_ratio",
+        "link_statistic",
+    ]
+)
+
+
 def _encode(campaign: CampaignKey) -> Parameters:
     return Parameters(query=key_query(campaign))
 
 
 def _identifiers(document: Document, campaign: CampaignKey) -> Identifiers:
+    document.expect(_TOLD)
     found = Identifiers(
         track_id=document.leaf("track_id", identifier), statistics_id=document.leaf("task_id", identifier)
     )

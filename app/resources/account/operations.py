@@ -6,7 +6,7 @@ from app.resources.account.schemas import Account, Service
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.records import Element, Record
-from app.upstream.values import day, integer, word
+from app.upstream.values import day, in_units, integer, word
 
 _ACCOUNT = Record(
     Account,
@@ -32,8 +32,8 @@ _SERVICE = Record(
         "delivery_mode": Element("send_type", convert=word({"remote", "local"})),
         "starts_on": Element("beginning_date", convert=day),
         "expires_on": Element("expiration_date", convert=day),
-        "quota_available": Element("qty_available", convert=integer),
-        "quota_purchased": Element("qty_buytotal", convert=integer),
+        "quota_available": Element("qty_available", convert=in_units(integer, "封")),
+        "quota_purchased": Element("qty_buytotal", convert=in_units(integer, "封")),
     },
 )
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from app.api.pagination import Collection, Page, PageRequest, pagination
-from app.errors import NotFound
 from app.gateway.lifetimes import RUNNING, CachePolicy
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.campaigns.editing import EditCampaign
@@ -75,11 +74,7 @@ def _campaigns(document: Document, request: FindCampaigns) -> Page[Campaign]:
 
 
 def _campaign(document: Document, campaign_id: int) -> Campaign:
-    campaigns = document.records("task", CAMPAIGN)
-    found = next((campaign for campaign in campaigns if campaign.id == campaign_id), None)
-    if found is None:
-        raise NotFound(f"There is no campaign {campaign_id}.")
-    return found
+    return document.one("task", CAMPAIGN, campaign_id, missing=f"There is no campaign {campaign_id}.")
 
 
 def _created(document: Document, request: CreateCampaign) -> Campaign:

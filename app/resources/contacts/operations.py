@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
 from app.api.pagination import Page, PageRequest, pagination
-from app.errors import NotFound
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
@@ -16,6 +15,7 @@ from app.upstream.values import day, identifier, integer, local_time, text, word
 _ZERO_DATE = "0000-00-00"
 _SCRIPT = "mloperate.php"
 _TAGS = frozenset({"contacts", "lists"})
+_COUNT = frozenset({"total_num"})
 
 
 def _variables(*values: str | None) -> dict[str, str]:
@@ -125,17 +125,14 @@ def _encode_empty(list_id: int) -> Parameters:
 
 
 def _contacts(document: Document, request: FindContacts) -> Page[Contact]:
-    contacts = document.records("addr", _CONTACT, beside=frozenset({"total_num"}))
+    contacts = document.records("addr", _CONTACT, beside=_COUNT)
     total = document.leaf("total_num", integer)
+    document.expect_rows(total, before=(request.page.page - 1) * request.page.page_size, received=len(contacts))
     return Page[Contact](data=contacts, pagination=pagination(request.page, total=total, received=len(contacts)))
 
 
 def _contact(document: Document, contact_id: int) -> Contact:
-    contacts = document.records("addr", _CONTACT, beside=frozenset({"total_num"}))
-    found = next((contact for contact in contacts if contact.id == contact_id), None)
-    if found is None:
-        raise NotFound(f"There is no contact {contact_id}.")
-    return found
+    return document.one("addr", _CONTACT, contact_id, missing=f"There is no contact {contact_id}.", beside=_COUNT)
 
 
 def _added(document: Document, request: AddContact) -> Contact:

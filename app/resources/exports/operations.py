@@ -1,21 +1,20 @@
 """Upstream operations of a list's exports (manual 4.6 and 4.7): plain text, a record a line, cells split by tabs.
 
-A line is taken for a record if it holds an address; what else it lacks is null and counts as drift. Lines without one
-are left out and counted, except that a reply of nothing but such lines is no export.
+A line that is no record - an address and a name, or a time and an address - is refused, and the export with it: what
+stands behind it may be missing. What a record lacks is null and counts as drift.
 """
 
-from collections.abc import Iterable
+from pydantic_core import to_jsonable_python
 
 from app.gateway.operation import Export
 from app.resources.exports.schemas import ExportedContact, Unsubscribe
-from app.upstream.document import Document, DriftKind
+from app.upstream.document import Document, DriftKind, UnexpectedForm
 from app.upstream.envelope import Parameters
-from app.upstream.rows import Memo, Row
-from app.upstream.sources import ReadLines, TextLines
+from app.upstream.sources import ADDRESS, ReadLines, Row, TextLines
 from app.upstream.values import local_time, text
 
 _SCRIPT = "mloperate.php"
-_HEADING = "邮件地址"
+_HEADINGS = frozenset({"邮件地址"})
 """The platform's importer passes over this heading, so its exporter may write it."""
 
 
@@ -28,37 +27,29 @@ def _cells(line: str) -> list[str]:
 
 
 def _contacts(document: Document) -> ReadLines:
-    def read(line: str) -> Row | None:
+    def read(line: str) -> Row:
         email, *rest = _cells(line)
-        if "@" not in email:
-            document.note(DriftKind.UNREADABLE_VALUE, "line")
-            return None
+        if not ADDRESS.fullmatch(email):
+            raise UnexpectedForm("lines without an address")
         if len(rest) != 1:
             document.note(DriftKind.UNKNOWN_ELEMENT if rest else DriftKind.MISSING_ELEMENT, "line/name")
         return {"email": email, "name": document.convert(rest[0], text, "line/name") if rest else None}
 
-    return lambda lines: _found(map(read, lines))
+    return lambda lines: list(map(read, lines))
 
 
 def _unsubscribes(document: Document) -> ReadLines:
-    times = Memo(lambda value: document.convert(value, local_time, "line/time"))
-
-    def read(line: str) -> Row | None:
+    def read(line: str) -> Row:
         cells = _cells(line)
-        email = next((cell for cell in cells if "@" in cell), None)
-        if email is None:
-            document.note(DriftKind.UNREADABLE_VALUE, "line")
-            return None
-        if cells[0] == email:
+        if ADDRESS.fullmatch(cells[0]):
             document.note(DriftKind.MISSING_ELEMENT, "line/time")
-            return {"unsubscribed_at": None, "email": email}
-        return {"unsubscribed_at": times[cells[0]], "email": email}
+            return {"unsubscribed_at": None, "email": cells[0]}
+        if len(cells) < 2 or not ADDRESS.fullmatch(cells[1]):
+            raise UnexpectedForm("lines without an address")
+        time = document.convert(cells[0], local_time, "line/time")
+        return {"unsubscribed_at": to_jsonable_python(time), "email": cells[1]}
 
-    return lambda lines: _found(map(read, lines))
-
-
-def _found(rows: Iterable[Row | None]) -> list[Row]:
-    return [row for row in rows if row is not None]
+    return lambda lines: list(map(read, lines))
 
 
 CONTACTS = Export(
@@ -67,7 +58,7 @@ CONTACTS = Export(
     script=_SCRIPT,
     do="subscription-export",
     encode=_by_id,
-    source=TextLines(ExportedContact, _contacts, heading=_HEADING),
+    source=TextLines(ExportedContact, _contacts, headings=_HEADINGS),
     tags=frozenset({"contacts"}),
 )
 
@@ -77,6 +68,6 @@ UNSUBSCRIBES = Export(
     script=_SCRIPT,
     do="unsubscribe-export",
     encode=_by_id,
-    source=TextLines(Unsubscribe, _unsubscribes, heading=_HEADING),
+    source=TextLines(Unsubscribe, _unsubscribes, headings=_HEADINGS),
     tags=frozenset({"unsubscribes"}),
 )

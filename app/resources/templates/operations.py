@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.api.pagination import Collection
-from app.errors import NotFound
 from app.gateway.lifetimes import EDITED, RUNNING
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.resources.templates.records import REVIEW_RECORD, TEMPLATE_RECORD
@@ -109,11 +108,7 @@ def _templates(document: Document, _request: None) -> Collection[Template]:
 
 
 def _template(document: Document, template_id: int) -> Template:
-    templates = document.records("template", TEMPLATE_RECORD)
-    found = next((template for template in templates if template.id == template_id), None)
-    if found is None:
-        raise NotFound(f"There is no template {template_id}.")
-    return found
+    return document.one("template", TEMPLATE_RECORD, template_id, missing=f"There is no template {template_id}.")
 
 
 def _review(document: Document, template_id: int) -> TemplateReview:

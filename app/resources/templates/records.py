@@ -5,7 +5,7 @@ from typing import Any
 from app.api.types import PublicModel
 from app.resources.templates.schemas import Template, TemplateAttachment, TemplateReview
 from app.upstream.records import Combined, Element, Record
-from app.upstream.values import code, integer, local_time, number, word
+from app.upstream.values import code, in_units, integer, local_time, number, word
 
 
 class _Subject(PublicModel):
@@ -47,7 +47,7 @@ REVIEW_RECORD = Record(
         "status": Element("status", convert=code({-1: "checking", 0: "rejected", 1: "approved"})),
         "status_code": Element("status", convert=integer),
         "colour": Element("colour", convert=word({"green", "yellow", "red_pass", "red"})),
-        "size_kb": Element("size", convert=number),
+        "size_kb": Element("size", convert=in_units(number, "KB", "K")),
         "size_status": Element("size_status", convert=code({-1: "counting", 1: "counted"})),
         "size_status_code": Element("size_status", convert=integer),
         "updated_at": Element("update_date", convert=local_time),

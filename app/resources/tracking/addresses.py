@@ -1,36 +1,32 @@
 """Reading the export of readers (manual 3.4), whose form the manual does not tell.
 
 It is taken as one address a line, with further columns behind a TAB, or as any XML that holds `<email>` elements. What
-holds no address, such as a heading, is passed over and counted as drift.
+is no address is refused, and the export with it: what stands behind it may be missing.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from app.upstream.document import Document, DriftKind
-from app.upstream.rows import Row
-from app.upstream.sources import ReadLines
+from app.upstream.document import Document, UnexpectedForm
+from app.upstream.sources import ADDRESS, ReadLines, Row
 
-# As loose as an address may be here, and no looser: prose with an @ in it, or several addresses, are none.
-_ADDRESS = re.compile(r'[^\s@,;"<>\[\]]+@[^\s@,;"<>\[\]]+')
+HEADINGS = frozenset({"email", "e-mail", "address", "邮件地址", "邮箱地址", "邮箱"})
 
 
-def address_lines(document: Document) -> ReadLines:
+def address_lines(_document: Document) -> ReadLines:
     """Return what makes rows of lines."""
-    return lambda lines: _rows([line.partition("\t")[0].strip() for line in lines], document, "line")
+    return lambda lines: _rows([line.partition("\t")[0].strip() for line in lines], "line")
 
 
 def addresses_below(name: str, content: Any, document: Document) -> list[Row]:
     """Return the rows of what stands below a child of the root."""
-    return _rows(list(_elements(content, name)), document, f"{document.root}/email")
+    return _rows(list(_elements(content, name)), f"{document.root}/email")
 
 
-def _rows(values: list[str], document: Document, path: str) -> list[Row]:
-    rows: list[Row] = [{"email": value} for value in values if _ADDRESS.fullmatch(value)]
-    if len(rows) < len(values):
-        document.note(DriftKind.UNREADABLE_VALUE, path)
-    return rows
+def _rows(values: list[str], path: str) -> list[Row]:
+    if not all(map(ADDRESS.fullmatch, values)):
+        raise UnexpectedForm(f"a {path} that is no address")
+    return [{"email": value} for value in values]
 
 
 def _elements(node: Any, name: str) -> Iterator[str]:

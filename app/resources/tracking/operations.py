@@ -7,7 +7,7 @@ from app.api.pagination import Collection
 from app.gateway.identifiers.operations import CampaignKey, key_query, no_tracking
 from app.gateway.lifetimes import GROWING
 from app.gateway.operation import Effect, Export, Operation
-from app.resources.tracking.addresses import address_lines, addresses_below
+from app.resources.tracking.addresses import HEADINGS, address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
@@ -193,7 +193,7 @@ RECIPIENTS = Export(
     section="3.4",
     script="trackexport.php",
     encode=_encode_recipients,
-    source=TextLines(TrackedRecipient, address_lines, child=addresses_below),
+    source=TextLines(TrackedRecipient, address_lines, headings=HEADINGS, child=addresses_below),
     tags=_TAGS,
 )
 

@@ -1,0 +1,207 @@
+"""The platform's XML, letter by letter: what its tokens are, what is repaired in them, and the trees they make.
+
+A repair never changes a value: it reads what was meant where that is beyond doubt. What is not well-formed even so is
+refused as a whole, since half a reply is never taken for a reply.
+"""
+
+import re
+from collections.abc import Callable
+from html.entities import html5
+from typing import Any
+from xml.parsers import expat
+
+import xmltodict
+
+from app.upstream.drift import DriftKind, NotWellFormed
+
+MAX_DEPTH = 16
+_MAX_ELEMENTS = 60_000
+_MAX_NAMES = 512
+
+SURPLUS = " \t\r\n\0\ufeff"
+"""What may stand around anything without saying anything."""
+_NAME = r"[A-Za-z_\u00c0-\u02ff\u0370-\u1fff\u3001-\ud7ff\uf900-\ufffd][\w.:\-\u00b7]{0,63}"
+TOKEN = re.compile(
+    r"[^<]+"
+    rf"|(?P<end></(?P<ended>{_NAME})\s*>)"
+    rf"|(?P<start><(?P<name>{_NAME})(?:\s[^<>]{{0,1024}}|/)?>)"
+    r"|(?P<section><!\[(?i:CDATA)\[.*?\]\]>)|<!--.*?-->|<\?.*?\?>",
+    re.DOTALL,
+)
+UNFINISHED = re.compile(
+    rf"<(?:/?(?:{_NAME}(?:\s[^<>]{{0,1024}}|/)?)?|\?.*|!(?:-?|--.*|\[[A-Za-z]{{0,5}}|\[(?i:CDATA)\[.*))\Z", re.DOTALL
+)
+"""What may become a token once there is more text."""
+HTML = frozenset(
+    "a b big blockquote br center code dd div dl dt em font h1 h2 h3 h4 h5 h6 hr i li ol p pre small span strong table"  # noqa: SIM905 - one a line is no easier to read
+    " tbody td th thead tr tt u ul".split()
+)
+"""Elements in which a web server and PHP write what went wrong."""
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Sections, comments and instructions are taken to the end of the text if they have none, so that no other one looks
+# for it again.
+_REPAIRABLE = re.compile(
+    r"(?P<section><!\[(?i:CDATA)\[(?P<inner>(?>.*?\]\]>|.*)))"
+    r"|(?P<comment><!--(?>.*?-->|.*)|<\?(?>.*?\?>|.*))"
+    rf"|(?P<tag></?{_NAME}(?:\s[^<>]{{0,1024}}|/)?>)"
+    r"|(?P<pair>&#(?:55[3-9][0-9]{2}|56[0-2][0-9]{2}|563[01][0-9]|[xX][dD][89abAB][0-9a-fA-F]{2});&#(?:5[67][0-9]{3}|[xX][dD][c-fC-F][0-9a-fA-F]{2});)"
+    r"|(?P<reference>&#(?:[0-9]{1,9}|[xX][0-9a-fA-F]{1,8});)"
+    r"|&(?P<entity>[A-Za-z][A-Za-z0-9]{1,31});"
+    r"|(?P<bare>[<&]|\]\]>)",
+    re.DOTALL,
+)
+_PREDEFINED = frozenset({"amp", "lt", "gt", "quot", "apos"})
+_ESCAPES = {"&": "&amp;", "<": "&lt;", "]]>": "]]&gt;"}
+
+Note = Callable[[DriftKind], None]
+
+
+class Bounds:
+    """What the trees of one reply may use up."""
+
+    def __init__(self) -> None:
+        self.elements = 0
+        self._names: set[str] = set()
+
+    def enter(self, name: str, depth: int) -> None:
+        """Count an element.
+
+        Raises:
+            NotWellFormed: there are too many, of too many names, or too deep.
+        """
+        self.count(1)
+        self._names.add(name)
+        if depth > MAX_DEPTH:
+            raise NotWellFormed(f"more than {MAX_DEPTH} levels of elements")
+        if len(self._names) > _MAX_NAMES:
+            raise NotWellFormed(f"more than {_MAX_NAMES} different elements")
+
+    def count(self, elements: int) -> None:
+        """Count elements of names that are known to be few.
+
+        Raises:
+            NotWellFormed: there are too many.
+        """
+        self.elements += elements
+        if self.elements > _MAX_ELEMENTS:
+            raise NotWellFormed(f"more than {_MAX_ELEMENTS} elements")
+
+
+def tree(name: str, inner: str, *, bounds: Bounds, note: Note, line: int = 1) -> Any:
+    """Return the content of an element as xmltodict gives it, without attributes.
+
+    Raises:
+        NotWellFormed: it cannot be repaired.
+    """
+    try:
+        return _parsed(name, inner, bounds)
+    except expat.ExpatError:
+        pass
+    try:
+        return _parsed(name, repaired(inner, note), bounds)
+    except expat.ExpatError as error:
+        reason = expat.errors.messages.get(error.code, "syntax error")
+        raise NotWellFormed(f"not well-formed XML: {reason} at line {line + error.lineno - 1}") from None
+
+
+def repaired(text: str, note: Note) -> str:
+    """Return a piece of markup with what cannot be read written as it was meant."""
+    allowed = _FORBIDDEN.sub("", text)
+    if len(allowed) < len(text):
+        note(DriftKind.REPAIRED_CHARACTER)
+
+    def repair(match: re.Match[str]) -> str:
+        kind = match.lastgroup
+        if kind == "tag":
+            return match[0]
+        if kind == "inner" or match["section"]:
+            if not match[0].startswith("<![CDATA["):
+                note(DriftKind.REPAIRED_MARKUP)
+            return f"<![CDATA[{match['inner']}"
+        if kind == "bare":
+            note(DriftKind.REPAIRED_MARKUP)
+            return _ESCAPES[match[0]]
+        if kind == "comment":
+            if "--" in match[0][4:-3]:
+                note(DriftKind.REPAIRED_MARKUP)
+            return ""
+        if kind == "entity":
+            return _entity(match["entity"], note)
+        return _referenced(match[0], note)
+
+    return _REPAIRABLE.sub(repair, allowed)
+
+
+def _entity(name: str, note: Note) -> str:
+    if name in _PREDEFINED:
+        return f"&{name};"
+    found = html5.get(f"{name};")
+    note(DriftKind.REPAIRED_MARKUP if found is None else DriftKind.REPAIRED_CHARACTER)
+    return f"&amp;{name};" if found is None else found.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _referenced(references: str, note: Note) -> str:
+    codes = [int(each[1:], 16) if each[0] in "xX" else int(each) for each in re.findall(r"&#([^;]+);", references)]
+    if len(codes) == 2 and 0xD800 <= codes[0] < 0xDC00 <= codes[1] < 0xE000:
+        note(DriftKind.REPAIRED_CHARACTER)
+        return chr(0x10000 + ((codes[0] - 0xD800) << 10) + codes[1] - 0xDC00)
+    return "".join(_character(code, note) for code in codes)
+
+
+def _character(code: int, note: Note) -> str:
+    if code in {9, 10, 13} or (32 <= code < 0x110000 and not _FORBIDDEN.match(chr(code))):
+        return f"&#{code};"
+    # What is no character at all is dropped.
+    note(DriftKind.REPAIRED_CHARACTER)
+    return ""
+
+
+def _parsed(name: str, inner: str, bounds: Bounds) -> Any:
+    encoded = f"<{name}>{inner}</{name}>".encode("utf-8", "replace")
+    guarded = _GuardedExpat(bounds)
+    (content,) = xmltodict.parse(encoded, encoding="utf-8", expat=guarded, xml_attribs=False).values()
+    return content
+
+
+class _GuardedExpat:
+    """What xmltodict needs of expat, with a parser that keeps within bounds."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+
+    def ParserCreate(self, encoding: str | None, namespace_separator: str | None) -> "_GuardedParser":  # noqa: N802, ARG002 - expat's name
+        return _GuardedParser(expat.ParserCreate(encoding, None), self._bounds)
+
+
+class _GuardedParser:
+    def __init__(self, parser: expat.XMLParserType, bounds: Bounds) -> None:
+        self.__dict__.update(_parser=parser, _bounds=bounds, _depth=0)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "StartElementHandler":
+            value = self._entering(value)
+        elif name == "EndElementHandler":
+            value = self._leaving(value)
+        setattr(self.__dict__["_parser"], name, value)
+
+    def Parse(self, data: bytes, final: bool) -> None:  # noqa: N802 - expat's signature
+        self.__dict__["_parser"].Parse(data, final)
+
+    def _entering(self, handler: Callable[..., None]) -> Callable[..., None]:
+        state, enter_bounds = self.__dict__, self.__dict__["_bounds"].enter
+
+        def enter(name: str, attributes: Any) -> None:
+            state["_depth"] += 1
+            enter_bounds(name, state["_depth"])
+            handler(name, attributes)
+
+        return enter
+
+    def _leaving(self, handler: Callable[..., None]) -> Callable[..., None]:
+        state = self.__dict__
+
+        def leave(name: str) -> None:
+            state["_depth"] -= 1
+            handler(name)
+
+        return leave

@@ -8,13 +8,13 @@ import uvicorn
 from pydantic import SecretStr
 
 from app.main import create_app
-from app.sandbox import Account, Sandbox
+from app.sandbox import DEMO_PACE, Account, Sandbox
 from app.settings import Settings
 from app.storage.journal.memory import MemoryJournal
 from app.telemetry.logs import configure_logging
-from app.tenants.keys import generate_key, hash_key
-from app.tenants.memory import MemoryTenantStore
+from app.tenants.api_keys import generate_key, hash_key
 from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
+from app.tenants.store import MemoryTenantStore
 from app.wiring.security import build_protocol
 
 _GREETING = """
@@ -32,19 +32,13 @@ Everything lives in memory; Ctrl-C ends it.
 
 
 async def run_demo(*, port: int, sandbox_port: int, collector: str | None = None) -> None:
-    """Serve until interrupted: the sandbox, and a gateway with a seeded and an empty tenant on it.
-
-    Args:
-        port: the gateway's.
-        sandbox_port: the sandbox's.
-        collector: where traces go, if anywhere.
-    """
+    """Serve until interrupted: the sandbox, and a gateway with a seeded and an empty tenant on it."""
     configure_logging("WARNING")
     keys = {"demo": generate_key(), "empty": generate_key()}
     accounts = [
         Account(username=name, password=generate_key(), role="customer", seeded=name == "demo") for name in keys
     ]
-    sandbox = Sandbox(accounts=accounts, smtp=True)
+    sandbox = Sandbox(accounts=accounts, smtp=True, pace=DEMO_PACE)
     await sandbox.start(host="127.0.0.1", port=sandbox_port)
     try:
         tenants = [_tenant(account, keys[account.username], sandbox) for account in accounts]
@@ -57,7 +51,7 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
     """Serve the sandbox alone until interrupted, with the accounts demo/demo (seeded) and empty/empty."""
     names = ("demo", "empty")
     accounts = [Account(username=name, password=name, role="customer", seeded=name == "demo") for name in names]
-    sandbox = Sandbox(accounts=accounts, smtp=True)
+    sandbox = Sandbox(accounts=accounts, smtp=True, pace=DEMO_PACE)
     await sandbox.start(host=host, port=port, smtp_port=smtp_port)
     typer.echo(f"SMTP relay at {host}:{sandbox.smtp_port}\nU-Mail sandbox at {sandbox.base_url}")
     try:

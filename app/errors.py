@@ -42,15 +42,7 @@ from typing import ClassVar, Literal
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One refused input field.
-
-    Args:
-        source: where it stands: the JSON body, a query or path parameter, or a header.
-        location: an RFC 6901 JSON pointer for the body, the parameter's name otherwise.
-        code: a stable word for programs.
-        message: a sentence for people.
-        line: for a body of many rows, the row's line; the pointer then starts at the row.
-    """
+    """One refused input field."""
 
     source: Literal["body", "parameter"]
     location: str
@@ -61,13 +53,7 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamAnswer:
-    """What the platform itself said, as far as it may be passed on.
-
-    Args:
-        operation: the gateway's name of the operation, never a URL.
-        status: the platform's status word, or the HTTP status as text.
-        message: the platform's own text, if it gave one.
-    """
+    """What the platform itself said, as far as it may be passed on."""
 
     operation: str
     status: str | None = None
@@ -75,16 +61,17 @@ class UpstreamAnswer:
 
 
 class GatewayError(Exception):
-    """Base of all errors; `detail` is written for the reader of the problem document."""
+    """Base of all errors; `detail` is for the reader of the problem document, `reason` for the log alone."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
 
-    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, reason: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.headers = dict(headers or {})
+        self.reason = reason
 
 
 class MalformedRequest(GatewayError):
@@ -198,15 +185,7 @@ class NotCached(GatewayError):
 
 
 class UpstreamFailure(GatewayError):
-    """The platform refused, failed or could not be reached.
-
-    Args:
-        detail: what happened, for the reader of the problem document.
-        upstream: what the platform said.
-        headers: further headers of the answer.
-        transient: whether the same request may well succeed a moment later.
-        asked_to_wait: the seconds for which the platform asked to be left alone, if it did.
-    """
+    """The platform refused, failed or could not be reached."""
 
     def __init__(
         self,

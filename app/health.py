@@ -10,12 +10,7 @@ from urllib.parse import urlsplit
 
 
 def check(url: str, *, seconds: float = 3.0) -> str | None:
-    """Return why a gateway is not well, or nothing if it is.
-
-    Args:
-        url: its `/healthz` or `/readyz`; plain http, and asked directly whatever proxies the environment names.
-        seconds: how long it may keep silent.
-    """
+    """Return why a gateway is not well, or nothing if it is."""
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
         return f"{url} is not the address of a gateway"

@@ -14,40 +14,38 @@ from starlette.exceptions import HTTPException
 from app import admin
 from app.admin import runtime
 from app.api import handlers, service
-from app.api.entrance.application import GatewayApplication
-from app.api.entrance.shortcut import KnownReads
+from app.api.edge import GatewayApplication
+from app.api.fast_path import FastPath
 from app.api.idempotency.middleware import IdempotencyMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
-from app.api.readiness import Readiness
 from app.api.routing import add_routes, name_of
 from app.errors import GatewayError
+from app.gateway.cache_keys import CacheKeys
 from app.gateway.clock import PlatformClock
-from app.gateway.places import Places
 from app.gateway.reading import Reading
 from app.gateway.sends import Sends
 from app.policies.locks import LockUnavailable
 from app.policies.shedding import Shedder
+from app.readiness import Readiness
 from app.resources import ROUTERS
-from app.resources.campaigns.limits import SendLimits
-from app.resources.imports.limits import ImportLimits
+from app.services import ImportLimits, SendLimits, Services
 from app.settings import Settings
 from app.storage.journal.models import Journal
+from app.telemetry.loop_lag import LoopLag
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.telemetry.requests import RequestTelemetry
-from app.telemetry.sampling import Pulse
 from app.telemetry.workers import Workers
-from app.tenants.fingerprints import Fingerprints
+from app.tenants.master_keys import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
-from app.wiring.entrance import build_entrance
+from app.wiring.edge import build_edge
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.keys import build_master_keys
 from app.wiring.policies import build_policies
 from app.wiring.security import (
-    build_admin_credential,
     build_authenticator,
     build_destinations,
     build_keys_document,
@@ -107,7 +105,7 @@ def create_app(
     reading = Reading(
         gateway,
         state.cache,
-        Places(fingerprints, version("umail-gateway")),
+        CacheKeys(fingerprints, version("umail-gateway")),
         waits=policies.waits,
         lifetimes=settings.cache_lifetimes,
         now=clock.now,
@@ -126,18 +124,17 @@ def create_app(
                 stack.push_async_callback(token_keys.aclose)
             for outer in (around or nullcontext(), tracing.running() if tracing else nullcontext()):
                 await stack.enter_async_context(outer)
-            for part in (storage, state, Pulse(metrics)):
+            for part in (storage, state, LoopLag(metrics)):
                 await stack.enter_async_context(part.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
-    known = KnownReads()
-    way = build_entrance(
+    fast_path = FastPath(reading)
+    edge = build_edge(
         settings,
         authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
         limiter=state.limiter,
-        known=known,
-        reading=reading,
+        fast_path=fast_path,
         shedder=shedder,
         telemetry=RequestTelemetry(metrics, tracing),
         observer=observer,
@@ -146,8 +143,7 @@ def create_app(
         clock=clock,
     )
     app = GatewayApplication(
-        way.entrance,
-        way.first_step,
+        edge,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -159,28 +155,29 @@ def create_app(
         # The framework's own, which reads the environment and knows nothing of what must stay secret.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    _publish(
-        app,
-        readiness=readiness,
-        metrics=metrics,
-        locks=state.locks,
+    app.state.services = Services(
+        gateway=gateway,
+        reading=reading,
         sends=sends,
         send_limits=SendLimits(
             duplicate_window=timedelta(minutes=settings.duplicate_window), lookup_seconds=settings.send_lookup_time
         ),
-        platform_clock=clock,
+        import_limits=ImportLimits(
+            rows=settings.max_import_rows,
+            idle=settings.import_idle_timeout,
+            wait=settings.import_wait_max,
+            poll=settings.import_poll_interval,
+        ),
         submitter=submitter,
-        import_limits=_import_limits(settings),
-        gateway=gateway,
-        reading=reading,
-        known_reads=known,
+        locks=state.locks,
+        platform_clock=clock,
         cache=state.cache,
         breakers=policies.breakers,
+        readiness=readiness,
+        metrics=metrics,
         observer=observer,
-        tenants=storage.tenants,
-        tenant_repository=storage.repository,
         destinations=destinations,
-        admin_credential=build_admin_credential(settings, metrics),
+        tenant_repository=storage.repository,
     )
     app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE, observer=observer)
     _route(app)
@@ -196,18 +193,3 @@ def _route(app: FastAPI) -> None:
     add_routes(app, (*ROUTERS, runtime.router, *admin.ROUTERS, service.router))
     install_openapi(app)
     install_pages(app)
-
-
-def _publish(app: FastAPI, **parts: object) -> None:
-    """Put the parts where endpoints find them."""
-    for name, part in parts.items():
-        setattr(app.state, name, part)
-
-
-def _import_limits(settings: Settings) -> ImportLimits:
-    return ImportLimits(
-        rows=settings.max_import_rows,
-        idle=settings.import_idle_timeout,
-        wait=settings.import_wait_max,
-        poll=settings.import_poll_interval,
-    )

@@ -10,7 +10,7 @@ from app.setting_types import (
     IN_DATABASE,
     IN_MEMORY,
     Algorithms,
-    AuditLog,
+    AuditTarget,
     Bytes,
     CertificatesFile,
     DatabaseUrl,
@@ -112,13 +112,17 @@ class Settings(BaseSettings):
         description="Origins whose web pages may use the API, with commas between, or `*` alone for all; by default"
         " none.",
     )
-    audit_log: AuditLog = Field(
+    audit_log: AuditTarget = Field(
         "stdout", description="Where changes and what operators do are recorded: `stdout`, an absolute path, or `off`."
     )
     audit_addresses: Literal["hashed", "plain"] = Field(
         "hashed",
         description="How e-mail addresses stand there; the hashes' keys are derived from `MASTER_KEY`, and last only as"
         " long as the process without one.",
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto",
+        description="How log lines are written: `console` for people, `json`, or `auto`: by whether it is a terminal.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log level.")
     metrics_tenants: int = Field(
@@ -179,7 +183,12 @@ class Settings(BaseSettings):
         0.5, gt=0, le=1, description="Most of the slots that exports and uploads may take, so that others find one."
     )
     max_requests: int = Field(1000, ge=1, description="Requests under way in one process; more are refused (503).")
-    cache_bytes: int = Field(64 * 1024 * 1024, ge=0, description="Most memory of the answers kept in a process.")
+    cache_bytes: int = Field(
+        64 * 1024 * 1024, ge=0, description="Most memory of the answers kept in the process with `STATE_URL=memory://`."
+    )
+    cache_tenant_bytes: int = Field(
+        16 * 1024 * 1024, ge=0, description="Most bytes of one tenant's answers in the store that `STATE_URL` names."
+    )
     cache_lifetimes: Lifetimes = Field(
         default_factory=dict,
         description='Seconds for which answers are kept, by operation, as JSON: `{"lists.list": 5, "*": 60}`; `*` is'

@@ -1,30 +1,83 @@
-"""What the endpoints share: the tenants, the errors of changing them, and trying logins."""
+"""What the operators' endpoints share: the credential, the router, the tenants, and trying logins."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 import structlog
-from fastapi import Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
-from app.admin.probing import Prober
-from app.errors import Conflict, DatabaseError, FieldError, NotFound, StateUnavailable, ValidationFailed
+from app.admin.runtime import administrator
+from app.admin.schemas import Probe
+from app.api.deps import services_of
+from app.api.problems import ANYWHERE, problem_responses
+from app.api.routing import strict_router
+from app.errors import (
+    Conflict,
+    DatabaseError,
+    FieldError,
+    GatewayError,
+    NotFound,
+    RateLimited,
+    StateUnavailable,
+    Unauthenticated,
+    UnsupportedMediaType,
+    UpstreamCredentialsRejected,
+    ValidationFailed,
+)
+from app.gateway.call import Gateway
+from app.gateway.context import Caller, RequestContext
+from app.resources.account.operations import GET_ACCOUNT
+from app.storage.tenants import models as refusals
 from app.storage.tenants.repository import TenantRepository
-from app.tenants import errors as refusals
-from app.tenants.destinations import Destinations
-from app.tenants.models import Identifier, Tenant
+from app.tenants.models import Identifier, Scope, Tenant
+
+_KEY = "admin"
+
+
+class Prober:
+    """Tries logins."""
+
+    def __init__(self, gateway: Gateway, context: RequestContext) -> None:
+        self._gateway = gateway
+        self._context = context
+
+    async def probe(self, tenant: Tenant) -> Probe:
+        """Return what the platform says to a tenant's login."""
+        caller = Caller(tenant, _KEY, frozenset({Scope.READ}), self._context)
+        try:
+            await self._gateway.call(GET_ACCOUNT, None, caller)
+        except UpstreamCredentialsRejected as error:
+            return Probe(outcome="refused", detail=error.detail)
+        except GatewayError as error:
+            return Probe(outcome="unknown", detail=error.detail)
+        return Probe(outcome="accepted")
+
+
+def admin_router(prefix: str) -> APIRouter:
+    """Return a router whose every endpoint needs the operators' token."""
+    return strict_router(
+        f"/admin/v1{prefix}",
+        "Administration",
+        dependencies=[Depends(administrator)],
+        responses=problem_responses(
+            *ANYWHERE,
+            Unauthenticated,
+            NotFound,
+            Conflict,
+            UnsupportedMediaType,
+            ValidationFailed,
+            RateLimited,
+            StateUnavailable,
+        ),
+    )
+
 
 log = structlog.get_logger(__name__)
 
 
 async def repository_of(request: Request) -> AsyncIterator[TenantRepository]:
-    """Give the tenants in the database; what goes wrong with them becomes the gateway's own errors.
-
-    Raises:
-        Conflict: tenants come from a file, or somebody else was first.
-        NotFound: there is no such tenant, key or staged login.
-        StateUnavailable: the database cannot be used.
-    """
-    repository: TenantRepository | None = request.app.state.tenant_repository
+    """Give the tenants in the database; what goes wrong with them becomes the gateway's own errors."""
+    repository = services_of(request).tenant_repository
     if repository is None:
         raise Conflict("Tenants come from a file (TENANTS_URL); they are changed there.")
     try:
@@ -40,22 +93,12 @@ async def repository_of(request: Request) -> AsyncIterator[TenantRepository]:
 
 async def prober(request: Request) -> Prober:
     """Give what tries logins."""
-    return Prober(request.app.state.gateway, request.state.context)
+    return Prober(services_of(request).gateway, request.state.context)
 
 
 def refuse_forbidden_hosts(request: Request, tenant: Tenant, *, within: str = "") -> None:
-    """Refuse a tenant whose platform or relay lies where the gateway connects to nothing.
-
-    Args:
-        request: the request.
-        tenant: the tenant as it would be.
-        within: the part of the tenant that the request's body is, if it is not the whole.
-
-    Raises:
-        ValidationFailed: it does.
-    """
-    destinations: Destinations = request.app.state.destinations
-    refusal = destinations.refusal(tenant)
+    """Refuse a tenant whose platform or relay lies where the gateway connects to nothing."""
+    refusal = services_of(request).destinations.refusal(tenant)
     if refusal is not None:
         field, _, message = refusal.partition(": ")
         pointer = f"/{field.replace('.', '/')}".removeprefix(within)

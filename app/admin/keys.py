@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.admin.bodies import NewApiKeyBody
-from app.admin.deps import RepositoryDep, TenantId
-from app.admin.routing import admin_router
-from app.admin.schemas import KeyView, NewKeyView
-from app.api.pagination import Page, PageRequestDep, pagination
+from app.admin.deps import RepositoryDep, TenantId, admin_router
+from app.admin.schemas import KeyView, NewApiKeyBody, NewKeyView
+from app.api.pagination import PageRequestDep
 from app.api.responses import answer, created, page
+from app.gateway.pages import Page, pagination
 from app.tenants.models import Identifier
 
 router = admin_router("/tenants/{tenant_id}/keys")

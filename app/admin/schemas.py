@@ -1,14 +1,15 @@
 """What operators say and see of tenants and keys; only a new key shows a secret, once."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
 from app.storage.tenants.models import KeyRecord, Login, NewKey, Relay, TenantPatch, TenantRecord
-from app.tenants.models import Lifetimes, Limits, Scope, TenantProfile, TenantRole
+from app.tenants.models import Lifetimes, Limits, Scope, TenantProfile, TenantRole, UpstreamAccount
 
 _LOGIN = {"base_url": "http://www.bestedm.org/mm-ms/apinew/", "auth": "basic", "username": "acme"}
 _PROBE: dict[str, Any] = {"outcome": "accepted", "detail": None}
@@ -153,3 +154,22 @@ class NewKeyView(PublicModel):
 
     key: Annotated[str, Field(description="The key itself, this once.")]
     record: Annotated[KeyView, Field(description="What is kept of it.")]
+
+
+def _strictly(model: type[BaseModel]) -> BeforeValidator:
+    """Read a model without taking one JSON type for another.
+
+    In a tenants file that is done: what variables of the environment put into it is text, whatever it means.
+    """
+
+    def read(value: Any) -> Any:
+        # Only of JSON text is it known that a list can mean nothing but a set, say, or a text nothing but a time.
+        return model.model_validate_json(json.dumps(value), strict=True) if isinstance(value, dict) else value
+
+    return BeforeValidator(read)
+
+
+NewTenantBody = Annotated[NewTenant, _strictly(NewTenant)]
+TenantChangesBody = Annotated[TenantChanges, _strictly(TenantChanges)]
+NewApiKeyBody = Annotated[NewApiKey, _strictly(NewApiKey)]
+LoginBody = Annotated[UpstreamAccount, _strictly(UpstreamAccount)]

@@ -3,14 +3,12 @@
 from fastapi import Request
 from starlette.responses import Response
 
-from app.admin.bodies import LoginBody, NewTenantBody, TenantChangesBody
-from app.admin.deps import Force, ProberDep, RepositoryDep, TenantId, refuse_forbidden_hosts
-from app.admin.probing import Prober
-from app.admin.routing import admin_router
-from app.admin.schemas import Probe, ProbedTenant, TenantView
-from app.api.pagination import Page, PageRequestDep, pagination
+from app.admin.deps import Force, Prober, ProberDep, RepositoryDep, TenantId, admin_router, refuse_forbidden_hosts
+from app.admin.schemas import LoginBody, NewTenantBody, Probe, ProbedTenant, TenantChangesBody, TenantView
+from app.api.pagination import PageRequestDep
 from app.api.responses import answer, created, no_content, page
 from app.errors import FieldError, ValidationFailed
+from app.gateway.pages import Page, pagination
 from app.storage.tenants.models import TenantPatch
 from app.tenants.models import Tenant
 
@@ -119,11 +117,7 @@ async def rollback_credentials(tenant_id: TenantId, repository: RepositoryDep) -
 
 
 async def _probed(prober: Prober, tenant: Tenant, pointer: str, *, force: bool) -> Probe:
-    """Try a login.
-
-    Raises:
-        ValidationFailed: the platform does not accept it, and it is not to be saved all the same.
-    """
+    """Try a login."""
     probe = await prober.probe(tenant)
     if probe.outcome == "accepted" or force:
         return probe

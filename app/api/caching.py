@@ -1,12 +1,14 @@
-"""What HTTP says of kept answers: validators, ages and where they come from (RFC 9110, 9111 and 9211)."""
+"""What HTTP says of cached answers: validators, ages and where they come from (RFC 9110, 9111 and 9211)."""
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
-from app.api.entrance.head import RequestHead
-from app.api.security.headers import Headers, WrittenHeaders, written
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.api.request_head import RequestHead
+from app.api.security_headers import Headers
 from app.policies.cache.model import NO_DIRECTIVES, Directives, Outcome, Served
 
 CACHE_NAME = "umail-gateway"
@@ -59,46 +61,35 @@ def matches(if_none_match: str, etag: str) -> bool:
     return if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match)
 
 
-class CachedMessage(NamedTuple):
-    """A kept or fetched answer as HTTP sends it.
-
-    Args:
-        status: 200 or 304.
-        lasting: headers that stay the same as long as it is kept.
-        passing: headers of this moment.
-        body: the body, which a 304 does not have.
-    """
-
-    status: int
-    lasting: WrittenHeaders
-    passing: Headers
-    body: bytes
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """All of its headers."""
-        return [*self.lasting.fields, *self.passing]
-
-
-def cached_message(served: Served, if_none_match: str | None) -> CachedMessage:
-    """Write a kept or fetched answer.
+class CachedResponse(Response):
+    """A cached or fetched answer as HTTP sends it: 200, or 304 to a client that has it already.
 
     `no-cache` tells clients to ask again before they use their own copy: the gateway drops what a change makes
     invalid, but cannot reach into a browser. `max-age` is how long the gateway itself keeps it.
     """
-    answer = served.answer
-    passing = (
-        (b"age", b"%d" % served.age),
-        (b"cache-status", _cache_status(served).encode("ascii")),
-    )
-    if if_none_match is not None and matches(if_none_match, answer.etag):
-        return CachedMessage(304, _lasting(answer.etag, answer.windows.fresh, answer.headers, None), passing, b"")
-    lasting = _lasting(answer.etag, answer.windows.fresh, answer.headers, len(answer.body))
-    return CachedMessage(200, lasting, passing, answer.body)
+
+    def __init__(self, served: Served, head: RequestHead) -> None:
+        answer = served.entry
+        tags = head.all(b"if-none-match")
+        unchanged = bool(tags) and matches(b", ".join(tags).decode("latin-1"), answer.etag)
+        self.status_code = 304 if unchanged else 200
+        self.body = b"" if unchanged else answer.body
+        self.background = None
+        length = None if unchanged else len(answer.body)
+        self.raw_headers = [
+            *_lasting(answer.etag, answer.windows.fresh, answer.headers, length),
+            (b"age", b"%d" % served.age),
+            (b"cache-status", _cache_status(served).encode("ascii")),
+        ]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 @lru_cache(maxsize=10_000)
-def _lasting(etag: str, fresh: float, further: tuple[tuple[str, str], ...], length: int | None) -> WrittenHeaders:
+def _lasting(etag: str, fresh: float, further: tuple[tuple[str, str], ...], length: int | None) -> Headers:
     """Write those headers of an answer that stay the same as long as it is kept; those of a body have its length."""
     headers = (
         (b"etag", etag.encode("ascii")),
@@ -106,11 +97,11 @@ def _lasting(etag: str, fresh: float, further: tuple[tuple[str, str], ...], leng
         _VARY,
         *[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in further],
     )
-    return written(headers if length is None else (*headers, _JSON, (b"content-length", b"%d" % length)))
+    return headers if length is None else (*headers, _JSON, (b"content-length", b"%d" % length))
 
 
 def _cache_status(served: Served) -> str:
     status = _STATUS[served.outcome]
     if served.outcome in _KEPT:
-        return f"{CACHE_NAME}; {status}; ttl={int(served.answer.windows.fresh - served.age)}"
+        return f"{CACHE_NAME}; {status}; ttl={int(served.entry.windows.fresh - served.age)}"
     return f"{CACHE_NAME}; {status}; stored" if served.stored else f"{CACHE_NAME}; {status}"

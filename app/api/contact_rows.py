@@ -4,6 +4,7 @@ A line has sixteen columns separated by semicolons. The platform's importer also
 commas and tabs and knows no escape, so a `Cell` refuses a value that holds any of them.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
@@ -42,6 +43,27 @@ def _unseparated(value: str) -> str:
 
 Cell = Annotated[Line, StringConstraints(max_length=255), AfterValidator(_unseparated), described(without=";；,，")]
 """A value that becomes one column of the platform's line form (manual 4.9.2)."""
+
+
+_LONGEST_ADDRESS = 320
+_APART = re.compile("[;；,，\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def is_one_address(value: str) -> bool:
+    """Tell whether the platform would read a text as one address, whatever the standards say of that address."""
+    return 0 < len(value) <= _LONGEST_ADDRESS and not _APART.search(value)
+
+
+def _held(value: str) -> str:
+    if not is_one_address(value):
+        raise PydanticCustomError("email_address", "must be one address, as the platform shows it")
+    return value
+
+
+HeldAddress = Annotated[
+    str, StringConstraints(strip_whitespace=True), AfterValidator(_held), Field(json_schema_extra={"maxLength": 320})
+]
+"""An address that the platform may hold already; `EmailAddress` would refuse many of those."""
 
 
 class NewContact(RequestModel):

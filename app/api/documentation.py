@@ -6,8 +6,8 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from app.api.headers import CACHED, HEADERS, headers
-from app.api.pagination import Collection
 from app.api.problems import ANYWHERE, problem_responses
+from app.api.routing import ANY_SCOPE
 from app.api.tables import CSV, NDJSON, CsvTable, NdjsonTable, Rows, csv_columns
 from app.errors import (
     Conflict,
@@ -36,6 +36,7 @@ from app.errors import (
 )
 from app.gateway.lifetimes import CachePolicy
 from app.gateway.operation import Effect, Export, Operation
+from app.gateway.pages import Collection
 
 REQUESTED: tuple[type[GatewayError], ...] = (
     *ANYWHERE,
@@ -70,8 +71,6 @@ _WRITING: tuple[type[GatewayError], ...] = (
 )
 
 
-ANY_SCOPE = "x-any-scope"
-"""Where a route notes scopes of which one will do, until `app.api.openapi` writes the operation's security."""
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",

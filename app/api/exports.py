@@ -2,12 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import MutableMapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,7 +20,7 @@ from app.errors import GatewayError
 from app.gateway.call import Gateway
 from app.gateway.context import Caller
 from app.gateway.operation import Export, In
-from app.gateway.streaming import RowStream
+from app.gateway.streaming import Rows, RowStream, read_ahead
 
 MEDIA_TYPES = (JSON, NDJSON, CSV)
 
@@ -30,8 +30,8 @@ _GRACE = 1.0
 RawCells = Annotated[
     Flag,
     Query(
-        description="CSV only: leave cells as they are that a spreadsheet would take for formulas. Otherwise those "
-        "that begin with `=`, `+`, `-`, `@`, a tab or a line break get a leading `'`."
+        description="CSV only: leave cells as they are that a spreadsheet would take for formulas. Otherwise a `'` "
+        "stands before `=`, `+`, `-`, `@`, a tab or a line break where a cell begins, or would begin behind a `;`."
     ),
 ]
 
@@ -52,10 +52,6 @@ class ExportOutput:
     raw_cells: bool
     file_name: str
 
-    def answer(self, gateway: Gateway, export: Export[In], request: In, caller: Caller) -> Response:
-        """Return the response that carries out an export and passes it on."""
-        return ExportResponse(gateway.export(export, request, caller), self, self._table(export.source.model))
-
     def headers(self) -> dict[str, str]:
         """Return the headers that tell what was negotiated."""
         headers = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"}
@@ -65,7 +61,8 @@ class ExportOutput:
             headers["Content-Disposition"] = f'attachment; filename="{self.file_name}.csv"'
         return headers
 
-    def _table(self, model: type[BaseModel]) -> Table:
+    def table(self, model: type[BaseModel]) -> Table:
+        """Return what writes the rows."""
         table: Table
         if self.media_type == CSV:
             table = CsvTable(model, raw_cells=self.raw_cells)
@@ -74,7 +71,7 @@ class ExportOutput:
         return GzipTable(table) if self.gzip else table
 
 
-async def export_output(request: Request, raw_cells: RawCells = False) -> ExportOutput:
+def export_output(request: Request, *, raw_cells: bool) -> ExportOutput:
     """Negotiate (RFC 9110, section 12); that something will do has been checked with the rest of the request."""
     media_type = preferred(accept_header(request.headers), MEDIA_TYPES) or JSON
     gzip = prefers_gzip(",".join(request.headers.getlist("accept-encoding")))
@@ -82,7 +79,37 @@ async def export_output(request: Request, raw_cells: RawCells = False) -> Export
     return ExportOutput(media_type, gzip, raw_cells, re.sub(r"[^A-Za-z0-9]+", "-", path))
 
 
-ExportOutputDep = Annotated[ExportOutput, Depends(export_output)]
+@asynccontextmanager
+async def in_turn(
+    gateway: Gateway, export: Export[In], requests: Sequence[In], caller: Caller
+) -> AsyncIterator[RowStream]:
+    """Begin an export that takes several requests; the records of each follow those of the one before."""
+    first, *others = requests
+    async with AsyncExitStack() as stack:
+        begun = await stack.enter_async_context(gateway.export(export, first, caller))
+        if not others:
+            yield begun
+            return
+
+        async def batches() -> AsyncGenerator[Rows]:
+            async with stack:
+                async for rows in _batches(begun):
+                    yield rows
+            for request in others:
+                async with gateway.export(export, request, caller) as next_rows:
+                    async for rows in _batches(next_rows):
+                        yield rows
+
+        now = asyncio.get_running_loop().time()
+        async with read_ahead(batches(), now + (begun.deadline - now) * len(requests)) as rows:
+            yield rows
+
+
+async def _batches(rows: RowStream) -> AsyncGenerator[Rows]:
+    if rows.first:
+        yield rows.first
+    async for batch in rows.rest():
+        yield batch
 
 
 class ExportResponse(Response):

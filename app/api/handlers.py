@@ -88,6 +88,7 @@ def _pointer(path: Sequence[str | int]) -> str:
 
 def _respond(request: Request, error: GatewayError) -> Response:
     request.state.context.problem_code = error.code
+    request.state.context.refusal = request.state.context.refusal or error.reason
     return problem_response(error, path=request.scope["path"], request_id=request.state.context.request_id)
 
 

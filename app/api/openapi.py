@@ -8,11 +8,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.documentation import ANY_SCOPE
 from app.api.openapi_answers import complete_answers
 from app.api.openapi_schemas import operations, tidy_schemas
 from app.api.problems import Problem
-from app.api.routing import StrictRoute
+from app.api.routing import ANY_SCOPE, StrictRoute
 from app.api.types import PublicModel, RequestModel
 
 TITLE = "U-Mail Gateway"

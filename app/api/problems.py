@@ -125,6 +125,7 @@ async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send
     """Answer a request with an error before it reaches any endpoint."""
     context = scope["state"]["context"]
     context.problem_code = error.code
+    context.refusal = context.refusal or error.reason
     response = problem_response(error, path=scope["path"], request_id=context.request_id)
     await response(scope, receive, send)
 

@@ -7,8 +7,9 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.api.pagination import CollectionUrl, Page, link_header
+from app.api.pagination import CollectionUrl, link_header
 from app.errors import GatewayError, NotFound
+from app.gateway.pages import Page
 from app.upstream.listed import to_json
 
 Item = TypeVar("Item")

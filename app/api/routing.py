@@ -2,14 +2,36 @@
 
 import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, NoReturn
+from dataclasses import replace
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.datastructures import DefaultPlaceholder
+from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.utils import create_model_field
 from starlette.responses import Response
+
+from app.api.negotiation import accept_header, is_json, preferred
+from app.errors import (
+    FieldError,
+    InsufficientScope,
+    MalformedRequest,
+    NotAcceptable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from app.gateway.context import Caller
+from app.tenants.models import Scope
+
+bearer = HTTPBearer(scheme_name="bearer", description="Your API key.", auto_error=False)
+api_key = APIKeyHeader(name="X-API-Key", scheme_name="api_key", description="Your API key.", auto_error=False)
+
+ANY_SCOPE = "x-any-scope"
+"""Where a route notes scopes of which one will do, until `app.api.openapi` writes the operation's security."""
 
 
 def strict_json(body: bytes) -> Any:
@@ -47,6 +69,16 @@ class _StrictRequest(Request):
         return strict_json(await self.body())
 
 
+_LARGE_BODY = "takes_large_body"
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def takes_large_body(endpoint: Endpoint) -> Endpoint:
+    """Declare that an endpoint streams its body, which may be as large as an import."""
+    setattr(endpoint, _LARGE_BODY, True)
+    return endpoint
+
+
 class StrictRoute(APIRoute):
     """A route whose body, read by the framework or by hand, is strict JSON, and whose endpoint returns a `Response`."""
 
@@ -77,19 +109,110 @@ class StrictRoute(APIRoute):
         return strict
 
 
-def strict_router(
-    prefix: str, tag: str, *, dependencies: Sequence[Depends], responses: dict[int | str, dict[str, Any]] | None = None
-) -> APIRouter:
-    """Return a router of strict routes, to be given to `add_routes`.
+class ResourceRoute(StrictRoute):
+    """A route of a tenant's resources; refuses whom it is not for, and what it does not declare, before the body."""
 
-    Args:
-        prefix: what all paths begin with.
-        tag: what the document files the routes under.
-        dependencies: what every endpoint depends on.
-        responses: what every endpoint may answer besides.
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        extra = self.openapi_extra or {}
+        needed = [scope for each in self.dependant.dependencies for scope in each.own_oauth_scopes or ()]
+        self.alternatives = [[scope] for scope in extra.get(ANY_SCOPE, ())] or [needed]
+        """Scopes that suffice together, each time."""
+        if not all(self.alternatives):
+            raise ValueError(f"{path} needs no scope")
+        self._query_names = _query_names(self.dependant)
+        self.takes_large_body = getattr(endpoint, _LARGE_BODY, False)
+        documented = self.responses.get(self.status_code or 200, {}).get("content", {})
+        self._offered = list(dict.fromkeys(["application/json", *documented]))
+
+    def authorize(self, caller: Caller) -> None:
+        """Check whether a caller may use the route at all.
+
+        Raises:
+            InsufficientScope: the key lacks a scope, or the tenant's U-Mail account is not a manager's.
+        """
+        for scopes in self.alternatives:
+            if caller.scopes.issuperset(map(Scope, scopes)):
+                break
+        else:
+            require(caller, *self.alternatives[0])
+        if "manage" in self.alternatives[0] and caller.tenant.role != "manager":
+            raise InsufficientScope("This needs a tenant whose U-Mail account is a manager's.", reason="not a manager")
+
+    def describe_answer(self) -> None:
+        """Get ready to be documented; the key is a dependency in the document only."""
+        super().describe_answer()
+        scopes = [] if (self.openapi_extra or {}).get(ANY_SCOPE) else self.alternatives[0]
+        schemes = [Dependant(call=scheme, own_oauth_scopes=scopes) for scheme in (bearer, api_key)]
+        self.dependant = replace(self.dependant, dependencies=[*self.dependant.dependencies, *schemes])
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            self._check_query(request)
+            self._check_media_types(request)
+            return await handle(request)
+
+        return checked
+
+    def _check_query(self, request: Request) -> None:
+        if not request.scope["query_string"]:
+            return
+        try:
+            unquote_to_bytes(request.scope["query_string"].replace(b"+", b" ")).decode()
+        except UnicodeDecodeError:
+            raise MalformedRequest("The query is not UTF-8.") from None
+        given = request.query_params
+        errors = [
+            FieldError("parameter", name[:100], "unknown_parameter", "is not a parameter of this resource")
+            for name in given
+            if name not in self._query_names
+        ]
+        errors += [
+            FieldError("parameter", name, "repeated_parameter", "may stand once")
+            for name in self._query_names & set(given)
+            if len(given.getlist(name)) > 1
+        ]
+        if errors:
+            raise ValidationFailed(f"{len(errors)} query parameter{'s' if len(errors) > 1 else ''} refused.", errors)
+
+    def _check_media_types(self, request: Request) -> None:
+        if self.body_field is not None and not is_json(request.headers.get("content-type", "")):
+            raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
+        if preferred(accept_header(request.headers), self._offered) is None:
+            raise NotAcceptable(f"This resource is {' or '.join(self._offered)}.")
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names = {field.alias for field in dependant.query_params}
+    return names.union(*(_query_names(child) for child in dependant.dependencies))
+
+
+def require(caller: Caller, *scopes: str) -> None:
+    """Check a caller's scopes.
+
+    Raises:
+        InsufficientScope: the key lacks one of them.
     """
+    missing = [scope for scope in scopes if Scope(scope) not in caller.scopes]
+    if missing:
+        detail = f"This needs a key with the scope `{missing[0]}`."
+        raise InsufficientScope(detail, reason=f"scope {missing[0]} missing")
+
+
+def strict_router(
+    prefix: str,
+    tag: str,
+    *,
+    route_class: type[StrictRoute] = StrictRoute,
+    dependencies: Sequence[Depends] = (),
+    responses: dict[int | str, dict[str, Any]] | None = None,
+) -> APIRouter:
+    """Return a router of strict routes, to be given to `add_routes`."""
     return APIRouter(
-        route_class=StrictRoute,
+        route_class=route_class,
         prefix=prefix,
         tags=[tag],
         dependencies=dependencies,

@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypeAliasType
 
+from app.api.deps import services_of
 from app.api.problems import ANYWHERE, problem_responses
-from app.api.readiness import Readiness
 from app.api.routing import name_of
-from app.telemetry.metrics import Metrics
 
 router = APIRouter(tags=["Service"], responses=problem_responses(*ANYWHERE), generate_unique_id_function=name_of)
 ReadinessStatus = TypeAliasType(
@@ -57,7 +56,7 @@ async def get_readiness(request: Request) -> Response:
     The platform's state plays no part: a gateway in front of an absent platform still gives honest answers. Nor does a
     lost state store take the gateway away: reads go on without it, and what needs it says so.
     """
-    readiness: Readiness = request.app.state.readiness
+    readiness = services_of(request).readiness
     checks = await readiness.checks()
     ready = readiness.suffices(checks)
     body = {"status": "ready" if ready else "not_ready", "checks": checks}
@@ -72,7 +71,7 @@ async def get_readiness(request: Request) -> Response:
 )
 async def get_metrics(request: Request) -> Response:
     """Return the metrics of all workers in Prometheus' text format."""
-    metrics: Metrics = request.app.state.metrics
+    metrics = services_of(request).metrics
     metrics.sample()
     # A thousand series take a tenth of a second, in which requests are to go on.
     return Response(await asyncio.to_thread(metrics.render), media_type=metrics.content_type)

@@ -1,6 +1,7 @@
 """The forms in which an export goes out: one JSON document, NDJSON, CSV; each batch of rows becomes bytes at once."""
 
 import csv
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
@@ -16,7 +17,11 @@ CSV = "text/csv"
 
 Rows = Sequence[Mapping[str, Any]]
 
-_EXECUTED = frozenset("=+-@\t\r\n＝＋－＠")
+_EXECUTED = "=+\\-@\t\r\n＝＋－＠"
+_BEGINNINGS = frozenset(" '=+-@\t\r\n＝＋－＠")
+# Where the list separator is a semicolon, a spreadsheet also splits cells there and takes the rest for a formula.
+_FORMULA = re.compile(rf"((?:^|[;\t\r\n]) *)(?='*[{_EXECUTED}])")
+_MARKED = re.compile(rf"((?:^|[;\t\r\n]) *)'(?='*[{_EXECUTED}])")
 _GZIP_WINDOW = 31
 _GZIP_LEVEL = 3
 """Three times as fast as the usual 6, for a few percent of the size."""
@@ -149,7 +154,16 @@ def _values(rows: Rows, path: tuple[str, ...]) -> list[Any]:
 
 
 def _harmless(values: list[Any]) -> list[Any]:
-    return [f"'{value}" if isinstance(value, str) and value[:1] in _EXECUTED else value for value in values]
+    texts = [value for value in values if isinstance(value, str)]
+    joined = "".join(texts)
+    if _BEGINNINGS.isdisjoint({text[:1] for text in texts}) and not any(each in joined for each in ";\t\r\n"):
+        return values
+    return [_FORMULA.sub(r"\1'", value) if isinstance(value, str) else value for value in values]
+
+
+def unmarked(cell: str) -> str:
+    """Return a CSV cell without the apostrophes that `CsvTable` puts before formulas."""
+    return _MARKED.sub(r"\1", cell) if "'" in cell else cell
 
 
 def _csv(rows: Iterable[Iterable[Any]]) -> bytes:

@@ -1,10 +1,12 @@
 """Bodies that are more than one JSON model: multipart forms, and JSON read by hand beside them."""
 
+import re
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -110,7 +112,9 @@ class _StrictParser(MultiPartParser):
     _complete = False
 
     def on_headers_finished(self) -> None:
-        _check_utf8(self._current_part.content_disposition or b"")
+        disposition = self._current_part.content_disposition or b""
+        _check_utf8(disposition)
+        self._current_part.content_disposition = _with_plain_name(disposition)
         super().on_headers_finished()
 
     def on_part_end(self) -> None:
@@ -133,6 +137,25 @@ class _StrictParser(MultiPartParser):
                 file.close()
             raise MultiPartException("It stops before its closing boundary.")
         return form
+
+
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*([A-Za-z0-9_-]+)'[^']*'([^;\s]+)", re.IGNORECASE)
+_PLAIN_NAME = re.compile(rb";\s*filename\s*=", re.IGNORECASE)
+
+
+def _with_plain_name(disposition: bytes) -> bytes:
+    """Give a part that only has the `filename*` of RFC 5987 a plain `filename`, which is all the parser reads."""
+    unquoted = _QUOTED.sub(b'""', disposition)
+    extended = _EXTENDED_NAME.search(unquoted)
+    if extended is None or _PLAIN_NAME.search(unquoted):
+        return disposition
+    try:
+        name = unquote_to_bytes(extended[2]).decode(extended[1].decode("ascii"))
+    except (LookupError, UnicodeDecodeError):
+        raise MultiPartException("A file's name cannot be decoded.") from None
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return disposition + f'; filename="{escaped}"'.encode()
 
 
 def _check_utf8(text: bytes | bytearray) -> None:

@@ -15,12 +15,7 @@ _TIMES: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 def read_password(what: str, *, from_stdin: bool) -> SecretStr:
-    """Return a password: the next line of standard input, or what is typed, unseen, at a prompt.
-
-    Args:
-        what: what it is the password of.
-        from_stdin: whether it is there for the taking.
-    """
+    """Return a password: the next line of standard input, or what is typed, unseen, at a prompt."""
     if not from_stdin and not sys.stdin.isatty():
         fail(f"There is no terminal to ask for the {what}: use --password-stdin.")
     try:

@@ -9,7 +9,7 @@ from app.cli.output import print_fields, print_json, print_table
 from app.cli.starting import administer, checked
 from app.storage.tenants.models import KeyRecord, NewKey
 from app.storage.tenants.repository import TenantRepository
-from app.tenants.keys import generate_key, hash_key
+from app.tenants.api_keys import generate_key, hash_key
 from app.tenants.master_keys import generate_master_key
 from app.tenants.models import Scope
 

@@ -20,7 +20,7 @@ from app.telemetry.audit_log import AuditFileError
 from app.telemetry.logs import configure_logging
 from app.telemetry.workers import counting_in_files
 from app.tenants.document import TenantsFileError
-from app.tenants.memory import MemoryTenantStore
+from app.tenants.store import MemoryTenantStore
 from app.wiring.security import build_protocol
 from app.wiring.storage import prepare
 from app.wiring.telemetry import build_log_export
@@ -53,7 +53,7 @@ def serve(
     if workers > 1 and not settings.shares_state:
         fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
     logs = build_log_export(settings)
-    configure_logging(settings.log_level, mirror=logs)
+    configure_logging(settings.log_level, mirror=logs, form=settings.log_format)
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
@@ -86,7 +86,7 @@ def migrate_database() -> None:
     """Bring the database to the form this release needs, and end; `serve` does that too when it starts."""
     # Tenants have no part in it: a job that runs ahead of an upgrade needs to know the database's URL only.
     settings = load_settings({"tenants_url": "file:"})
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format)
     try:
         asyncio.run(prepare(settings))
     except DatabaseError as error:

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from app.errors import DatabaseError
 from app.settings import Settings
+from app.storage.tenants.models import RepositoryError
 from app.storage.tenants.repository import TenantRepository
 from app.telemetry.logs import configure_logging
-from app.tenants.errors import RepositoryError
 from app.tenants.models import Tenant
+from app.wiring.probing import probing
 from app.wiring.security import build_destinations
 from app.wiring.storage import administration
 
@@ -76,8 +77,6 @@ async def check_login(tenant: Tenant) -> None:
     settings = load_settings({})
     if refusal := build_destinations(settings).refusal(tenant):
         fail(refusal)
-    from app.wiring.probing import probing  # noqa: PLC0415 - serving does not need it
-
     async with probing(settings) as prober:
         probe = await prober.probe(tenant)
     if probe.outcome != "accepted":

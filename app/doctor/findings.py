@@ -1,4 +1,4 @@
-"""What was found out about a read."""
+"""What was found out about a read, and why an account or a reply was left alone."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -8,6 +8,23 @@ from pydantic import BaseModel, ConfigDict
 
 from app.gateway.checks import Subject
 from app.upstream.document import DriftKind
+
+
+class UnknownOperation(Exception):
+    """There is no read of that name."""
+
+
+class UnknownTenant(Exception):
+    """There is no tenant of that id."""
+
+
+class DestinationRefused(Exception):
+    """The tenant's platform is where the gateway must not connect to."""
+
+
+class NotRecordable(Exception):
+    """A reply is not kept; the text says why and quotes nothing of it."""
+
 
 Value = TypeVar("Value")
 
@@ -37,14 +54,7 @@ class Deviation(BaseModel):
 
 
 class Refusal(BaseModel):
-    """Why a read was refused.
-
-    Attributes:
-        code: the gateway's error code.
-        detail: what happened.
-        status: the platform's status word, or the HTTP status.
-        message: the platform's own text, without the secrets of the request.
-    """
+    """Why a read was refused."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,20 +65,7 @@ class Refusal(BaseModel):
 
 
 class Finding(BaseModel):
-    """What was found out about one read.
-
-    Attributes:
-        operation: the gateway's name of it.
-        section: the section of the vendor's manual.
-        outcome: what became of it.
-        calls: how often it was called, with one id after the other until there was something in the reply.
-        records: how many records the last reply holds, or the beginning of it that was read; None for no collection.
-        drift: how the last reply departs from what was promised.
-        refusal: why it was refused.
-        reason: why it was not called.
-        recorded: the file that describes the reply, if it is kept.
-        unrecorded: why it is not kept, if it should be.
-    """
+    """What was found out about one read."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -90,11 +87,7 @@ class Finding(BaseModel):
 
 
 class Known:
-    """What is known to ask with.
-
-    Args:
-        guesses: what is asked with behind what the platform tells.
-    """
+    """What is known to ask with."""
 
     def __init__(self, guesses: Mapping[Subject[Any], tuple[Any, ...]]) -> None:
         self._guesses = guesses

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Callable, Collection
 
-from app.doctor.errors import NotRecordable
-from app.doctor.scrubbing import Scrubber
-from app.doctor.words import alphabet_of
+from app.doctor.findings import NotRecordable
+from app.doctor.scrubbing import Scrubber, alphabet_of
 from app.upstream.encodings import encoding_of
 
 Known = Callable[[str, str], bool]
@@ -25,13 +24,6 @@ _ATTRIBUTE = re.compile(r"""([^\s=]+)(\s*=\s*)("[^"]*"|'[^']*')""")
 
 def scrub_reply(body: bytes, content_type: str, scrubber: Scrubber, *, known: Known, keep: Collection[str]) -> bytes:
     """Return a reply with stand-ins for its values.
-
-    Args:
-        body: the reply; XML that is well-formed as far as `app.upstream.reader` repairs it, or plain text.
-        content_type: its Content-Type, whose charset counts where no declaration names one.
-        scrubber: gives the stand-ins.
-        known: which elements' texts may stay.
-        keep: words of a plain text that may stay.
 
     Raises:
         NotRecordable: it is neither, or cannot be written as it was.

@@ -2,21 +2,21 @@
 
 from collections.abc import Collection, Sequence
 
-from app.doctor.errors import UnknownOperation
+from app.doctor.findings import UnknownOperation
+from app.gateway import identifiers
 from app.gateway.checks import AnyCheck, Check
-from app.gateway.identifiers import checks as identifiers
-from app.resources.account import checks as account
-from app.resources.campaigns import checks as campaigns
-from app.resources.contacts import checks as contacts
-from app.resources.domains import checks as domains
-from app.resources.exports import checks as exports
-from app.resources.failures import checks as failures
-from app.resources.imports import checks as imports
-from app.resources.lists import checks as lists
-from app.resources.mailboxes import checks as mailboxes
-from app.resources.statistics import checks as statistics
-from app.resources.templates import checks as templates
-from app.resources.tracking import checks as tracking
+from app.resources.account import operations as account
+from app.resources.campaigns import operations as campaigns
+from app.resources.contacts import operations as contacts
+from app.resources.domains import operations as domains
+from app.resources.exports import operations as exports
+from app.resources.failures import operations as failures
+from app.resources.imports import operations as imports
+from app.resources.lists import operations as lists
+from app.resources.mailboxes import operations as mailboxes
+from app.resources.statistics import operations as statistics
+from app.resources.templates import operations as templates
+from app.resources.tracking import operations as tracking
 
 PLAN: tuple[AnyCheck, ...] = (
     *account.CHECKS,
@@ -37,9 +37,6 @@ PLAN: tuple[AnyCheck, ...] = (
 
 def choose(names: Collection[str]) -> Sequence[AnyCheck]:
     """Return the checks of some operations, and before them those that tell what these are asked with.
-
-    Args:
-        names: the operations' names; all checks if there are none.
 
     Raises:
         UnknownOperation: no check has such a name.

@@ -2,22 +2,52 @@
 
 import json
 import os
+import re
 import secrets
 from datetime import date, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from app.doctor.cutting import beginning
-from app.doctor.errors import NotRecordable
+from app.doctor.findings import NotRecordable
 from app.doctor.markup import scrub_reply
-from app.doctor.scrubbing import Scrubber
+from app.doctor.recording_transport import RecordedReply
+from app.doctor.scrubbing import WIDE, Scrubber
 from app.doctor.shapes import decode
-from app.doctor.tap import TappedReply
-from app.doctor.words import WIDE
 from app.gateway.checks import AnyCheck, ExportCheck
+from app.gateway.operation import Export
+from app.upstream.encodings import encoding_of
 from app.upstream.envelope import WireReply
-from app.upstream.sources import TextLines
+from app.upstream.sources import TextLines, XmlRecords
+
+_OPENING = 64
+
+
+def beginning(export: Export[object], body: bytes, content_type: str, *, complete: bool, records: int) -> bytes:
+    """Return as many whole records of an export as there are, at most some.
+
+    Raises:
+        NotRecordable: where its records end cannot be told.
+    """
+    source = export.source
+    end = _record_end(source, body)
+    if end is None or encoding_of(body, content_type) == "utf-16":
+        if complete:
+            return body
+        raise NotRecordable("only its beginning is known, and not where a record ends")
+    ends = [match.end() for match in re.finditer(end, body)]
+    if complete and len(ends) <= records:
+        return body
+    closing = f"</{source.root}>".encode() if source.root else b""
+    return body[: ends[:records][-1] if ends else 0] + closing
+
+
+def _record_end(source: object, body: bytes) -> bytes | None:
+    is_xml = body[:_OPENING].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    if isinstance(source, XmlRecords):
+        return rb"</%b\s*>\s*" % source.tag.encode() if is_xml else None
+    return rb"\n" if isinstance(source, TextLines) and not is_xml else None
+
 
 _CASE = "recorded"
 _USUAL_TYPE = "text/html; charset=utf-8"
@@ -28,12 +58,6 @@ class Recorder:
     """Writes replies to files in the form of the project's own golden files.
 
     What it writes decodes to the same structure, with the same drift, as what came from the platform.
-
-    Args:
-        folder: where to; made if it is not there, in a folder that is.
-        zone: the platform's time zone.
-        records: how many records of an export are kept.
-        force: whether files that are there may be replaced.
     """
 
     def __init__(self, folder: Path, zone: tzinfo, *, records: int, force: bool) -> None:
@@ -43,13 +67,8 @@ class Recorder:
         self._force = force
         self._scrubber = Scrubber()
 
-    def record(self, check: AnyCheck, value: Any, tapped: TappedReply | None) -> Path:
+    def record(self, check: AnyCheck, value: Any, tapped: RecordedReply | None) -> Path:
         """Keep a reply and return the file that describes it.
-
-        Args:
-            check: what was asked.
-            value: with what.
-            tapped: what came back, if anything did.
 
         Raises:
             NotRecordable: it cannot be kept, or there is one already.
@@ -66,7 +85,7 @@ class Recorder:
             case["reply"] = {"content_type": tapped.content_type}
         return self._write(check, case, reply)
 
-    def _scrub(self, check: AnyCheck, value: Any, scrubbed: Any, tapped: TappedReply) -> bytes:
+    def _scrub(self, check: AnyCheck, value: Any, scrubbed: Any, tapped: RecordedReply) -> bytes:
         try:
             body = tapped.body()
         except ValueError:
@@ -111,7 +130,7 @@ class Recorder:
         return described
 
 
-def _wire(body: bytes, tapped: TappedReply) -> WireReply:
+def _wire(body: bytes, tapped: RecordedReply) -> WireReply:
     return WireReply(tapped.status, {"content-type": tapped.content_type}, body)
 
 

@@ -1,15 +1,58 @@
-"""Stand-ins for what a reply says: of the same shape, the same for the same value, and nothing about anybody.
-
-The text is taken apart into addresses, URLs, network addresses, times, domains, numbers and words; what stands between
-them stays as it is. Each gets a stand-in that depends only on its form and on how many others of that form came before
-it, so scrubbing what has been scrubbed changes nothing.
-"""
+"""Stand-ins for what a reply says: of the same shape, the same for the same value, and nothing about anybody."""
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from app.doctor.words import WORD, Alphabet, word_like
+_NO_WORDS = r"\x00-\x7f\s\x80-\xbf\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\udc80-\udcff\ufeff\ufff0-\uffff"
+WORD = rf"(?:[0-9A-Za-z]|[^{_NO_WORDS}])+"
+"""Letters, digits and whatever else belongs to words in any script, down to marks and pictures."""
+
+_SMALL, _LARGE, _NUMERALS = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Alphabet:
+    """Which characters stand for those beyond ASCII."""
+
+    latin: str
+    others: str
+
+
+_LATIN = "àáâãäåæçèéêë"
+CHINESE = Alphabet("文字名人山水天地日月木火土金", "文字名人山水天地日月木火土金")
+"""In GB 18030 as in Big5."""
+WIDE = Alphabet(_LATIN, CHINESE.others)
+NARROW = Alphabet(_LATIN, _LATIN)
+
+
+def alphabet_of(encoding: str) -> Alphabet:
+    """Return what can be written in a codec."""
+    return {"cp1252": NARROW, "big5": CHINESE}.get(encoding, WIDE)
+
+
+def word_like(word: str, alphabet: Alphabet) -> tuple[str, Callable[[int], str]]:
+    """Return a word's shape, and what makes the n-th word of that shape."""
+    classes = [_class_of(character, alphabet) for character in word]
+    shape = "".join(each[0] for each in classes)
+    return shape, lambda number: _nth(classes, number)
+
+
+def _class_of(character: str, alphabet: Alphabet) -> str:
+    for ascii_class in (_SMALL, _LARGE, _NUMERALS):
+        if character in ascii_class:
+            return ascii_class
+    return alphabet.latin if character <= "\xff" else alphabet.others
+
+
+def _nth(classes: list[str], number: int) -> str:
+    written = []
+    for each in reversed(classes):
+        number, place = divmod(number, len(each))
+        written.append(each[place])
+    return "".join(reversed(written))
+
 
 _ENTITY = r"&(?:amp|lt|gt|quot|apos);"
 _URL_CHARACTER = r"""(?:&amp;|&(?!(?:lt|gt|quot|apos);)|[^\s<>"'|,;&\x00-\x1f\udc80-\udcff])"""
@@ -55,13 +98,7 @@ class Scrubber:
         }
 
     def text(self, value: str, alphabet: Alphabet, *, is_id: bool = False) -> str:
-        """Return a text's stand-in.
-
-        Args:
-            value: the text; bytes that could not be decoded stand in it as lone surrogates.
-            alphabet: which characters may stand for others.
-            is_id: whether it is an id. Elsewhere a number of one digit is a code or a small count and stays.
-        """
+        """Return a text's stand-in."""
 
         def stand_in(match: re.Match[str]) -> str:
             kind = match.lastgroup or ""

@@ -1,22 +1,24 @@
 """What a reply decodes to, without its values: to tell whether another one decodes to the same."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
-from app.doctor.errors import NotRecordable
+from app.doctor.findings import NotRecordable
 from app.errors import GatewayError, NotFound, UpstreamFailure
 from app.gateway.checks import AnyCheck, ExportCheck
 from app.gateway.operation import Export
 from app.upstream.document import Document, Drift, UnexpectedForm
 from app.upstream.envelope import WireReply, open_document, unwrap
 from app.upstream.exports import ExportReader
-from app.upstream.faults import FAULTS, SUCCESS
+from app.upstream.faults import FAULTS, SUCCESS, is_refusal, status_word
 from app.upstream.listed import Listed
 from app.upstream.values import Convert, Enumeration
 
+_WORD = re.compile(r"[a-z]+(?:_[a-z]+)*")
 _STATUS_PATH = "result/status"
 _PORTION = 65_536
 
@@ -38,19 +40,14 @@ class WatchedDocument(Document):
     def knows(self, path: str, value: str) -> bool:
         """Tell whether an element's text is one that the gateway knows."""
         if path == _STATUS_PATH:
-            return value in SUCCESS or value in FAULTS
+            word = status_word(value)
+            return word in SUCCESS or (_WORD.fullmatch(word) is not None and is_refusal(word, ""))
         return path in self.enumerations and self.enumerations[path].knows(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a reply decodes to.
-
-    Args:
-        shape: the structure of the result or the kind of the error.
-        drift: how the reply departs from what was promised.
-        document: the reply, read.
-    """
+    """What a reply decodes to."""
 
     shape: Any
     drift: frozenset[Drift]

@@ -84,6 +84,7 @@ class RequestContext:
         client_address: where the request comes from, as far as that is known.
         is_operator: whether the operators' token came with it.
         problem_code: the code of the problem it is answered with, if it is.
+        refusal: why it was refused, for the log alone.
         audit_targets: what it concerns, beside what its path says.
         cache_outcome: where the answer of a read came from, if it could have been kept.
         trace: where what becomes of it is told; None where it is not traced.
@@ -99,6 +100,7 @@ class RequestContext:
     client_address: str | None = None
     is_operator: bool = False
     problem_code: str | None = None
+    refusal: str | None = None
     audit_targets: dict[str, str] | None = None
     cache_outcome: str | None = None
     trace: RequestTrace | None = None

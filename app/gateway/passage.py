@@ -18,7 +18,7 @@ from app.policies.bulkhead import Full
 from app.policies.bulkheads import Bulkheads, Slots
 from app.policies.credentials import CredentialGuard, CredentialsPaused
 from app.policies.limits.campaigns import CampaignQuota
-from app.tenants.fingerprints import Fingerprints
+from app.tenants.master_keys import Fingerprints
 
 _BULK = frozenset({DeadlineClass.EXPORT, DeadlineClass.UPLOAD})
 _LAST_TRY = 3

@@ -13,12 +13,12 @@ from typing import Any
 
 from app.errors import NotCached as NotCachedError
 from app.errors import NotFound, UpstreamAnswer, UpstreamTimeout
+from app.gateway.cache_keys import CacheKeys
 from app.gateway.call import Gateway, Waits
 from app.gateway.context import Caller
 from app.gateway.lifetimes import Lifetimes, Policy, chosen_lifetime
 from app.gateway.operation import In, Operation
-from app.gateway.places import Places
-from app.policies.cache.model import Answer, Directives, NotCached, Place, Served
+from app.policies.cache.model import CacheEntry, CacheKey, Directives, NotCached, Served
 from app.policies.cache.protocol import Cache
 from app.tenants.models import Tenant
 from app.upstream.envelope import Parameters
@@ -36,14 +36,14 @@ class PlannedRead:
         operation: what to read; it has a cache policy.
         request: its input.
         parameters: what the platform is asked with.
-        place: where the answer is kept.
+        key: where the answer is kept.
         headers: gives the headers that go with a fetched answer.
     """
 
     operation: Operation[Any, Any]
     request: Any
     parameters: Parameters
-    place: Place
+    key: CacheKey
     headers: Headers
 
 
@@ -53,7 +53,7 @@ class Reading:
     Args:
         gateway: fetches what is not kept.
         cache: keeps answers.
-        places: decides where.
+        keys: decides where.
         waits: how long fetching may take.
         lifetimes: the operator's overrides; a tenant's own come before them.
         now: the current time in the platform's zone.
@@ -63,7 +63,7 @@ class Reading:
         self,
         gateway: Gateway,
         cache: Cache,
-        places: Places,
+        keys: CacheKeys,
         *,
         waits: Waits,
         lifetimes: Lifetimes,
@@ -71,7 +71,7 @@ class Reading:
     ) -> None:
         self._gateway = gateway
         self._cache = cache
-        self._places = places
+        self._keys = keys
         self._waits = waits
         self._lifetimes = lifetimes
         self._now = now
@@ -79,12 +79,8 @@ class Reading:
     def plan(self, operation: Operation[In, Any], request: In, tenant: Tenant, headers: Headers) -> PlannedRead:
         """Prepare a read; it may be carried out any number of times, until the tenant changes."""
         parameters = operation.encode(request)
-        place = self._places.of(operation, parameters, tenant)
-        return PlannedRead(operation, request, parameters, place, headers)
-
-    def find_local(self, planned: PlannedRead) -> Served | None:
-        """Return an answer that is fresh and at hand in this process, without waiting for anything."""
-        return self._cache.find_local(planned.place)
+        key = self._keys.of(operation, parameters, tenant)
+        return PlannedRead(operation, request, parameters, key, headers)
 
     async def read(self, planned: PlannedRead, caller: Caller, directives: Directives) -> Served:
         """Answer one read.
@@ -99,18 +95,18 @@ class Reading:
             NotCached: the caller wants what is kept or nothing, and nothing is.
             GatewayError: the platform did not answer as promised, and nothing that is kept may stand in.
         """
-        reading = self._cache.read(planned.place, partial(self._fetch, planned, caller), directives)
+        reading = self._cache.read(planned.key, partial(self._fetch, planned, caller), directives)
         deadline = caller.context.deadline
         try:
             served = await (reading if deadline is None else _by(deadline, reading, planned.operation))
         except NotCached:
             raise NotCachedError("Nothing is kept of this, and the request forbids to ask the platform.") from None
         caller.context.cache_outcome = served.outcome
-        if not served.answer.found:
-            raise _not_found(served.answer.body)
+        if not served.entry.found:
+            raise _not_found(served.entry.body)
         return served
 
-    async def _fetch(self, planned: PlannedRead, caller: Caller) -> Answer:
+    async def _fetch(self, planned: PlannedRead, caller: Caller) -> CacheEntry:
         operation, request = planned.operation, planned.request
         policy = operation.cache
         if policy is None:
@@ -124,7 +120,7 @@ class Reading:
             return _absent(missing, policy, lifetime)
         windows = policy.windows(request, result, self._now, lifetime)
         body = to_json(result)
-        return Answer(True, body, entity_tag(body), tuple(planned.headers(result).items()), windows, time.time())
+        return CacheEntry(True, body, entity_tag(body), tuple(planned.headers(result).items()), windows, time.time())
 
     def _lifetime(self, operation: Operation[In, Any], tenant: Tenant) -> float | None:
         return chosen_lifetime(operation.name, tenant.cache, self._lifetimes)
@@ -146,11 +142,11 @@ def entity_tag(body: bytes) -> str:
     return f'"{base64.urlsafe_b64encode(hashlib.sha256(body).digest()[:18]).decode()}"'
 
 
-def _absent(missing: NotFound, policy: Policy, lifetime: float | None) -> Answer:
+def _absent(missing: NotFound, policy: Policy, lifetime: float | None) -> CacheEntry:
     answer = missing.upstream
     said = [answer.operation, answer.status, answer.message] if answer else None
     body = json.dumps({"detail": missing.detail, "upstream": said}).encode()
-    return Answer(False, body, entity_tag(body), (), policy.negative_windows(lifetime), time.time())
+    return CacheEntry(False, body, entity_tag(body), (), policy.negative_windows(lifetime), time.time())
 
 
 def _not_found(body: bytes) -> NotFound:

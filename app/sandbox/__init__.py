@@ -9,5 +9,6 @@ from app.sandbox.models import Account
 from app.sandbox.server import Sandbox
 from app.sandbox.smtp import Message
 from app.sandbox.state import AccountState
+from app.sandbox.times import DEMO_PACE, Pace
 
-__all__ = ["Account", "AccountState", "Call", "Fault", "Message", "Sandbox", "UploadedFile"]
+__all__ = ["DEMO_PACE", "Account", "AccountState", "Call", "Fault", "Message", "Pace", "Sandbox", "UploadedFile"]

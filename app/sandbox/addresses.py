@@ -17,10 +17,11 @@ def is_domain(text: str) -> bool:
     return _DOMAIN_PATTERN.fullmatch(text) is not None
 
 
-def dns_configured(domain: str) -> bool:
+def dns_configured(domain: str, *, soon: bool = False) -> bool:
     """Say whether the DNS records of a domain pass the platform's check.
 
     The sandbox asks no name server: a domain passes when one of its labels is ``verified`` or starts with
-    ``verified-``, so a caller chooses the outcome with the name.
+    ``verified-``; with a label ``soon``, only some time after it was added.
     """
-    return any(label == "verified" or label.startswith("verified-") for label in domain.split("."))
+    labels = domain.split(".")
+    return (soon and "soon" in labels) or any(re.match(r"verified(-|\Z)", label) for label in labels)

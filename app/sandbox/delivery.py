@@ -96,10 +96,10 @@ def _outcome(address: str, die: int) -> int:
 
 
 def _opens(sent_at: datetime, dice: bytes) -> tuple[datetime, ...]:
-    """Half of the readers open within two minutes, to be watched; some come back one or two times within a day."""
+    """Four in ten readers open within half a minute, to be watched, the others over a day and a half."""
     if dice[1] >= 150:
         return ()
-    first = sent_at + timedelta(seconds=5 + dice[2] ** 3 // 20_000)
+    first = sent_at + timedelta(seconds=5 + int(130_000 * (dice[2] / 256) ** 10))
     return tuple(first + timedelta(minutes=7 * nth * (1 + dice[3] % 90)) for nth in range(1 + dice[4] % 3))
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any
 
-FaultKind = Literal[
+from app.sandbox.habits import HABITS
+
+WIRE_KINDS = (
     "latency",
     "status",
     "html_200",
@@ -25,8 +27,8 @@ FaultKind = Literal[
     "unknown_elements",
     "wrong_credentials",
     "huge",
-]
-KINDS: tuple[str, ...] = get_args(FaultKind)
+)
+KINDS: tuple[str, ...] = (*WIRE_KINDS, *HABITS)
 
 
 class FaultError(ValueError):

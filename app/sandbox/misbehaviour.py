@@ -15,6 +15,7 @@ from aiohttp import web
 
 from app.sandbox.dialect import HTML, Reply
 from app.sandbox.faults import Fault
+from app.sandbox.habits import HABITS
 
 _MAINTENANCE = (
     "<!DOCTYPE html>\n<html><head><title>系统维护</title></head><body><h1>系统维护中，请稍后再试<br></body></html>\n"
@@ -60,7 +61,10 @@ async def misbehave(exchange: Exchange) -> web.StreamResponse:
     """Act out an exchange's fault."""
     if exchange.fault.delay and exchange.fault.kind not in {"drip", "hang_before", "hang_after"}:
         await exchange.pause(exchange.fault.delay)
-    return await BEHAVIOURS[exchange.fault.kind](exchange)
+    kind = exchange.fault.kind
+    if kind in HABITS:
+        return to_response(HABITS[kind](exchange.process()))
+    return await BEHAVIOURS[kind](exchange)
 
 
 async def _latency(exchange: Exchange) -> web.StreamResponse:

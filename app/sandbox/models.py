@@ -207,6 +207,7 @@ class Domain:
 
     id: int
     name: str
+    added: datetime
     verified: bool = False
 
 
@@ -240,3 +241,5 @@ class Profile:
     im: str = ""
     address: str = ""
     bought: int = 100_000
+    status: str = "enabled"
+    days_left: int = 165

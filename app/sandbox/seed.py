@@ -63,7 +63,8 @@ def seed(state: AccountState, now: datetime) -> None:
     base = now.astimezone(CHINA).replace(minute=0, second=0, microsecond=0)
     lists = _seed_lists(state, base)
     templates = _seed_templates(state, base)
-    _seed_domains(state)
+    _seed_reviews(state, now.replace(microsecond=0))
+    _seed_domains(state, now)
     _seed_imports(state, lists, base)
     _seed_campaigns(state, lists, templates, base)
     state.advance(now)
@@ -139,10 +140,21 @@ def _seed_templates(state: AccountState, base: datetime) -> list[Template]:
     return templates
 
 
-def _seed_domains(state: AccountState) -> None:
+def _seed_reviews(state: AccountState, now: datetime) -> None:
+    """Add a template in review, which will pass, and a rejected one."""
+    for name, content, moment in (
+        ("春季新品 🌷", '<p>新品<a href="https://shop.example/spring">预览</a></p>', now),
+        ("财务通知", "<p>代开发票，联系微信</p>", now - timedelta(days=5)),
+    ):
+        number = state.ids.take("template")
+        subjects = {state.ids.take("subject"): name}
+        state.templates[number] = Template(number, name, subjects, content, created=moment, updated=moment)
+
+
+def _seed_domains(state: AccountState, now: datetime) -> None:
     own = own_domain(state.account.username)
-    for name, verified in ((own, True), (f"mail.{own}", True), (f"new.{own}", False)):
-        state.domains[name] = Domain(state.ids.take("domain"), name, verified)
+    for name, verified in ((own, True), (f"mail.{own}", True), (f"new.{own}", False), (f"soon.{own}", False)):
+        state.domains[name] = Domain(state.ids.take("domain"), name, now, verified)
     for address in (f"news@{own}", f"service@{own}", f"promo@mail.{own}"):
         state.mailboxes[address] = Mailbox(address, MAILBOX_PASSWORD)
 

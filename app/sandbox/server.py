@@ -15,7 +15,7 @@ from app.sandbox.models import Account
 from app.sandbox.seed import seed
 from app.sandbox.smtp import Message, SmtpSink
 from app.sandbox.state import AccountState, World
-from app.sandbox.times import Clock, system_clock
+from app.sandbox.times import PACE, Clock, Pace, system_clock
 
 LOOPBACK = "127.0.0.1"
 MAX_BODY = 256 * 1024 * 1024
@@ -28,9 +28,11 @@ class Sandbox:
     loopback interface and a free port, or call ``start`` and ``stop``. The state lives in memory and outlasts ``stop``.
     """
 
-    def __init__(self, accounts: Sequence[Account], clock: Clock | None = None, *, smtp: bool = False) -> None:
+    def __init__(
+        self, accounts: Sequence[Account], clock: Clock = system_clock, *, smtp: bool = False, pace: Pace = PACE
+    ) -> None:
         """Take the accounts, a clock (callable answering an aware datetime) and whether to receive e-mail."""
-        self._world = World(accounts, clock or system_clock)
+        self._world = World(accounts, clock, pace)
         for state in self._world.accounts.values():
             if state.account.seeded:
                 seed(state, self._world.now())

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.sandbox.delivery import links_of, plan_deliveries
 from app.sandbox.lines import read_lines, split_file
@@ -19,10 +19,7 @@ from app.sandbox.models import (
     Tally,
     Template,
 )
-from app.sandbox.times import Clock
-
-IMPORT_TIME = timedelta(seconds=10)
-SENDING_TIME = timedelta(seconds=30)
+from app.sandbox.times import Clock, Pace
 
 WAITING, SENDING, SENT, HELD, PAUSED, CANCELLED = 1, 2, 3, -1, -2, -3
 
@@ -61,10 +58,11 @@ class Ids:
 class AccountState:
     """Everything one account holds; no operation reaches another account's state except as its manager."""
 
-    def __init__(self, account: Account, ids: Ids) -> None:
+    def __init__(self, account: Account, ids: Ids, pace: Pace) -> None:
         """Make an empty account."""
         self.account = account
         self.ids = ids
+        self.pace = pace
         self.customer_id = ids.take("customer")
         self.profile = Profile(company=account.username, email=f"{account.username}@example.com")
         self.lists: dict[int, ContactList] = {}
@@ -147,11 +145,12 @@ class AccountState:
     def advance(self, now: datetime) -> None:
         """Let everything that was due by ``now`` happen: imports, then sending."""
         for job in self.imports.values():
-            if job.status == 0 and now >= job.time + IMPORT_TIME:
+            if job.status == 0 and now >= job.time + self.pace.importing:
                 self.finish_import(job, now)
         for campaign in self.campaigns.values():
-            if campaign.status == WAITING and now >= campaign.due:
-                self.start_campaign(campaign, campaign.due)
+            start = campaign.due + self.pace.queue
+            if campaign.status == WAITING and now >= start:
+                self.start_campaign(campaign, start)
             if campaign.status == SENDING and campaign.ended is not None and now >= campaign.ended:
                 campaign.status = SENT
 
@@ -173,20 +172,22 @@ class AccountState:
         bodies = [self.templates[number].content for number in campaign.template_ids if number in self.templates]
         campaign.status = SENDING
         campaign.started = moment
-        campaign.ended = moment + SENDING_TIME if contacts else moment
+        campaign.ended = moment + self.pace.sending if contacts else moment
         campaign.recipient_count = len(contacts)
         campaign.links = {self.ids.take("link"): url for url in links_of(bodies)}
-        campaign.deliveries = plan_deliveries(campaign, contacts, moment, SENDING_TIME, lambda: self.ids.take("click"))
+        campaign.deliveries = plan_deliveries(
+            campaign, contacts, moment, self.pace.sending, lambda: self.ids.take("click")
+        )
 
 
 class World:
     """All accounts, their shared numbers and their clock."""
 
-    def __init__(self, accounts: Sequence[Account], clock: Clock) -> None:
+    def __init__(self, accounts: Sequence[Account], clock: Clock, pace: Pace) -> None:
         """Make an empty state for each account; two accounts of one name are refused."""
         self.clock = clock
         self.ids = Ids()
-        self.accounts = {account.username: AccountState(account, self.ids) for account in accounts}
+        self.accounts = {account.username: AccountState(account, self.ids, pace) for account in accounts}
         if len(self.accounts) != len(accounts):
             raise ValueError("two sandbox accounts share a username")
 

@@ -1,6 +1,7 @@
 """The platform's clock: China Standard Time, written without a zone."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
 Clock = Callable[[], datetime]
@@ -10,6 +11,29 @@ ZERO_TIME = "0000-00-00 00:00:00"
 ZERO_DATE = "0000-00-00"
 
 _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the platform takes for what it does by itself.
+
+    ``queue`` is how long a campaign waits after its time has come; ``check`` is when a domain's DNS records appear.
+    """
+
+    queue: timedelta = timedelta(0)
+    sending: timedelta = timedelta(seconds=30)
+    review: timedelta = timedelta(seconds=20)
+    importing: timedelta = timedelta(seconds=10)
+    check: timedelta = timedelta(seconds=30)
+
+    def times(self, factor: float) -> "Pace":
+        """Return a pace that takes that much longer."""
+        return Pace(**{name: factor * value for name, value in vars(self).items()})
+
+
+PACE = Pace()
+DEMO_PACE = Pace(queue=timedelta(seconds=4), sending=timedelta(seconds=20), review=timedelta(seconds=15))
+"""A pace at which somebody can watch a campaign wait, go out and be read."""
 
 
 def system_clock() -> datetime:

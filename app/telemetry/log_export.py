@@ -15,7 +15,7 @@ from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.resources import Resource
 
-from app.telemetry.ending import Ending
+from app.telemetry.otlp import Ending
 
 _QUEUE = 4096
 _BATCH = 512
@@ -35,11 +35,6 @@ class LogExport:
     """A structlog processor that also sends each line to a collector, with the trace it belongs to.
 
     What the exporters themselves write is left out: a line about a collector that is gone must not make another one.
-
-    Args:
-        exporter: sends records.
-        resource: whose lines they are.
-        flush_seconds: how long what is left at the end is sent for.
     """
 
     def __init__(self, exporter: LogRecordExporter, resource: Mapping[str, str], *, flush_seconds: float = 3) -> None:

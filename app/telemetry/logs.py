@@ -1,28 +1,37 @@
-"""Structured logs: one JSON object a line on standard output, for our own events and for libraries' alike."""
+"""Structured logs: one chain for our events and those of libraries, as JSON or, on a terminal, for people."""
 
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any, Protocol, TextIO
+from contextvars import ContextVar, Token
+from typing import Any, Literal, Protocol, TextIO
 
 import orjson
 import structlog
 
-from app.telemetry.correlation import correlate
+Fields = Mapping[str, str]
+LogFormat = Literal["auto", "json", "console"]
+
+_CURRENT: ContextVar[Fields | None] = ContextVar("umail_gateway_request", default=None)
+_QUIET = ("httpx2", "httpcore2", "aiosqlite", "urllib3")
+"""These write URLs, which may hold credentials, and database traffic at their lower levels."""
+_STATUS_COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
+_RESET = "\x1b[0m"
 
 
 class Mirror(Protocol):
-    """Gets every line too, as a structlog processor that changes nothing."""
+    """Receives every line too, as a structlog processor that changes nothing."""
 
     def __call__(self, logger: Any, method: str, event: Any, /) -> Any:
-        """Take a line, and return it as it came."""
+        """Take a line, and return it unchanged."""
 
 
-def configure_logging(level: str, stream: TextIO | None = None, mirror: Mirror | None = None) -> None:
-    """Send all logs as JSON lines to `stream` (standard output by default), and to `mirror` if there is one.
+def configure_logging(
+    level: str, stream: TextIO | None = None, mirror: Mirror | None = None, form: LogFormat = "json"
+) -> None:
+    """Send all logs to `stream` (standard output by default), and to `mirror` if there is one.
 
     JSON escaping keeps control characters from breaking lines apart. Tracebacks carry no local variables, which may be
     secrets.
@@ -32,74 +41,97 @@ def configure_logging(level: str, stream: TextIO | None = None, mirror: Mirror |
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         correlate,
-    ]
-    complete: list[Any] = [
-        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
         *([mirror] if mirror is not None else []),
     ]
-    rendered = structlog.processors.JSONRenderer(serializer=_serialize)
-    processors = [*shared, *complete, rendered]
-    as_usual = mirror is None and logging.getLevelNamesMapping()[level] <= logging.INFO
-    # Past the standard library's records, which cost more than all the rest of a request that is answered from memory.
+    rendering = _rendering(target, form)
     structlog.configure(
-        processors=processors,
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=LineFactory(target, processors if as_usual else None),
+        logger_factory=lambda *_names: _Lines(target),
         cache_logger_on_first_use=False,
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[*complete, structlog.stdlib.ProcessorFormatter.remove_processors_meta, rendered],
-    )
     handler = logging.StreamHandler(target)
-    handler.setFormatter(formatter)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in ("httpx2", "httpcore2", "aiosqlite", "urllib3"):
-        # These write URLs, which may hold credentials, and what goes to the database at their lower levels.
+    for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class LineFactory:
-    """Makes the loggers that write lines, and writes lines past the chain of processors.
+def begin_correlation(fields: Fields) -> "Token[Fields | None]":
+    """Give these fields to every log line that the task, and what it starts, writes from now on."""
+    return _CURRENT.set(fields)
 
-    Args:
-        stream: where to.
-        chain: the processors, if lines of the level `info` get nothing but their level, the time, and the request that
-            they belong to; None if there is more to them, or if they are not written at all.
-    """
 
-    def __init__(self, stream: TextIO, chain: list[Any] | None) -> None:
-        self._lines = _Lines(stream)
-        self._chain = chain or []
-        self._as_usual = tuple(self._chain)
+def end_correlation(token: "Token[Fields | None]") -> None:
+    """Stop what `begin_correlation` began, in the same task."""
+    _CURRENT.reset(token)
 
-    def __call__(self, *_names: Any) -> "_Lines":
-        """Return a logger."""
-        return self._lines
 
-    def write_info(self, event: str, fields: dict[str, Any]) -> bool:
-        """Write a line as the chain would, in half the time; tell whether it was written.
+def correlate(_logger: Any, _method: str, event: Any) -> Any:
+    """Add the request's fields to a log line that lacks them (a structlog processor)."""
+    for name, value in (_CURRENT.get() or {}).items():
+        event.setdefault(name, value)
+    return event
 
-        It is not where the chain has more to do or has been changed, nor where something in the line needs its help.
 
-        Args:
-            event: what happened.
-            fields: what there is to say of it, in order; they hold no error and no time.
-        """
-        if not self._as_usual or tuple(self._chain) != self._as_usual:
-            return False
-        line = correlate(None, "info", {**fields, "event": event, "level": "info", "timestamp": datetime.now(UTC)})
-        try:
-            self._lines.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
-        except TypeError:
-            return False
-        return True
+def is_for_people(stream: TextIO, form: LogFormat) -> bool:
+    """Tell whether lines are written for people: on request, or because the stream is a terminal."""
+    return form == "console" or (form == "auto" and stream.isatty())
+
+
+def _rendering(stream: TextIO, form: LogFormat) -> list[Any]:
+    if is_for_people(stream, form):
+        colours = stream.isatty()
+        console = structlog.dev.ConsoleRenderer(
+            colors=colours, pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
+        )
+        return [_Escaping(), _RequestLines(console, colours=colours)]
+    tracebacks = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    )
+    return [tracebacks, structlog.processors.JSONRenderer(serializer=_serialize)]
+
+
+class _Escaping:
+    """Escapes what could steer a terminal."""
+
+    def __call__(self, _logger: Any, _method: str, event: Any) -> Any:
+        return {name: _escaped(value) if name != "exc_info" else value for name, value in event.items()}
+
+
+class _RequestLines:
+    """Writes requests in one short line, and leaves everything else to the console renderer."""
+
+    def __init__(self, console: structlog.dev.ConsoleRenderer, *, colours: bool) -> None:
+        self._console = console
+        self._colours = colours
+
+    def __call__(self, logger: Any, method: str, event: Any) -> str:
+        if event.get("event") != "request":
+            return self._console(logger, method, event)
+        status = event["http.response.status_code"]
+        marked = f"{_STATUS_COLOURS.get(status // 100, '')}{status}{_RESET}" if self._colours else str(status)
+        words = [
+            str(event["timestamp"])[11:19],
+            f"{event['http.request.method']:<6}",
+            event["url.path"],
+            marked,
+            f"{event['duration_ms']:.0f} ms",
+            "/".join(filter(None, (event["tenant"], event["key"]))),
+            ": ".join(filter(None, (event["error.type"], event["reason"]))),
+        ]
+        return " ".join(filter(None, words))
 
 
 class _Lines:
-    """Writes each line whole and at once. One that cannot be written must not fail what it tells of."""
+    """Writes each line whole and at once. One that cannot be written must not fail what it reports."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -119,6 +151,12 @@ class _Lines:
         self._stream.flush()
 
     debug = info = warning = error = critical = msg
+
+
+def _escaped(value: Any) -> Any:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
 
 
 def _serialize(event: Any, *, default: Callable[[Any], Any]) -> str:

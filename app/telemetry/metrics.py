@@ -6,19 +6,15 @@ the platform writes becomes a label.
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from app.telemetry.processes import Processes
-from app.telemetry.tally import BulkHistogram, Tally
-from app.telemetry.tenants import TenantLabels
-from app.telemetry.workers import Workers
+from app.telemetry.workers import Processes, TenantLabels, Workers
 
-Metric = TypeVar("Metric", Counter, BulkHistogram)
-_Request = tuple[str, str, int, str | None]
+Metric = TypeVar("Metric", Counter, Histogram)
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _FEW_BUCKETS = (0.01, 0.05, 0.25, 1, 5, 30)
@@ -29,12 +25,7 @@ _CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 class Metrics:
-    """The gateway's metrics, in a registry of their own.
-
-    Args:
-        tenants: how many tenants have metrics of their own.
-        workers: the processes that count together; None for one process by itself.
-    """
+    """The gateway's metrics, in a registry of their own."""
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -44,7 +35,6 @@ class Metrics:
         self._children: dict[tuple[Any, ...], Any] = {}
         self._samplers: list[Callable[[], None]] = []
         self._evicted = 0
-        self._tally: Tally[_Request] = Tally(self._requests_finished)
         self._requests = self._histogram(
             "request_duration_seconds", "Requests by method, route and status.", "method", "route", "status"
         )
@@ -154,12 +144,7 @@ class Metrics:
         self._breakers_open.set(number)
 
     def refused(self, reason: str) -> None:
-        """Count a refusal.
-
-        Args:
-            reason: `tenant_limit`, `key_limit`, `campaigns`, `tenant_slots`, `upstream_slots`, `requests`, `breaker`,
-                `login` or `address`.
-        """
+        """Count a refusal."""
         self._child(self._refused, reason).inc()
 
     def response_aborted(self, route: str, code: str) -> None:
@@ -167,16 +152,12 @@ class Metrics:
         self._child(self._aborted, route, code).inc()
 
     def request_finished(self, method: str, route: str, status: int, seconds: float, tenant: str | None = None) -> None:
-        """Count one request, in the event loop's next turn at the latest; methods outside HTTP's own become `other`."""
-        self._tally.add((method, route, status, tenant), seconds)
-
-    def _requests_finished(self, request: _Request, seconds: Sequence[float]) -> None:
-        method, route, status, tenant = request
+        """Count one request; methods outside HTTP's own become `other`."""
         known = method if method in _METHODS else "other"
-        self._child(self._requests, known, route, str(status)).observe_all(seconds)
+        self._child(self._requests, known, route, str(status)).observe(seconds)
         if tenant is not None:
             label = self._tenants.of(tenant)
-            self._child(self._tenant_requests, label, _CLASSES[status // 100]).observe_all(seconds)
+            self._child(self._tenant_requests, label, _CLASSES[status // 100]).observe(seconds)
 
     def upstream_finished(self, operation: str, outcome: str, seconds: float) -> None:
         """Count one call to the platform."""
@@ -211,8 +192,7 @@ class Metrics:
         self._samplers.append(sampler)
 
     def sample(self) -> None:
-        """Set the gauges to what there is now, and count what waits to be counted."""
-        self._tally.flush()
+        """Set the gauges to what there is now."""
         for sampler in self._samplers:
             sampler()
 
@@ -234,8 +214,8 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"umail_gateway_{name}", text, labels, registry=self._registry)
 
-    def _histogram(self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = _BUCKETS) -> BulkHistogram:
-        return BulkHistogram(f"umail_gateway_{name}", text, labels, buckets=buckets, registry=self._registry)
+    def _histogram(self, name: str, text: str, *labels: str, buckets: tuple[float, ...] = _BUCKETS) -> Histogram:
+        return Histogram(f"umail_gateway_{name}", text, labels, buckets=buckets, registry=self._registry)
 
     def _gauge(self, name: str, text: str, *labels: str, mode: Any = "livesum") -> Gauge:
         return Gauge(f"umail_gateway_{name}", text, labels, multiprocess_mode=mode, registry=self._registry)

@@ -43,6 +43,7 @@ class TelemetryObserver:
     def refused(self, context: RequestContext, reason: str) -> None:
         """Count a refusal; `app.telemetry.metrics.Metrics.refused` lists the reasons."""
         self._metrics.refused(reason)
+        context.refusal = context.refusal or reason
         if context.trace is not None:
             context.trace.noted("refused", reason=reason)
 

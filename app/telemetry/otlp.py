@@ -1,6 +1,8 @@
-"""Sending to a collector by OTLP over HTTP. This module loads the OpenTelemetry SDK."""
+"""Export to a collector by OTLP over HTTP. This module loads the OpenTelemetry SDK."""
 
+import time
 from collections.abc import Mapping
+from math import inf
 
 import requests
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -10,14 +12,24 @@ from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
 
-def span_exporter(endpoint: str, headers: Mapping[str, str], *, seconds: float) -> SpanExporter:
-    """Return what sends spans.
+class Ending:
+    """Tells whether the time for what is left is over; before the end begins it is not."""
 
-    Args:
-        endpoint: the collector's URL, without `/v1/traces`.
-        headers: what goes with each request.
-        seconds: how long one may take, with its repetitions.
-    """
+    def __init__(self) -> None:
+        self._until = inf
+
+    def begin(self, seconds: float) -> None:
+        """Begin the end: from now on there are so many seconds."""
+        self._until = time.monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be sent any more."""
+        return time.monotonic() > self._until
+
+
+def span_exporter(endpoint: str, headers: Mapping[str, str], *, seconds: float) -> SpanExporter:
+    """Return what sends spans."""
     return OTLPSpanExporter(
         endpoint=f"{endpoint.rstrip('/')}/v1/traces",
         headers=dict(headers),

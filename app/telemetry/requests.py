@@ -1,49 +1,37 @@
-"""What is told of each request as a whole, when it begins and when it has been answered."""
+"""What is recorded of each request as a whole: metrics, its trace, and one log line."""
 
-from typing import NamedTuple, Protocol
+import re
+from typing import Any, NamedTuple, Protocol
 
-from app.gateway.context import RequestContext
+import structlog
+
+from app.gateway.context import RequestContext, UpstreamCall
 from app.telemetry.metrics import Metrics
+
+_ADDRESS = re.compile(r"[^/]*(?:@|%40)[^/]*")
+_PATH_LENGTH = 200
 
 
 class Finished(NamedTuple):
-    """A request that is over.
-
-    Args:
-        method: its method.
-        route: the path's template, or `unmatched`.
-        status: what it was answered with; 0 if it was not.
-        aborted: why the answer broke off, if it did.
-        seconds: how long it took.
-    """
+    """A request that is over."""
 
     method: str
     route: str
     status: int
     aborted: str | None
     seconds: float
+    path: str = ""
 
 
 class Tracer(Protocol):
     """Decides which requests are traced."""
 
     def begin(self, context: RequestContext, method: str, given: str | None) -> None:
-        """Give a request its trace, if it gets one.
-
-        Args:
-            context: the request.
-            method: its method.
-            given: the trace context that it came with, if any.
-        """
+        """Give a request its trace, if it gets one."""
 
 
 class RequestTelemetry:
-    """Counts requests, and has them traced where tracing is on.
-
-    Args:
-        metrics: where they are counted.
-        tracer: traces them; None where nothing is traced.
-    """
+    """Counts requests, and has them traced where tracing is on."""
 
     def __init__(self, metrics: Metrics, tracer: Tracer | None = None) -> None:
         self._metrics = metrics
@@ -63,3 +51,48 @@ class RequestTelemetry:
             self._metrics.response_aborted(over.route, over.aborted)
         if context.trace is not None:
             context.trace.finished(context, over.method, over.route, over.status, over.aborted)
+
+
+class AccessLog:
+    """Writes one line for each request, in OpenTelemetry's names where it has some."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("app.access")
+
+    def write(self, context: RequestContext, over: Finished) -> None:
+        """Write down one request; e-mail addresses in its path are left out."""
+        caller = context.caller
+        self._log.info(
+            "request",
+            **{
+                "request_id": context.request_id,
+                "traceparent": context.traceparent,
+                "http.request.method": over.method,
+                "http.route": over.route,
+                "url.path": shown_path(over.path),
+                "http.response.status_code": over.status,
+                "client.address": context.client_address,
+                "error.type": context.problem_code,
+                "reason": context.refusal,
+                "aborted": over.aborted,
+                "duration_ms": round(over.seconds * 1000, 2),
+                "tenant": caller.tenant.id if caller else None,
+                "key": caller.key_id if caller else None,
+                "upstream": [_written(call) for call in context.upstream_calls],
+            },
+        )
+
+
+def shown_path(path: str) -> str:
+    """Return a path as it may be logged: bounded, and without e-mail addresses."""
+    return _ADDRESS.sub("***", path[:_PATH_LENGTH])
+
+
+def _written(call: UpstreamCall) -> dict[str, Any]:
+    return {
+        "operation": call.operation,
+        "outcome": call.outcome,
+        "status": call.status,
+        "duration_ms": round(call.seconds * 1000, 2),
+        "attempt": call.attempt,
+    }

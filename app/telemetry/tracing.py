@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TraceFlags
 
 from app.gateway.context import RequestContext, UpstreamCall
-from app.telemetry import correlation
-from app.telemetry.ending import Ending
+from app.telemetry.logs import Fields, begin_correlation, end_correlation
+from app.telemetry.otlp import Ending
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _QUEUE = 4096
@@ -36,12 +36,6 @@ class Tracing:
     """An `app.telemetry.requests.Tracer` that exports what it traces.
 
     A collector that is slow or gone costs spans, never time: they wait in a bounded queue for a thread of their own.
-
-    Args:
-        exporter: sends spans.
-        resource: what they are spans of.
-        share: of the requests without a trace context, how many are traced, from 0 to 1; others bring the decision.
-        flush_seconds: how long what is left at the end is sent for.
     """
 
     def __init__(
@@ -112,7 +106,7 @@ class _RequestTrace:
             "trace_id": api.format_trace_id(found.trace_id),
             "span_id": api.format_span_id(found.span_id),
         }
-        self._correlation: Token[correlation.Fields | None] = correlation.begin(fields)
+        self._correlation: Token[Fields | None] = begin_correlation(fields)
 
     def noted(self, event: str, **attributes: Value) -> None:
         # What goes on in the background may outlive the request.
@@ -157,7 +151,7 @@ class _RequestTrace:
         if status >= 500 or status == 0 or aborted:
             span.set_status(Status(StatusCode.ERROR, aborted or context.problem_code or ""))
         span.end()
-        correlation.end(self._correlation)
+        end_correlation(self._correlation)
 
 
 class _CallTrace:

@@ -1,15 +1,15 @@
-"""Metrics of several worker processes: each counts in files of its own, and whoever is asked adds them up."""
+"""Metrics of several worker processes: each counts in its own files; a scrape adds them up."""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from prometheus_client import Metric
+from prometheus_client import Metric, ProcessCollector
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -48,9 +48,6 @@ class Workers(Collector):
 
     Each holds a lock for as long as it lives. The kernel frees it however a process ends, so that nobody has to be
     told of a worker's death, and a number that is given to another process deceives nobody.
-
-    Args:
-        folder: where they count.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -118,3 +115,69 @@ def _size(path: Path) -> int:
     with suppress(FileNotFoundError):
         return path.stat().st_size
     return 0
+
+
+_LEAST = frozenset({"process_start_time_seconds", "process_max_fds"})
+"""Of these the least is told; all others are added up."""
+
+
+class Processes(Collector):
+    """The standard metrics of processes, of several as if they were one."""
+
+    def __init__(self, living: Callable[[], Sequence[int]]) -> None:
+        self._living = living
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing, so that nothing is collected to find out what there is."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the metrics; none where there is no /proc."""
+        found: dict[str, list[Metric]] = {}
+        for pid in self._living():
+            for metric in _of(pid):
+                found.setdefault(metric.name, []).append(metric)
+        for metrics in found.values():
+            yield _merged(metrics)
+
+
+def _of(pid: int) -> Iterable[Metric]:
+    return ProcessCollector(pid=lambda: pid, registry=None).collect()
+
+
+def _merged(metrics: list[Metric]) -> Metric:
+    first = metrics[0]
+    merged = Metric(first.name, first.documentation, first.type)
+    sample = first.samples[0]
+    values = [each.samples[0].value for each in metrics]
+    merged.add_sample(sample.name, {}, min(values) if sample.name in _LEAST else sum(values))
+    return merged
+
+
+OTHER = "other"
+_FILE = "tenants"
+
+
+class TenantLabels:
+    """Labels tenants: the first ones seen by their ids, the same ones in all workers; the rest `other`."""
+
+    def __init__(self, most: int, workers: Workers | None = None) -> None:
+        self._most = most
+        self._workers = workers
+        self._own: set[str] = set()
+
+    def of(self, tenant: str) -> str:
+        """Return a tenant's label."""
+        if tenant not in self._own and len(self._own) < self._most:
+            self._take(tenant)
+        return tenant if tenant in self._own else OTHER
+
+    def _take(self, tenant: str) -> None:
+        if self._workers is None:
+            self._own.add(tenant)
+            return
+        with self._workers.shared_list(_FILE) as file:
+            self._own.update(file.read().split())
+            if len(self._own) < self._most and tenant not in self._own:
+                file.write(f"{tenant}\n")
+                self._own.add(tenant)

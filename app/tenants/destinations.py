@@ -35,10 +35,6 @@ class Destinations:
 
     Loopback and private networks are allowed: the platform is often there. Refused are unspecified, link-local and
     multicast addresses and those at which clouds give out credentials, in every form in which IPv6 can hold them.
-
-    Args:
-        allowed: networks that are allowed whatever else is said of them.
-        refused: networks that are refused beside those.
     """
 
     def __init__(self, *, allowed: Collection[Network] = (), refused: Collection[Network] = ()) -> None:

@@ -50,11 +50,6 @@ class _Document(BaseModel):
 def load_tenants(path: Path, environment: Mapping[str, str]) -> LoadedTenants:
     """Read and check a tenants file.
 
-    Args:
-        path: the YAML file; `${NAME}` in any text is replaced from `environment`, and `password_file: PATH` (relative
-            to the file) may stand wherever `password` may.
-        environment: the variables `${NAME}` refers to.
-
     Raises:
         TenantsFileError: the file is missing, not YAML, or not what the README describes.
     """

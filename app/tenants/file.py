@@ -34,13 +34,6 @@ class FileTenantStore:
     ) -> None:
         """Read `path` once.
 
-        Args:
-            path: the tenants file.
-            environment: the variables the file may refer to; the process's own by default.
-            interval: seconds between looks at the files. They are polled, because change notifications do not reach
-                across network file systems nor follow the links by which orchestrators swap mounted secrets.
-            destinations: where platforms and relays may be; the usual places by default.
-
         Raises:
             TenantsFileError: the file cannot be used; a gateway must not start with it.
         """
@@ -54,10 +47,6 @@ class FileTenantStore:
         self._load()
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None."""
-        return self._ring.find(key)
-
-    def recall(self, key: str) -> Identity | None:
         """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 

@@ -1,11 +1,14 @@
-"""Keys derived from the operator's master key, one per purpose and tenant."""
+"""Keys derived from the operator's master key, one per purpose and tenant, and fingerprints made with them."""
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 import secrets
 from functools import cached_property
+
+from app.tenants.models import Tenant, UpstreamAccount
 
 _BYTES = 32
 _ID_BYTES = 8
@@ -54,12 +57,7 @@ class MasterKey:
 
 
 class MasterKeys:
-    """The master keys of a gateway: one that everything new is encrypted with, and others that are still read.
-
-    Args:
-        current: the key to encrypt with.
-        others: keys from before, or one that is to come.
-    """
+    """The master keys of a gateway: one that everything new is encrypted with, and others that are still read."""
 
     def __init__(self, current: MasterKey, *others: MasterKey) -> None:
         self.current = current
@@ -90,3 +88,31 @@ class MasterKeys:
 def generate_master_key() -> str:
     """Return a new master key in the form `MasterKey.parse` reads."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_BYTES)).decode()
+
+
+_MOST = 20_000
+
+
+class Fingerprints:
+    """Computes a keyed hash of a tenant's U-Mail login and remembers it as long as the login stays the same."""
+
+    def __init__(self, master_key: MasterKey) -> None:
+        self._master_key = master_key
+        self._known: dict[str, tuple[UpstreamAccount, str]] = {}
+
+    def of(self, tenant: Tenant) -> str:
+        """Return the fingerprint of where and as whom a tenant logs in."""
+        known = self._known.get(tenant.id)
+        if known is not None and known[0] is tenant.upstream:
+            return known[1]
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        computed = self._compute(tenant)
+        self._known[tenant.id] = tenant.upstream, computed
+        return computed
+
+    def _compute(self, tenant: Tenant) -> str:
+        account = tenant.upstream
+        login = "\0".join([account.base_url, account.auth, account.username, account.password.get_secret_value()])
+        key = self._master_key.derive("credentials", tenant.id)
+        return hmac.new(key, login.encode(), hashlib.sha256).hexdigest()

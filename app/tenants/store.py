@@ -1,11 +1,11 @@
-"""Where tenants come from: the interface every tenant store offers, and the lookup structure they share."""
+"""Where tenants come from: the interface of every tenant store, the index they share, and a fixed set in memory."""
 
 import hmac
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Tenant
 
 NO_DIGEST = "0" * 64
@@ -31,9 +31,6 @@ class TenantStore(Protocol):
         Raises:
             app.errors.StateUnavailable: a store that others share cannot be asked.
         """
-
-    def recall(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, if that is known without waiting for anything; None says nothing of the key."""
 
     async def find(self, tenant_id: str) -> Tenant | None:
         """Return the tenant with an id, or None; raises as `identify`."""
@@ -64,3 +61,23 @@ class KeyRing:
         identity = self._identities.get(digest)
         expected = identity.key.sha256 if identity else NO_DIGEST
         return identity if hmac.compare_digest(digest, expected) and key else None
+
+
+class MemoryTenantStore:
+    """A `TenantStore` over a fixed set of tenants."""
+
+    def __init__(self, tenants: Iterable[Tenant]) -> None:
+        self._ring = KeyRing(tenants)
+
+    async def identify(self, key: str) -> Identity | None:
+        """Return whom `key` stands for, or None."""
+        return self._ring.find(key)
+
+    async def find(self, tenant_id: str) -> Tenant | None:
+        """Return the tenant with an id, or None."""
+        return self._ring.tenant(tenant_id)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do nothing: a fixed set is always current."""
+        yield

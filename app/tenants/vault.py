@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
-from app.tenants.errors import MasterKeyMissing, SecretDamaged
+from app.errors import DatabaseError
 from app.tenants.master_keys import MasterKey, MasterKeys
 
 _FORMAT = b"1"
@@ -20,39 +20,38 @@ _NONCE_BYTES = 12
 _KEY_BYTES = 32
 
 
+class MasterKeyMissing(DatabaseError):
+    """Secrets in the database are encrypted with a master key that is not configured."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"Secrets in the database are encrypted with the master key {key_id}, which is not configured. Name it in"
+            " MASTER_KEY or MASTER_KEY_FILE, behind the current one if there is one."
+        )
+        self.key_id = key_id
+
+
+class SecretDamaged(DatabaseError):
+    """A secret in the database is not what the gateway wrote there for this tenant."""
+
+
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """A tenant's data key as it is kept.
-
-    Args:
-        master_key: the id of the master key it is encrypted with.
-        sealed: the encrypted key.
-    """
+    """A tenant's data key as it is kept."""
 
     master_key: str
     sealed: bytes
 
 
 class DataKey:
-    """What a tenant's secrets are encrypted with; its repr shows nothing.
-
-    Args:
-        tenant: the tenant's id.
-        key: 32 bytes.
-    """
+    """What a tenant's secrets are encrypted with; its repr shows nothing."""
 
     def __init__(self, tenant: str, key: bytes) -> None:
         self._tenant = tenant
         self._key = key
 
     def seal(self, field: str, target: str, secret: SecretStr) -> bytes:
-        """Encrypt a secret for one field of the tenant.
-
-        Args:
-            field: the field's name.
-            target: where the secret will be sent to.
-            secret: the secret.
-        """
+        """Encrypt a secret for one field of the tenant."""
         return _seal(self._key, secret.get_secret_value().encode(), self._place(field, target))
 
     def open(self, field: str, target: str, sealed: bytes) -> SecretStr:
@@ -71,11 +70,7 @@ class DataKey:
 
 
 class Vault:
-    """Makes, encrypts and decrypts the tenants' data keys.
-
-    Args:
-        master_keys: new data keys are encrypted with the current one.
-    """
+    """Makes, encrypts and decrypts the tenants' data keys."""
 
     def __init__(self, master_keys: MasterKeys) -> None:
         self._master_keys = master_keys

@@ -11,8 +11,8 @@ from app.upstream.wire import MaybeSent, NeverSent, TransportFailure
 
 _LARGEST_FRAME = 100_000
 _FRAME_PER_BYTE = 8
-"""Bytes of head, chunk sizes, chunk extensions and trailers that a reply may have, and as many more for each byte of its
-body; `5\r\n` and `\r\n` surround the smallest chunk."""
+"""Bytes of head, chunk sizes, chunk extensions and trailers that a reply may have, and how many more for each byte of
+its body; `1\r\n` and `\r\n` surround the smallest chunk."""
 _ENOUGH = 256 * 1024
 """Bytes of a body that may wait to be read; beyond that the platform has to."""
 

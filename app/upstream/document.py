@@ -127,17 +127,15 @@ class Document:
             if name == "#text" or name.lower() in _ERRORS:
                 self.note_unknown(name, self.content[name], self.root)
 
-    def expect(self, known: Collection[str], *, is_list: bool = False) -> Mapping[str, Any]:
-        """Return the root's children, of which something must be known if there are any.
-
-        In a list, what holds elements and is not known may hold what was asked for.
+    def expect(self, known: Collection[str], rows: str = "") -> Mapping[str, Any]:
+        """Return the root's children, of which something must be known if there are any; `rows` in the root only.
 
         Raises:
             UnexpectedForm: there is something else beside or instead of them.
         """
         children = self.children(self.content, self.root, known)
         for name in children.keys() - known:
-            if is_list and is_wrapper(children[name]):
+            if wraps(children[name], rows):
                 raise UnexpectedForm(f"<{self.redact(name)[:64]}> inside <{self.root}>")
             self.note_unknown(name, children[name], self.root)
         if children.keys() - {"#text"} and children.keys().isdisjoint(known):
@@ -179,7 +177,7 @@ class Document:
 
     def records(self, name: str, record: "Record[Model]", *, beside: frozenset[str] = frozenset()) -> Listed[Model]:
         """Read the root's children called `name`: none, one or many; `beside` names what is promised beside them."""
-        children = self.expect(beside | {name}, is_list=True)
+        children = self.expect(beside | {name}, name)
         if not beside <= children.keys():
             self.is_whole = False
         return record.listed(children.get(name), self, f"{self.root}/{name}")
@@ -256,10 +254,9 @@ def is_unusual(names: Collection[str], known: Collection[str]) -> bool:
     return len(others) == len(names) or any(name.lower() in known or name.lower() in _ERRORS for name in others)
 
 
-def is_wrapper(content: Any) -> bool:
-    """Tell whether an element holds elements."""
-    nodes = content if isinstance(content, list) else [content]
-    return any(isinstance(each, dict | Run) for each in nodes)
+def wraps(content: Any, name: str) -> bool:
+    """Tell whether an element that nobody knows holds what was promised beside it."""
+    return any(isinstance(each, dict) and name in map(str.lower, each) for each in many(content))
 
 
 def _ids_in(content: Any) -> list[str]:

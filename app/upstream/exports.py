@@ -138,7 +138,9 @@ class _XmlBody:
         if isinstance(self._source, XmlRecords):
             check_root(self._document, self._source.root)
         elif self._source.child is None:
-            raise UnexpectedForm(f"a document <{self._document.redact(self._document.root)[:64]}> where lines were promised")
+            raise UnexpectedForm(
+                f"a document <{self._document.redact(self._document.root)[:64]}> where lines were promised"
+            )
 
     def _check(self) -> None:
         if not self._begun():

@@ -73,7 +73,7 @@ class XmlReader:
         self._tokens = 0
         self._child = ""
         self._line, self._counted = 1, 0
-        self._ended = self._closed = self._carriage_return = False
+        self._ended = self._closed = self._carriage_return = self._stalled = False
         self._bounds = Bounds()
         self._form: Form | None = None
         self._lessons = _LESSONS
@@ -110,12 +110,14 @@ class XmlReader:
             NotWellFormed: it cannot be repaired.
         """
         # What is incomplete is looked at again when there is a good deal more of it.
-        if self._waiting * 8 < len(self._text) - self._at - _PIECE // 16 and not self._ended:
+        if self._stalled and self._waiting * 8 < len(self._text) - self._at - _PIECE // 16 and not self._ended:
             return None
         self._take()
+        self._stalled = True
         if not self.root and not self._open():
             return None
         found = None if self._closed else self._below()
+        self._stalled = found is None
         if found is None:
             if len(self._text) - self._at > self._max_length:
                 raise UnexpectedForm(f"more than {self._max_length} characters in one record")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.upstream.columns import rows_of
-from app.upstream.document import Document, UnexpectedForm, is_wrapper, many
+from app.upstream.document import Document, UnexpectedForm, many, wraps
 from app.upstream.markup import SURPLUS
 from app.upstream.reader import Run, Tree
 from app.upstream.records import Record
@@ -151,7 +151,7 @@ class RecordReader:
         rows = source.child(name, content, self._document) if isinstance(source, TextLines) and source.child else []
         self._any_known |= bool(rows)
         if not rows:
-            if is_wrapper(content):
+            if wraps(content, source.tag if isinstance(source, XmlRecords) else "email"):
                 raise UnexpectedForm(f"<{self._document.redact(name)[:64]}> inside <{self._document.root}>")
             self._document.note_unknown(name, content, self._document.root)
             self._any_unknown |= name != "#text"

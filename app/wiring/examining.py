@@ -5,21 +5,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from app.api.entrance.head import RequestHead, request_context
-from app.doctor.errors import DestinationRefused, UnknownTenant
-from app.doctor.examination import RECORDS, DriftNotes, Examination
+from app.api.request_head import RequestHead, request_context
+from app.doctor.diagnosis import RECORDS, Diagnosis, DriftNotes
+from app.doctor.findings import DestinationRefused, UnknownTenant
 from app.doctor.plan import PLAN
 from app.doctor.recording import Recorder
-from app.doctor.tap import ReadsOnly
+from app.doctor.recording_transport import RecordingTransport
 from app.gateway.clock import PlatformClock
-from app.policies.cache.null import NullCache
+from app.policies.cache.protocol import NullCache
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.memory import MemoryWindow
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.tenants.destinations import Destinations
-from app.tenants.fingerprints import Fingerprints
-from app.tenants.master_keys import MasterKey
+from app.tenants.master_keys import Fingerprints, MasterKey
 from app.tenants.models import Tenant
 from app.upstream.client import UpstreamClient
 from app.upstream.library import TransportForLibrary
@@ -33,7 +32,7 @@ from app.wiring.storage import administration, file_tenants
 @asynccontextmanager
 async def examining(
     settings: Settings, tenant_id: str, *, pause: float, folder: Path | None, force: bool
-) -> AsyncIterator[Examination]:
+) -> AsyncIterator[Diagnosis]:
     """Open what looks an account over, with a connection of its own, no cache, and each call made once.
 
     Args:
@@ -54,12 +53,12 @@ async def examining(
     once = settings.model_copy(update={"retry_attempts": 1})
     policies = build_policies(once, Metrics(), Fingerprints(MasterKey.random()), CampaignQuota(MemoryWindow()))
     transport = TransportForLibrary(GuardedTransport(destinations, connections=1), connect=settings.connect_timeout)
-    tap = ReadsOnly(transport, [check.operation for check in PLAN])
+    tap = RecordingTransport(transport, [check.operation for check in PLAN])
     client = UpstreamClient(tap, max_reply_bytes=settings.max_reply_bytes)
     notes = DriftNotes()
     gateway = build_gateway(once, client, policies, NullCache(), notes)
     try:
-        yield Examination(
+        yield Diagnosis(
             gateway,
             tenant,
             notes=notes,

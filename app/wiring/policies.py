@@ -17,7 +17,7 @@ from app.policies.retry import Retrier, RetryPolicy
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
-from app.tenants.fingerprints import Fingerprints
+from app.tenants.master_keys import Fingerprints
 
 log = structlog.get_logger(__name__)
 

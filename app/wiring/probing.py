@@ -3,16 +3,15 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.admin.probing import Prober
-from app.api.entrance.head import RequestHead, request_context
-from app.policies.cache.null import NullCache
+from app.admin.deps import Prober
+from app.api.request_head import RequestHead, request_context
+from app.policies.cache.protocol import NullCache
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.memory import MemoryWindow
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
-from app.tenants.fingerprints import Fingerprints
-from app.tenants.master_keys import MasterKey
+from app.tenants.master_keys import Fingerprints, MasterKey
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import build_gateway

@@ -7,15 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.api.security.address import ClientAddresses
-from app.api.security.admin import AdminCredential
-from app.api.security.authentication import Authenticator
-from app.api.security.lockout import Lockout
+from app.api.authentication import AdminCredential, Authenticator
+from app.api.client_address import ClientAddresses
+from app.api.lockout import Lockout
 from app.gateway.clock import PlatformClock
-from app.outbox import Outbox
 from app.settings import Settings
-from app.telemetry.audit_entry import Pseudonyms
-from app.telemetry.audit_log import AuditFile, StandardOutput, Trail
+from app.telemetry.audit_log import AuditFile, AuditLog, Pseudonyms, StandardOutput
 from app.telemetry.metrics import Metrics
 from app.tenants.destinations import Destinations
 from app.tenants.master_keys import MasterKey
@@ -23,8 +20,8 @@ from app.tenants.store import TenantStore
 from app.upstream.transport import GuardedTransport
 
 if TYPE_CHECKING:
-    from app.tenants.tokens.fetching import KeysDocument
-    from app.tenants.tokens.verifier import TokenVerifier
+    from app.tenants.jwks import KeysDocument
+    from app.tenants.tokens import TokenVerifier
 
 
 def build_addresses(settings: Settings) -> ClientAddresses:
@@ -41,7 +38,7 @@ def build_keys_document(settings: Settings, destinations: Destinations) -> KeysD
     """Build what fetches the keys of those who make tokens, if there are to be tokens."""
     if settings.jwt_jwks_url is None:
         return None
-    from app.tenants.tokens.fetching import KeysDocument  # noqa: PLC0415 - most gateways take no tokens
+    from app.tenants.jwks import KeysDocument  # noqa: PLC0415 - most gateways take no tokens
     from app.upstream.library import TransportForLibrary  # noqa: PLC0415
 
     ours = GuardedTransport(destinations, connections=1)
@@ -68,8 +65,8 @@ def build_authenticator(
 
 
 def _tokens(settings: Settings, tenants: TenantStore, document: KeysDocument, master_key: MasterKey) -> TokenVerifier:
-    from app.tenants.tokens.keys import ProviderKeys  # noqa: PLC0415
-    from app.tenants.tokens.verifier import TokenRules, TokenVerifier  # noqa: PLC0415 - loads libraries that nothing else needs
+    from app.tenants.jwks import ProviderKeys  # noqa: PLC0415
+    from app.tenants.tokens import TokenRules, TokenVerifier  # noqa: PLC0415 - loads libraries that nothing else needs
 
     rules = TokenRules(
         issuer=settings.jwt_issuer or "",
@@ -100,7 +97,7 @@ def build_audit(settings: Settings, metrics: Metrics, master_key: MasterKey) -> 
         return None
     sink = StandardOutput() if settings.audit_log == "stdout" else AuditFile(Path(settings.audit_log))
     return {
-        "trail": Trail(sink, on_failure=metrics.audit_failed),
+        "trail": AuditLog(sink, on_failure=metrics.audit_failed),
         "pseudonyms": Pseudonyms(master_key, settings.audit_addresses),
     }
 
@@ -109,10 +106,10 @@ def build_protocol(settings: Settings) -> Any:
     """Return the HTTP protocol for the server: a class, or what stands for one, that can be sent to its workers."""
     if find_spec("httptools") is None:
         return "auto"
-    from app.api.security.protocol import BoundedProtocol, Bounds  # noqa: PLC0415 - Windows has no httptools
+    from app.api.protocol import BoundedProtocol, Bounds  # noqa: PLC0415 - Windows has no httptools
 
     bounds = Bounds(settings.max_header_bytes, settings.header_timeout, settings.stall_timeout)
-    return partial(BoundedProtocol, bounds=bounds, outbox=Outbox())
+    return partial(BoundedProtocol, bounds=bounds)
 
 
 def _lockout(settings: Settings) -> Lockout:

@@ -3,11 +3,12 @@
 from app.policies.cache.valkey import ValkeyStore
 from app.policies.idempotency.valkey import ValkeyIdempotencyStore
 from app.policies.limits.campaigns import CampaignQuota
-from app.policies.limits.shared import SharedRateLimiter, SharedWindow, storage_of
+from app.policies.limits.valkey import ValkeyRateLimiter, ValkeyWindow
 from app.policies.locks.valkey import ValkeyLocks
 from app.settings import Settings
 from app.storage.valkey import connect
 from app.telemetry.metrics import Metrics
+from app.telemetry.observer import CacheMetrics
 from app.tenants.master_keys import MasterKey
 from app.wiring.state import State, build_cache
 
@@ -16,13 +17,18 @@ def build_shared_state(settings: Settings, master_key: MasterKey, metrics: Metri
     """Build the state in the store that the settings name."""
     url = settings.state_url.get_secret_value()
     client = connect(url, timeout=settings.state_timeout)
-    storage = storage_of(url, client)
-    answers = ValkeyStore(client, master_key, local_bytes=settings.cache_bytes)
+    answers = ValkeyStore(
+        client,
+        master_key,
+        failed=CacheMetrics(metrics).store_failed,
+        tenant_bytes=settings.cache_tenant_bytes,
+        timeout=settings.state_timeout,
+    )
     return State(
-        build_cache(answers, settings, metrics),
+        build_cache(answers, metrics),
         answers,
-        SharedRateLimiter(storage, lambda: metrics.state_failed("limits")),
-        CampaignQuota(SharedWindow(storage, lambda: metrics.state_failed("campaigns"))),
+        ValkeyRateLimiter(client, lambda: metrics.state_failed("limits"), timeout=settings.state_timeout),
+        CampaignQuota(ValkeyWindow(client, lambda: metrics.state_failed("campaigns"), timeout=settings.state_timeout)),
         ValkeyIdempotencyStore(client, master_key),
         ValkeyLocks(client),
         client,

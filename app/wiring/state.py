@@ -81,7 +81,7 @@ def build_state(settings: Settings, master_key: MasterKey, metrics: Metrics) -> 
 def _local(settings: Settings, metrics: Metrics) -> State:
     answers = MemoryStore(settings.cache_bytes)
     return State(
-        build_cache(answers, settings, metrics),
+        build_cache(answers, metrics),
         answers,
         MemoryRateLimiter(),
         CampaignQuota(MemoryWindow()),
@@ -90,11 +90,10 @@ def _local(settings: Settings, metrics: Metrics) -> State:
     )
 
 
-def build_cache(store: CacheStore, settings: Settings, metrics: Metrics) -> Cache:
+def build_cache(store: CacheStore, metrics: Metrics) -> Cache:
     """Build the cache on what keeps its answers."""
     return ReadCache(
         store,
         observer=CacheMetrics(metrics),
         excuses=excused_by_stale,
-        fetch_seconds=settings.interactive_timeout,
     )

@@ -135,13 +135,13 @@ async def administration(settings: Settings) -> AsyncIterator[TenantRepository]:
     Raises:
         DatabaseError: the database cannot be used, or its secrets cannot be decrypted.
     """
-    from app.storage.tenants.database import DatabaseTenantRepository  # noqa: PLC0415 - the library of its vault is big
+    from app.storage.tenants.repository import TenantRepository  # noqa: PLC0415 - the library of its vault is big
     from app.tenants.vault import Vault  # noqa: PLC0415
 
     vault = Vault(build_master_keys(settings))
     database = _database(settings)
     async with database.running():
-        repository = DatabaseTenantRepository(database, vault)
+        repository = TenantRepository(database, vault)
         await repository.check()
         yield repository
 

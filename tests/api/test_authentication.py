@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from app.api.entrance.head import RequestHead, presented_key
+from app.api.request_head import RequestHead, presented_key
 from app.errors import MalformedRequest
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from app.api.caching import directives_of, matches
-from app.api.entrance.head import RequestHead
+from app.api.request_head import RequestHead
 from app.policies.cache.model import Directives
 from app.tenants.models import Tenant
 from tests.support.platform import FakePlatform, xml_reply

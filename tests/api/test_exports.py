@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.api.negotiation import prefers_gzip
-from app.api.tables import CsvTable, GzipTable, JsonTable, NdjsonTable, csv_columns
+from app.api.tables import CsvTable, GzipTable, JsonTable, NdjsonTable, csv_columns, unmarked
 from app.resources.failures.operations import FIND
 from app.resources.failures.schemas import DeliveryFailure
 from app.resources.tracking.operations import OPENS
@@ -129,7 +130,9 @@ class TestForms:
         reply = "<fail_recipient_list/>"
         assert (await fetch(FAILURES, reply)).text == '{"data":[]}'
         assert (await fetch(FAILURES, reply, accept="application/x-ndjson")).text == ""
-        assert (await fetch(FAILURES, reply, accept="text/csv")).text == "email,reason,reason_code,statistics_id\r\n"
+        assert (
+            await fetch(FAILURES, reply, accept="text/csv")
+        ).text == "email,reason,reason_code,reason_text,statistics_id\r\n"
 
     async def test_csv_is_a_file_with_nested_fields_side_by_side(self) -> None:
         reply = (GOLDEN / "tracking/opens/one.reply.xml").read_bytes()
@@ -143,7 +146,7 @@ class TestForms:
         emails = ['a"b@example.com', "a,b@example.com", "two\nlines@example.com", "李娜@example.com"]
         response = await fetch(FAILURES, failures(*emails), accept="text/csv")
         assert response.content.startswith(b"email,")
-        assert '\r\n"a""b@example.com",mailbox_full,2,\r\n"a,b@example.com",' in response.text
+        assert '\r\n"a""b@example.com",mailbox_full,2,,\r\n"a,b@example.com",' in response.text
         assert [row[0] for row in table(response)[1:]] == emails
 
 
@@ -157,9 +160,23 @@ class TestCellsThatASpreadsheetWouldExecute:
 
     @pytest.mark.parametrize("start", ["\t", "\r", "\n"])
     def test_with_what_is_stripped_elsewhere(self, start: str) -> None:
-        row = {"email": f"{start}x", "reason": None, "reason_code": -1, "statistics_id": None}
+        row = {"email": f"{start}x", "reason": None, "reason_code": -1, "reason_text": None, "statistics_id": None}
         (cells,) = csv.reader(io.StringIO(CsvTable(DeliveryFailure).rows([row]).decode(), newline=""))
-        assert cells == [f"'{start}x", "", "-1", ""]
+        assert cells == [f"'{start}x", "", "-1", "", ""]
+
+    @pytest.mark.parametrize("text", ["x;=1+1", "x; @SUM(A1)", "x\t=1", "x\n-1", "'=1"])
+    def test_wherever_a_spreadsheet_would_begin_a_cell(self, text: str) -> None:
+        row = {"email": text, "reason": None, "reason_code": None, "reason_text": None, "statistics_id": None}
+        ((cell, *_),) = csv.reader(io.StringIO(CsvTable(DeliveryFailure).rows([row]).decode(), newline=""))
+        assert cell != text
+        assert not re.search(r"(?:^|[;\t\r\n] *)[=+@-]", cell)
+        assert unmarked(cell) == text
+
+    @given(st.text("'=+-@;\t\r\n x＝", max_size=12))
+    def test_and_come_back_as_they_were(self, text: str) -> None:
+        row = {"email": text, "reason": None, "reason_code": None, "reason_text": None, "statistics_id": None}
+        ((cell, *_),) = csv.reader(io.StringIO(CsvTable(DeliveryFailure).rows([row]).decode(), newline=""))
+        assert unmarked(cell) == text
 
     def test_is_documented(self) -> None:
         parameters = document()["paths"]["/v1/delivery-failures"]["get"]["parameters"]
@@ -173,6 +190,7 @@ rows = st.fixed_dictionaries(
         "email": anything | st.none(),
         "reason": st.sampled_from(["mailbox_full", "unknown", None]),
         "reason_code": st.integers(-9, 9) | st.none(),
+        "reason_text": anything | st.none(),
         "statistics_id": st.integers(1) | st.none(),
     }
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Limits, Scope
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem

@@ -173,11 +173,22 @@ class TestAccessLog:
         line = next(each for each in lines if each.get("request_id") == "order-66")
         assert line["duration_ms"] >= line["upstream"][0].pop("duration_ms") >= 0
         assert line["upstream"] == [{"operation": "lists.list", "outcome": "ok", "status": 200, "attempt": 1}]
-        shown = {name: line[name] for name in ("method", "route", "status", "tenant", "key", "traceparent", "event")}
+        shown = {
+            name: line[name]
+            for name in (
+                "http.request.method",
+                "http.route",
+                "http.response.status_code",
+                "tenant",
+                "key",
+                "traceparent",
+                "event",
+            )
+        }
         assert shown == {
-            "method": "GET",
-            "route": "/v1/lists",
-            "status": 200,
+            "http.request.method": "GET",
+            "http.route": "/v1/lists",
+            "http.response.status_code": 200,
             "tenant": "acme",
             "key": "all",
             "traceparent": trace,

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.main import create_app
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
-from app.tenants.memory import MemoryTenantStore
+from app.tenants.store import MemoryTenantStore
 from tests.support.tenants import make_tenant
 
 MEASURED = "/_measured"

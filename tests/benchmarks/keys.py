@@ -22,7 +22,7 @@ from app.storage.database.database import Database
 from app.storage.database.schema import api_keys, master_keys, tenants
 from app.storage.tenants.rows import tenant_columns
 from app.storage.tenants.store import DatabaseTenantStore
-from app.tenants.keys import generate_key, hash_key, shown_part
+from app.tenants.api_keys import generate_key, hash_key, shown_part
 from app.tenants.master_keys import MasterKey, MasterKeys
 from app.tenants.vault import Vault
 from tests.benchmarks.tables import machine

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from app.telemetry.metrics import Metrics
-from app.telemetry.processes import Processes
+from app.telemetry.workers import Processes
 from tests.support.charts import CHART, NAMESPACE, Manifest, example, only, render
 
 DASHBOARD = json.loads((CHART / "files" / "dashboard.json").read_text(encoding="utf-8"))

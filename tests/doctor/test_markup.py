@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.doctor.errors import NotRecordable
+from app.doctor.findings import NotRecordable
 from app.doctor.markup import scrub_reply
 from app.doctor.scrubbing import Scrubber
 from tests.support.documents import as_trees

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.doctor.errors import UnknownOperation
+from app.doctor.findings import UnknownOperation
 from app.doctor.plan import PLAN, choose
 from app.gateway.checks import DAY, IMPORT_ID, NOTHING, AnyCheck, Check, same
 from app.gateway.operation import Effect

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.doctor.scrubbing import Scrubber
-from app.doctor.words import CHINESE, NARROW, WIDE, Alphabet, alphabet_of
+from app.doctor.scrubbing import CHINESE, NARROW, WIDE, Alphabet, Scrubber, alphabet_of
 
 WORDS = st.text("abcxyzäßJKL0189王伟芳ж", min_size=3, max_size=12)
 ADDRESSES = st.builds("{}.{}@{}.example".format, WORDS, WORDS, st.text("abcd", min_size=1, max_size=8))

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
-from app.api.pagination import Collection
 from app.doctor.shapes import shape_of
+from app.gateway.pages import Collection
 from app.upstream.listed import Listed
 
 

@@ -5,13 +5,13 @@ import gzip
 import httpx2
 import pytest
 
-from app.doctor.tap import NotARead, ReadsOnly
+from app.doctor.recording_transport import NotARead, RecordingTransport
 from app.resources.lists.operations import DELETE, LIST
 
 URL = "http://127.0.0.1:9/mm-ms/apinew/mloperate.php"
 
 
-def tap(**reply: object) -> tuple[ReadsOnly, list[httpx2.Request]]:
+def tap(**reply: object) -> tuple[RecordingTransport, list[httpx2.Request]]:
     """Return a tap, and the requests that it lets through."""
     let_through: list[httpx2.Request] = []
 
@@ -19,7 +19,7 @@ def tap(**reply: object) -> tuple[ReadsOnly, list[httpx2.Request]]:
         let_through.append(request)
         return httpx2.Response(200, **reply)  # type: ignore[arg-type]
 
-    return ReadsOnly(httpx2.MockTransport(answer), [LIST, DELETE]), let_through
+    return RecordingTransport(httpx2.MockTransport(answer), [LIST, DELETE]), let_through
 
 
 @pytest.mark.parametrize(

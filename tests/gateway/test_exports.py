@@ -84,7 +84,7 @@ def answered(logs: list[Any]) -> dict[str, Any]:
     """Return the access log's line of the one request, with its call to the platform."""
     (line,) = [dict(entry) for entry in logs if entry["event"] == "request"]
     (call,) = line["upstream"]
-    return {"status": line["status"], "aborted": line["aborted"], "outcome": call["outcome"]}
+    return {"status": line["http.response.status_code"], "aborted": line["aborted"], "outcome": call["outcome"]}
 
 
 class TestProgress:

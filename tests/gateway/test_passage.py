@@ -16,8 +16,7 @@ from app.policies.limits.model import Decision, Quota
 from app.resources.campaigns.operations import CREATE
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
-from app.tenants.fingerprints import Fingerprints
-from app.tenants.master_keys import MasterKey
+from app.tenants.master_keys import Fingerprints, MasterKey
 from app.tenants.models import Scope
 from tests.support.clocks import Clock, settle
 from tests.support.tenants import BASE_URL, TRACE, make_tenant

@@ -52,7 +52,7 @@ async def _run(case: Path, golden: dict[str, Any]) -> tuple[list[dict[str, Any]]
     stage.platform = platform = FakePlatform(_replies(case, golden.get("reply", {})))
     async with client_of(stage.app, KEYS[request.pop("key", "all")]) as client:
         response = await client.request(request.pop("method"), request.pop("path"), **body_of(request))
-    return [describe(each) for each in platform.requests], _output(response)
+    return [describe(each) for each in platform.requests], output_of(response)
 
 
 def body_of(request: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +66,8 @@ def body_of(request: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _output(response: httpx2.Response) -> dict[str, Any]:
+def output_of(response: httpx2.Response) -> dict[str, Any]:
+    """Describe an answer as golden files do."""
     output: dict[str, Any] = {"status": response.status_code}
     headers = {name: response.headers[name] for name in SHOWN_HEADERS if name in response.headers}
     if headers:

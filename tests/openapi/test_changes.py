@@ -252,8 +252,16 @@ def test_schemas_that_contain_themselves_are_compared() -> None:
     assert [change.kind for change in found] == ["answer_type_changed"]
 
 
+CORRECTED = {
+    # What the platform does not tell is null, and was false before.
+    "breaking: answer_type_changed at POST /v1/domains 201 application/json/verified",
+    "breaking: answer_type_changed at POST /v1/customers/{customer_id}/domains 201 application/json/verified",
+}
+"""Promises of the released contract that could not be kept."""
+
+
 def test_nothing_breaks_the_released_contract() -> None:
     released = json.loads(RELEASED[-1].read_text(encoding="utf-8"))
     assert released["info"]["version"] == RELEASED[-1].stem
-    breaking = [each for each in compare_documents(released, document()) if each.weight is Weight.BREAKING]
-    assert not breaking, "\n".join(map(str, breaking))
+    breaking = {str(each) for each in compare_documents(released, document()) if each.weight is Weight.BREAKING}
+    assert breaking == CORRECTED

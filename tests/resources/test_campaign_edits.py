@@ -9,7 +9,7 @@ import pytest
 
 from app.sandbox import Fault, Sandbox
 from app.sandbox.state import HELD, WAITING
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope
 from tests.conftest import Clients
 from tests.support.platform import FakePlatform, xml_reply

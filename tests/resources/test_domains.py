@@ -156,7 +156,7 @@ class TestCustomers:
         response = await both.manager.post(path, json={"domain": NAME})
         added = response.json()
         assert (response.status_code, response.headers["location"]) == (201, f"{path}/{NAME}")
-        assert added == {"id": added["id"], "domain": NAME, "verified": False}
+        assert added == {"id": added["id"], "domain": NAME, "verified": None}
 
         listed = (await both.manager.get(path)).json()["data"]
         assert listed == (await both.customer.get("/v1/domains")).json()["data"]

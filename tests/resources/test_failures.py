@@ -139,7 +139,9 @@ class TestSelection:
         ("query", "parameters"),
         [
             ("", {"date", *ANY_CAMPAIGN}),
-            ("reason=mailbox_full", {"date", *ANY_CAMPAIGN}),
+            ("reason=mailbox_full", ANY_CAMPAIGN),
+            ("reason=mailbox_full&date=2026-03-02", ANY_CAMPAIGN),
+            ("date=2026-03-02&date_end=2026-04-02", {"date_end"}),
             ("date_end=2026-03-02", {"date"}),
             ("date_end=2026-03-02&batch=1-2", {"date"}),
             ("date=2026-03-02&date_end=2026-03-01", {"date_end"}),

@@ -58,6 +58,25 @@ class TestForms:
             assert outcome.counts.skipped == len(rows) - len(good)
 
 
+class TestCsvAsPeopleWriteIt:
+    @pytest.mark.parametrize(
+        ("body", "lines"),
+        [
+            ("email,name,\na@example.com,A,\nb@example.com,B,,\n", ["a@example.com;A", "b@example.com;B"]),
+            ('email, name\na@example.com, "Anna"\n', ["a@example.com;Anna"]),
+            (" email ,sex\n a@example.com , female \n", ["a@example.com;;F"]),
+            ("email,name\n'+86a@example.com,'-x\n", ["+86a@example.com;-x"]),
+            ("email,name\na@example.com,''=x\n", ["a@example.com;'=x"]),
+        ],
+    )
+    def test_is_read(self, body: str, lines: list[str]) -> None:
+        assert read(CsvTable(), body).content.splitlines() == lines
+
+    def test_but_a_cell_too_many_is_refused(self) -> None:
+        outcome = read(CsvTable(), "email,name,\na@example.com,A,B\nb@example.com,B\n", on_invalid="skip")
+        assert outcome.content == "b@example.com;B\n"
+
+
 JSON_SCRAPS = st.lists(
     st.sampled_from(
         [

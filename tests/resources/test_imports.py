@@ -160,7 +160,7 @@ class TestSkipping:
             "",
             'c@example.com,"C;D"',
             "nobody,",
-            "d@example.com,,",
+            "d@example.com,,x",
         ]
         body = "\n".join(["email,name", *rows])
         response = await send(client, body, path=f"/v1/lists/{list_id}/imports?on_invalid=skip")
@@ -205,7 +205,7 @@ class TestRejecting:
         ]
 
     async def test_names_the_lines_of_csv(self, offline: httpx2.AsyncClient) -> None:
-        rows = ['a@example.com,"x\r\ny",male', "", "nobody,,男", ",z,", "b@example.com,,,,", "c@example.com"]
+        rows = ['a@example.com,"x\r\ny",male', "", "nobody,,男", ",z,", "b@example.com,,,,x", "c@example.com"]
         assert errors(await send(offline, "\r\n".join(["email,var1,sex", *rows]))) == [
             (2, "/var1", "control_character"),
             (5, "/email", "email_address"),
@@ -361,6 +361,16 @@ class TestRefusals:
         self, offline: httpx2.AsyncClient, files: list[Any], data: dict[str, str], pointers: set[str]
     ) -> None:
         assert refused_fields(await offline.post(PATH, files=files, data=data)) == pointers
+
+    async def test_a_part_may_be_named_by_its_extended_name_alone(
+        self, client: httpx2.AsyncClient, list_id: int
+    ) -> None:
+        head = "Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''%E5%AE%A2%E6%88%B7.txt"
+        body = f"--b\r\n{head}\r\n\r\na@example.com;A\n\r\n--b--\r\n"
+        path = f"/v1/lists/{list_id}/imports"
+        response = await send(client, body, "multipart/form-data; boundary=b", path=path)
+        assert response.status_code == 202, response.text
+        assert (await client.get("/v1/imports")).json()["data"][0]["filename"] == "客户.txt"
 
     @pytest.mark.parametrize("name", ["a\x07.txt", "x" * 256, "   ", "a\u2028b"])
     async def test_file_names(self, offline: httpx2.AsyncClient, name: str) -> None:

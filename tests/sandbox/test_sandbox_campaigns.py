@@ -118,10 +118,17 @@ async def test_at_once_starts_at_once(ask: Ask, basics: dict[str, str]) -> None:
     assert (task["send_status"], task["time_start"]) == ("2", "2026-11-22 13:04:05")
 
 
-async def test_a_time_in_the_past_starts_now(ask: Ask, basics: dict[str, str]) -> None:
-    task = await _task(ask, await _add(ask, basics, time="2012-7-4"))
-    assert (task["send_status"], task["send_time"]) == ("2", "2012-07-04 00:00:00")
-    assert task["time_start"] == "2026-11-22 13:04:05"
+async def test_a_time_in_the_past_is_refused_unless_the_campaign_is_held(ask: Ask, basics: dict[str, str]) -> None:
+    for status in ("1", "2"):
+        reply = await ask("add-task", form={**basics, "status": status, "time": "2026-11-22 13:03:59"})
+        assert reply["status"] == "time_error"
+    task = await _task(ask, await _add(ask, basics, status="-1", time="2012-7-4"))
+    assert task["send_time"] == "2012-07-04 00:00:00"
+
+
+async def test_a_time_that_has_only_just_passed_starts_now(ask: Ask, basics: dict[str, str]) -> None:
+    task = await _task(ask, await _add(ask, basics, status="1", time="2026-11-22 13:04:01"))
+    assert (task["send_status"], task["time_start"]) == ("2", "2026-11-22 13:04:05")
 
 
 async def test_held_waits_for_its_release(ask: Ask, basics: dict[str, str], later: Later) -> None:
@@ -208,6 +215,7 @@ async def test_no_quota_left(ask: Ask, basics: dict[str, str], sandbox: Sandbox)
 
 
 async def test_a_hundred_calls_an_hour(ask: Ask, basics: dict[str, str], sandbox: Sandbox, later: Later) -> None:
+    basics = {**basics, "time": "2026-12-01"}
     now = sandbox.state("acme")
     await _add(ask, basics)
     now.campaign_calls = now.campaign_calls * 99
@@ -274,3 +282,11 @@ async def test_padded_and_cdata_values(fetch_demo: Fetch) -> None:
     text = (await fetch_demo("task-list", page=1, limit=1)).text
     assert "<track_status>\r\n   2\r\n </track_status>" in text
     assert "<sender_name><![CDATA[小王 Newsletter]]></sender_name>" in text
+
+
+async def test_a_paused_campaign_is_edited_and_resumed(ask: Ask, basics: dict[str, str], sandbox: Sandbox) -> None:
+    send_id = await _add(ask, basics, send_replyto="re@example.com")
+    sandbox.state("acme").campaigns[int(send_id)].status = -2
+    reply = await ask("edit-task", id=send_id, send_status="1", send_replyto="")
+    task = await _task(ask, send_id)
+    assert (reply["status"], task["send_status"], task["replyto"]) == ("success", "1", None)

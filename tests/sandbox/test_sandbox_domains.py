@@ -8,6 +8,7 @@ import pytest
 from app.sandbox import Sandbox
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
+Later = Callable[..., None]
 
 
 async def _domains(ask: Ask, **query: object) -> list[tuple[str, str]]:
@@ -46,6 +47,13 @@ class TestDomains:
         known = sandbox.state("acme").domains
         assert [entry["domain_id"] for entry in entries] == [str(domain.id) for domain in known.values()] + ["0", "0"]
         assert entries[3]["info"] == "系统不存在并验证不通过"
+
+    async def test_records_of_a_domain_appear_some_time_after_it_was_added(self, ask: Ask, later: Later) -> None:
+        await ask("customer-domain-add", domain="soon.acme.example")
+        for seconds, status in ((29, "2"), (1, "3")):
+            later(seconds=seconds)
+            (checked,) = (await ask("domain-check", form={"domains": "soon.acme.example"}))["domain"]
+            assert checked["status"] == status
 
     async def test_verified_domain_stays(self, ask: Ask) -> None:
         for name in ("verified.example", "b.example"):

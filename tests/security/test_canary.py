@@ -22,15 +22,15 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from app.api.pagination import PageRequest
 from app.errors import GatewayError
 from app.gateway.call import Gateway
 from app.gateway.context import Caller, RequestContext
+from app.gateway.pages import PageRequest
 from app.resources.mailboxes import operations
 from app.resources.mailboxes.schemas import NewMailbox, NewPassword
 from app.sandbox import Account, Sandbox
 from app.telemetry.logs import configure_logging
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope, Tenant, UpstreamAccount
 from app.upstream.envelope import address
 from tests.support.canaries import forms
@@ -318,7 +318,7 @@ class TestObjects:
             url = base_url if echo != "unreachable" else f"http://127.0.0.1:{unused_port()}/"
             async with running(url, seconds=0.1 if behaviour is silence else 10) as gateway:
                 with pytest.raises(GatewayError) as raised:
-                    await self.add(gateway.app.state.gateway, gateway.tenant)
+                    await self.add(gateway.app.state.services.gateway, gateway.tenant)
         for error in chain(raised.value):
             assert_clean("".join(traceback.format_exception(error)), "a traceback")
             assert_clean(repr(error) + str(error) + repr(error.args) + repr(vars(error)), repr(type(error)))

@@ -2,7 +2,7 @@
 
 import httpx2
 
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope
 from tests.support.problems import problem
 from tests.support.running import client_of, make_app

@@ -1,4 +1,4 @@
-"""Documents read in the ways there are: in runs and as trees by the gateway, and by the library that is the reference."""
+"""Documents read in the ways there are: in runs and as trees by the gateway, and by the library as the reference."""
 
 from zoneinfo import ZoneInfo
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import yaml
 
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from tests.support.servers import unused_port
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,12 @@ class GatewayProcess:
         self._port = unused_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.up = asyncio.Event()
+
+    @property
+    def pid(self) -> int:
+        """The number of the running process."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def log(self) -> str:

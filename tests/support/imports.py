@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.api.contact_rows import VARIABLES, ContactRow, write_line
+from app.api.tables import unmarked
 from app.errors import GatewayError
 from app.resources.imports.checking import RowChecker
 from app.resources.imports.reading import blocks, texts
@@ -145,8 +146,12 @@ def csv_of(rows: list[dict[str, Any]], names: tuple[str, ...] = NAMES) -> str:
 
 
 def without_blanks(row: dict[str, Any]) -> dict[str, Any]:
-    """Leave out values of nothing but blanks, which CSV cannot tell from none."""
-    variables = {name: value for name, value in row.get("variables", {}).items() if value.strip()}
-    return {name: value for name, value in row.items() if name != "variables" and value.strip()} | {
+    """Return a row as CSV tells it: no blanks round a value, no marks of formulas, nothing of nothing but blanks."""
+    variables = {name: cell for name, value in row.get("variables", {}).items() if (cell := _cell(value))}
+    return {name: cell for name, value in row.items() if name != "variables" and (cell := _cell(value))} | {
         "variables": variables
     }
+
+
+def _cell(value: str) -> str:
+    return unmarked(value.strip(" \t\xa0\u3000"))

@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from limits.aio.storage import RedisStorage
+from redis.asyncio import Redis
 
 from app.policies.limits.model import Quota, RateLimiter
-from app.policies.limits.shared import storage_of
 from app.storage.valkey import connect
 
 DAY = 86_400
@@ -14,11 +13,11 @@ DAY = 86_400
 
 
 @asynccontextmanager
-async def storage_at(url: str, patience: float = 5.0) -> AsyncIterator[RedisStorage]:
+async def client_at(url: str, seconds: float = 5.0) -> AsyncIterator[Redis]:
     """Connect to a store as the service does."""
-    client = connect(url, timeout=patience)
+    client = connect(url, timeout=seconds)
     try:
-        yield storage_of(url, client)
+        yield client
     finally:
         await client.aclose()
 

@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 from typing import Any
 
-import app.gateway.identifiers
 import app.resources
 from app.gateway.operation import Export, Operation
 
@@ -14,11 +13,9 @@ AnyOperation = Operation[Any, Any] | Export[Any]
 def operations() -> list[AnyOperation]:
     """Return every operation of every resource, and those that several resources use."""
     found: dict[str, AnyOperation] = {}
-    for module in [
-        *pkgutil.walk_packages(app.resources.__path__, "app.resources."),
-        *pkgutil.walk_packages(app.gateway.identifiers.__path__, "app.gateway.identifiers."),
-    ]:
-        for value in vars(importlib.import_module(module.name)).values():
+    names = [module.name for module in pkgutil.walk_packages(app.resources.__path__, "app.resources.")]
+    for name in ["app.gateway.identifiers", *names]:
+        for value in vars(importlib.import_module(name)).values():
             if isinstance(value, Operation | Export):
                 assert found.setdefault(value.name, value) is value, f"two operations are called {value.name}"
     return list(found.values())

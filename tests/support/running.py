@@ -12,8 +12,8 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage.journal.memory import MemoryJournal
 from app.storage.journal.models import Journal
-from app.tenants.memory import MemoryTenantStore
 from app.tenants.models import Tenant
+from app.tenants.store import MemoryTenantStore
 from tests.support.conformance import check_response
 from tests.support.tenants import KEY
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from app.storage.database.database import Database
-from app.storage.tenants.database import DatabaseTenantRepository
 from app.storage.tenants.models import NewKey
+from app.storage.tenants.repository import TenantRepository
 from app.storage.tenants.store import DatabaseTenantStore
 from app.tenants.master_keys import MasterKey, MasterKeys
 from app.tenants.models import ApiKey, Scope, Tenant
@@ -38,11 +38,11 @@ def secret(value: str) -> SecretStr:
 @asynccontextmanager
 async def opened_repository(
     url: str, *master_keys: MasterKey, now: Callable[[], datetime] | None = None
-) -> AsyncIterator[DatabaseTenantRepository]:
+) -> AsyncIterator[TenantRepository]:
     """Open a repository that has checked its master keys; the first of them is the current one."""
     database = Database(url)
     async with database.running():
-        repository = DatabaseTenantRepository(database, Vault(MasterKeys(*(master_keys or (OLD,)))), now=now)
+        repository = TenantRepository(database, Vault(MasterKeys(*(master_keys or (OLD,)))), now=now)
         await repository.check()
         yield repository
 

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Limits, Scope, SmtpAccount, Tenant, UpstreamAccount
 
 KEY = "umg_test-key-with-every-scope"

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.telemetry.audit_entry import Entry, Pseudonyms
-from app.telemetry.audit_log import AuditFile, AuditFileError, StandardOutput, Trail
+from app.telemetry.audit_log import AuditEntry, AuditFile, AuditFileError, AuditLog, Pseudonyms, StandardOutput
 from app.tenants.master_keys import MasterKey
 
-ENTRY = Entry(
+ENTRY = AuditEntry(
     time="2026-11-25T12:00:00.000Z",
     tenant="acme",
     key="web",
@@ -95,9 +94,9 @@ def append(path: Path, key: str) -> None:
         file.write(json.dumps({"key": key, "padding": "x" * 1000}) + "\n")
 
 
-class TestTrail:
+class TestAuditLog:
     def test_standard_output(self, capsys: pytest.CaptureFixture[str]) -> None:
-        Trail(StandardOutput(), on_failure=Losses()).record(ENTRY)
+        AuditLog(StandardOutput(), on_failure=Losses()).record(ENTRY)
         assert json.loads(capsys.readouterr().out) == {
             "event": "audit",
             "time": "2026-11-25T12:00:00.000Z",
@@ -119,7 +118,7 @@ class TestTrail:
         losses = Losses()
         file = AuditFile(tmp_path / "folder" / "audit")
         (tmp_path / "folder").rename(tmp_path / "gone")
-        trail = Trail(file, on_failure=losses)
+        trail = AuditLog(file, on_failure=losses)
         trail.record(ENTRY)
         trail.record(ENTRY)
         assert losses.number == 2

@@ -44,7 +44,7 @@ async def test_lines_of_a_request_stand_under_its_trace(collector: Collector, st
     (line,) = [line for line in collector.lines if line.text == "request"]
     server = collector.named("GET /v1/lists")
     assert (line.trace_id, line.span_id, line.severity) == (server.trace_id, server.span_id, INFO)
-    assert line.attributes["route"] == "/v1/lists"
+    assert line.attributes["http.route"] == "/v1/lists"
     assert '"event":"request"' in stream.getvalue()
 
 

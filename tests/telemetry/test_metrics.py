@@ -9,12 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.telemetry.loop_lag import LoopLag
 from app.telemetry.metrics import Metrics
-from app.telemetry.processes import Processes
-from app.telemetry.sampling import Pulse
-from app.telemetry.tenants import TenantLabels
-from app.telemetry.workers import Workers
-from app.tenants.keys import hash_key
+from app.telemetry.workers import Processes, TenantLabels, Workers
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Limits, Scope
 from tests.support.exposition import samples, total
 from tests.support.platform import FakePlatform, xml_reply
@@ -174,11 +172,11 @@ class TestGauges:
         assert time.time() - 86_400 < total(text, "process_start_time_seconds") < time.time()
 
 
-class TestPulse:
+class TestLoopLag:
     async def test_tells_how_late_the_event_loop_is_and_samples(self) -> None:
         metrics, sampled = Metrics(), asyncio.Event()
         metrics.sample_with(sampled.set)
-        async with Pulse(metrics, period=0.001).running():
+        async with LoopLag(metrics, period=0.001).running():
             await asyncio.sleep(0)
             time.sleep(0.05)  # noqa: ASYNC251 - it blocks the loop on purpose
             await sampled.wait()

@@ -2,9 +2,8 @@
 
 import pytest
 
-from app.tenants.errors import MasterKeyMissing, SecretDamaged
 from app.tenants.master_keys import MasterKey, MasterKeys
-from app.tenants.vault import DataKey, Vault, WrappedKey
+from app.tenants.vault import DataKey, MasterKeyMissing, SecretDamaged, Vault, WrappedKey
 from tests.support.tenant_databases import NEW, OLD, secret
 
 HOST = "http://platform/"

@@ -1,4 +1,4 @@
-"""Decoding replies: valid UTF-8 whatever is claimed, else what is declared, else GB 18030; never a guess with U+FFFD."""
+"""Decoding replies: valid UTF-8 whatever is claimed, else what is declared, else GB 18030; never with U+FFFD."""
 
 import pytest
 from hypothesis import given
@@ -56,9 +56,7 @@ def test_where_no_reading_is_right_there_is_none(body: bytes) -> None:
     with pytest.raises(Undecodable):
         decode_text(body)
     with pytest.raises(Undecodable):
-        decoder = TextDecoder("")
-        decoder.feed(body)
-        decoder.feed(b"", final=True)
+        TextDecoder("").feed(body, final=True)
 
 
 def test_a_label_that_is_no_text_is_none() -> None:

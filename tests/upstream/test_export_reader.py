@@ -226,7 +226,7 @@ class TestBounds:
     )
     def test_what_is_too_long_is_refused_at_once(self, body: bytes) -> None:
         parts = (body[start : start + 4096] for start in range(0, len(body), 4096))
-        with pytest.raises(UnexpectedForm, match="more than|instead of XML|nothing but"):
+        with pytest.raises(UnexpectedForm, match=r"more than|instead of XML|nothing but"):
             read_export(FIND.source, [*parts])
 
     def test_a_line_that_is_too_long_is_refused(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from app.api.pagination import Collection, Page, Pagination
+from app.gateway.pages import Collection, Page, Pagination
 from app.upstream.listed import Listed, to_json
 from app.upstream.values import local_time
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from app.errors import DatabaseError
 from app.main import create_app
 from app.settings import Settings
-from app.storage.tenants.database import DatabaseTenantRepository
+from app.storage.tenants.repository import TenantRepository
 from app.tenants.master_keys import MasterKeys, generate_master_key
 from app.wiring import keys
 from app.wiring.keys import build_master_keys
@@ -30,7 +30,7 @@ def settings_in(folder: Path, **settings: Any) -> Settings:
 
 async def key_in(app: FastAPI) -> str:
     """Add a tenant to a running application; return a key."""
-    repository: DatabaseTenantRepository = app.state.tenant_repository
+    repository: TenantRepository = app.state.services.tenant_repository
     await repository.add(keyless())
     return (await repository.create_key("acme", READ)).key.get_secret_value()
 

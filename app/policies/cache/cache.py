@@ -4,38 +4,47 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from app.policies.cache.fetching import Fetch, Fetcher, Landed, Landing
-from app.policies.cache.flights import Flights
-from app.policies.cache.freshness import age_of, is_fresh, judge
+from app.policies.cache.freshness import age_of, is_fresh, judge, may_stand_in, remaining_life
 from app.policies.cache.model import (
     NO_DIRECTIVES,
-    Answer,
+    CacheEntry,
+    CacheKey,
     CacheObserver,
     Directives,
     NotCached,
     Outcome,
-    Place,
     Served,
 )
-from app.policies.cache.store import CacheStore, Change, Lookup, Stamp
+from app.policies.cache.protocol import Fetch
+from app.policies.cache.single_flight import Flight, SingleFlight
+from app.policies.cache.store import CacheStore, Lookup, Stamp
 
-_Key = tuple[str, str, Stamp]
-_PATIENCE = 0.5
+_Work = Callable[[Flight["Fetched"]], Coroutine[Any, Any, "Fetched"]]
+_FlightKey = tuple[str, str, Stamp | None]
+_LONGEST_QUEUE = 0.5
+"""Seconds to wait for a fetch that cannot be joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a flight brought, and how."""
+
+    entry: CacheEntry
+    outcome: Outcome
+    stored: bool
+    shared: bool = False
+
+    def collapsed(self) -> "Fetched":
+        """Return the same as it looks to one who joined the flight."""
+        return self if self.outcome is Outcome.STALE_IF_ERROR else replace(self, outcome=Outcome.COLLAPSED)
 
 
 class ReadCache:
-    """A `Cache` over a store.
-
-    Args:
-        store: what keeps answers.
-        observer: told of every read and of the store's failures.
-        excuses: tells whether a failed fetch may be answered with a stale answer.
-        fetch_seconds: how long a fetch takes at most.
-        now: returns the Unix time.
-    """
+    """A `Cache` over a store; `excuses` tells whether a stale entry may stand in for a failed fetch."""
 
     def __init__(
         self,
@@ -43,89 +52,60 @@ class ReadCache:
         *,
         observer: CacheObserver,
         excuses: Callable[[Exception], bool],
-        fetch_seconds: float,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._observer = observer
+        self._excuses = excuses
         self._now = now
-        self._fetcher = Fetcher(store, excuses=excuses, seconds=fetch_seconds, now=now)
-        self._flights: Flights[Landed] = Flights()
-        self._background: set[asyncio.Task[None]] = set()
+        self._flights: SingleFlight[Fetched] = SingleFlight()
+        self._revalidations: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work while the context is open; leaving it ends what goes on in the background."""
-        async with self._store.running(self._observer.store_failed):
-            try:
-                yield
-            finally:
-                for task in self._background:
-                    task.cancel()
-                await asyncio.gather(*self._background, return_exceptions=True)
-                await self._flights.aclose()
-                await asyncio.gather(*self._endings)
+        try:
+            yield
+        finally:
+            for task in self._revalidations:
+                task.cancel()
+            await asyncio.gather(*self._revalidations, return_exceptions=True)
+            await self._flights.aclose()
+            await asyncio.gather(*self._endings)
+            await self._store.aclose()
 
-    def find_local(self, place: Place) -> Served | None:
-        """Return a fresh answer that shows something and that this process holds, without waiting for anything."""
-        answer = self._store.peek(place)
-        now = self._now()
-        if answer is None or not answer.found or not is_fresh(answer, now):
-            return None
-        self._observer.looked_up(Outcome.HIT)
-        return Served(answer, Outcome.HIT, age_of(answer, now), stored=True, shared=False)
-
-    async def read(self, place: Place, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:
-        """Return a stored answer that may be served, or fetch one.
-
-        Raises:
-            NotCached: the request wants a stored answer or none, and there is none.
-            Exception: what `fetch` raised.
-        """
+    async def read(self, key: CacheKey, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:
         if directives.no_store:
             return await self._bypass(fetch, directives)
-        local = self._store.peek(place)
-        if local is not None and judge(local, self._now(), directives) is Outcome.HIT:
-            return self._serve(local, Outcome.HIT, stored=True)
-        lookup = await self._store.look(place)
-        outcome = judge(lookup.answer, self._now(), directives)
-        if lookup.answer is not None and outcome in {Outcome.HIT, Outcome.STALE}:
+        lookup = await self._store.look(key)
+        outcome = judge(lookup.entry, self._now(), directives)
+        if lookup.entry is not None and outcome in {Outcome.HIT, Outcome.STALE}:
             if outcome is Outcome.STALE and not directives.only_if_cached:
-                self._revalidate(place, lookup, fetch)
-            return self._serve(lookup.answer, outcome, stored=True, shared=lookup.shared)
+                self._revalidate(key, lookup, fetch)
+            return self._serve(lookup.entry, outcome, stored=True, shared=lookup.shared)
         if directives.only_if_cached:
             self._observer.looked_up(outcome)
             raise NotCached
-        return await self._fetched(place, lookup, fetch, outcome)
+        try:
+            fetched = await self._fetch_once(key, lookup, fetch, outcome)
+        except BaseException:
+            self._observer.looked_up(outcome)
+            raise
+        return self._serve(fetched.entry, fetched.outcome, stored=fetched.stored, shared=fetched.shared)
 
     @asynccontextmanager
     async def changing(self, tenant: str, tags: Collection[str], seconds: float) -> AsyncIterator[None]:
-        """Surround a write: what it touches is invalid before it and, however it ends, after it.
-
-        A store that cannot be reached does not keep a write back; what it missed is made up for when it returns.
-
-        Args:
-            tenant: whose data it changes.
-            tags: what it touches.
-            seconds: how long it may take at most; after a crash reads stay uncached for as long.
-        """
-        change = Change(tenant, tuple(sorted(set(tags))))
-        if not change.tags:
+        touched = tuple(sorted(set(tags)))
+        if not touched:
             yield
             return
         try:
-            await self._store.begin(change, seconds)
+            await self._store.begin_write(tenant, touched, seconds)
             yield
         finally:
-            await self._whatever_happens(self._store.end(change))
+            await self._whatever_happens(self._store.end_write(tenant, touched))
 
     async def purge(self, tenant: str | None = None, tag: str | None = None) -> None:
-        """Make everything invalid, or what belongs to a tenant, or to one of its tags.
-
-        Raises:
-            ValueError: a tag without a tenant.
-        """
         if tenant is None and tag is not None:
             raise ValueError("a tag belongs to a tenant")
         await self._store.purge(tenant, tag)
@@ -135,49 +115,79 @@ class ReadCache:
             self._observer.looked_up(Outcome.BYPASS)
             raise NotCached
         try:
-            answer = await fetch()
+            entry = await fetch()
         except BaseException:
             self._observer.looked_up(Outcome.BYPASS)
             raise
-        return self._serve(answer, Outcome.BYPASS, stored=False)
+        return self._serve(entry, Outcome.BYPASS, stored=False)
 
-    async def _fetched(self, place: Place, lookup: Lookup, fetch: Fetch, outcome: Outcome) -> Served:
-        # Tokens are part of the key: nobody joins a fetch that began before a write which has ended since.
-        key = place.tenant, place.key, lookup.stamp
+    async def _fetch_once(self, key: CacheKey, lookup: Lookup, fetch: Fetch, outcome: Outcome) -> Fetched:
+        # The versions are part of the flight's key: nobody joins a fetch that began before a write which has ended.
+        flight_key = key.tenant, key.digest, lookup.stamp
+        work = partial(self._fetch, key, lookup, fetch, outcome)
+        present = self._flights.find(flight_key)
+        if lookup.stamp is None:
+            present = await self._later_than(present)
+        elif outcome is Outcome.FORCED:
+            present = None
+        if present is None:
+            return await self._flights.wait(self._flights.start(flight_key, work))
         try:
-            if not lookup.certain:
-                # A fetch under way may be older than a write that nobody could tell this process of.
-                flight = self._flights.follow(key, partial(self._fetcher.in_turn, place, lookup, fetch), _PATIENCE)
-                landed = await self._flights.wait(flight)
-            elif outcome is Outcome.FORCED:
-                flight = self._flights.start(key, partial(self._fetcher.at_once, place, lookup, fetch))
-                landed = await self._flights.wait(flight)
-            else:
-                landed = await self._joined(key, partial(self._fetcher.in_turn, place, lookup, fetch))
-        except BaseException:
-            self._observer.looked_up(outcome)
-            raise
-        return self._serve(landed.answer, landed.outcome, stored=landed.stored, shared=landed.shared)
+            return (await self._flights.wait(present)).collapsed()
+        except Exception:  # noqa: BLE001 - what failed another request need not fail this one
+            return await self._fetch_again(flight_key, work)
 
-    async def _joined(
-        self, key: _Key, work: Callable[[Landing], Coroutine[Any, Any, Landed]], *, again: bool = True
-    ) -> Landed:
-        flight = self._flights.find(key)
-        if flight is None:
-            return await self._flights.wait(self._flights.start(key, work))
+    async def _later_than(self, present: Flight[Fetched] | None) -> Flight[Fetched] | None:
+        """Return a flight that began after now: while versions are unknown, the present one may miss a write."""
+        if present is None:
+            return None
+        await asyncio.wait([present.task], timeout=_LONGEST_QUEUE)
+        later = self._flights.find(present.key)
+        return None if later is present else later
+
+    async def _fetch_again(self, flight_key: _FlightKey, work: _Work) -> Fetched:
+        present = self._flights.find(flight_key)
+        if present is None:
+            return await self._flights.wait(self._flights.start(flight_key, work))
+        return (await self._flights.wait(present)).collapsed()
+
+    async def _fetch(
+        self, key: CacheKey, lookup: Lookup, fetch: Fetch, outcome: Outcome, flight: Flight[Fetched]
+    ) -> Fetched:
+        if lookup.shared and outcome is not Outcome.FORCED:
+            # An earlier flight may have landed while this read's first look was on its way.
+            lookup = await self._store.look(key)
+            if lookup.entry is not None and is_fresh(lookup.entry, self._now()):
+                return Fetched(lookup.entry, Outcome.COLLAPSED, stored=True, shared=lookup.shared)
         try:
-            return (await self._flights.wait(flight)).collapsed()
-        except Exception:
-            if not again:
+            entry = await fetch()
+        except Exception as error:
+            stale = None if outcome is Outcome.FORCED else await self._stand_in(key, error)
+            if stale is None:
                 raise
-        # What failed another request need not fail this one, but a platform in trouble is asked only once more.
-        return await self._joined(key, work, again=False)
+            return stale
+        seconds = remaining_life(entry, self._now())
+        if seconds <= 0:
+            return Fetched(entry, Outcome.BYPASS, stored=False)
+        # A flight that began later has seen more; its entry must not be replaced by this one's.
+        storable = lookup.storable and not flight.superseded
+        stored = storable and await self._store.put(key, lookup, entry, seconds)
+        return Fetched(entry, outcome, stored)
 
-    def _revalidate(self, place: Place, lookup: Lookup, fetch: Fetch) -> None:
-        key = place.tenant, place.key, lookup.stamp
-        if self._flights.find(key) is None:
-            flight = self._flights.start(key, partial(self._fetcher.in_turn, place, lookup, fetch))
-            self._keep(self._background, self._flights.hold(flight))
+    async def _stand_in(self, key: CacheKey, error: Exception) -> Fetched | None:
+        if not self._excuses(error):
+            return None
+        # Looked up again: a write since the read began has invalidated the entry of then.
+        lookup = await self._store.look(key)
+        if lookup.entry is None or not may_stand_in(lookup.entry, self._now()):
+            return None
+        return Fetched(lookup.entry, Outcome.STALE_IF_ERROR, stored=True, shared=lookup.shared)
+
+    def _revalidate(self, key: CacheKey, lookup: Lookup, fetch: Fetch) -> None:
+        flight_key = key.tenant, key.digest, lookup.stamp
+        if self._flights.find(flight_key) is None:
+            flight = self._flights.start(flight_key, partial(self._fetch, key, lookup, fetch, Outcome.MISS))
+            self._keep(self._revalidations, self._flights.hold(flight))
 
     async def _whatever_happens(self, ending: Coroutine[Any, Any, None]) -> None:
         task = self._keep(self._endings, ending)
@@ -193,6 +203,6 @@ class ReadCache:
         task.add_done_callback(tasks.discard)
         return task
 
-    def _serve(self, answer: Answer, outcome: Outcome, *, stored: bool, shared: bool = False) -> Served:
+    def _serve(self, entry: CacheEntry, outcome: Outcome, *, stored: bool, shared: bool = False) -> Served:
         self._observer.looked_up(outcome)
-        return Served(answer, outcome, age_of(answer, self._now()), stored, shared)
+        return Served(entry, outcome, age_of(entry, self._now()), stored, shared)

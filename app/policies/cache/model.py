@@ -1,4 +1,4 @@
-"""What the read cache deals in: where an answer belongs, the answer, and how it came to be served."""
+"""What the read cache deals in: keys, responses, and how an entry came to be served."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,53 +7,35 @@ from typing import NamedTuple, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How long an answer may be served, in seconds; each stale window begins where freshness ends.
-
-    Args:
-        fresh: served without asking; 0 means that it is never stored.
-        stale_while_revalidate: served while it is fetched anew in the background (RFC 5861).
-        stale_if_error: served if fetching it anew fails (RFC 5861).
-    """
+    """How long an entry may be served, in seconds; each stale window begins where freshness ends (RFC 5861)."""
 
     fresh: float
+    """0 means that the entry is never stored."""
     stale_while_revalidate: float
     stale_if_error: float
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an answer belongs.
-
-    Args:
-        tenant: the tenant's id.
-        key: hex digest of tenant, credentials, operation, parameters and version of the representation; no secret.
-        tags: what the answer depends on; they are the tenant's own.
-    """
+class CacheKey:
+    """Where an entry belongs: its tenant, a digest of what decides it, and the tenant's tags it depends on."""
 
     tenant: str
-    key: str
+    digest: str
     tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is stored and served, ready to go out.
-
-    Args:
-        found: False if the platform showed that the resource is not there; such an answer is never served stale.
-        body: JSON.
-        etag: a quoted strong entity tag.
-        headers: further headers, such as `Link`.
-        windows: how long it may be served.
-        stored_at: Unix time at which it was fetched.
-    """
+class CacheEntry:
+    """What is stored and served, ready to go out."""
 
     found: bool
+    """False if the platform showed that the resource does not exist; such an entry is never served stale."""
     body: bytes = field(repr=False)
     etag: str
     headers: tuple[tuple[str, str], ...]
     windows: Windows
     stored_at: float
+    """Unix time of the fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +56,21 @@ class Outcome(StrEnum):
 
     HIT = "hit"
     STALE = "stale"
-    """Past its freshness; it is fetched anew in the background."""
+    """Past its freshness; it is fetched again in the background."""
     MISS = "miss"
     COLLAPSED = "collapsed"
     """By the fetch of another request."""
     BYPASS = "bypass"
-    """Fetched and not to be stored: `no-store`, or an answer without a lifetime."""
+    """Fetched and not to be stored: `no-store`, or an entry without a lifetime."""
     FORCED = "forced"
     """Fetched because the request did not want what was stored."""
     STALE_IF_ERROR = "stale_if_error"
 
 
 class Served(NamedTuple):
-    """An answer on its way out.
+    """An entry on its way out; `shared` tells whether it came from the store that replicas share."""
 
-    Args:
-        answer: the answer.
-        outcome: how it came about.
-        age: seconds since it was fetched.
-        stored: whether the cache holds it for the next read.
-        shared: whether it came from the store that replicas share.
-    """
-
-    answer: Answer
+    entry: CacheEntry
     outcome: Outcome
     age: float
     stored: bool
@@ -104,20 +78,14 @@ class Served(NamedTuple):
 
 
 class NotCached(Exception):
-    """The request wants a stored answer or none, and none may be used."""
+    """The request accepts only a stored entry, and none may be used."""
 
 
 class CacheObserver(Protocol):
-    """Told what becomes of reads and of the store."""
+    """Sees what becomes of reads and of the store."""
 
     def looked_up(self, outcome: Outcome) -> None:
-        """Called once for every read that was answered, and once for one that failed."""
+        """Called once for every read, also for one that failed."""
 
     def store_failed(self, action: str) -> None:
-        """Called when the shared store let the cache down.
-
-        Args:
-            action: `read`, `store`, `lock`, `invalidate`, `acknowledge` (a replica did not confirm an invalidation in
-                time), `silence` (another replica is not heard of), `heartbeat`, `subscribe`, or `decrypt` (an entry is
-                not what this gateway wrote there).
-        """
+        """Called when the store failed to `read`, `store` or `invalidate`, or held what it should not (`decrypt`)."""

@@ -1,11 +1,13 @@
-"""What the gateway asks of a read cache."""
+"""What the gateway asks of a read cache, and the cache that keeps nothing."""
 
-from collections.abc import Collection
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from app.policies.cache.fetching import Fetch
-from app.policies.cache.model import NO_DIRECTIVES, Directives, Place, Served
+from app.policies.cache.model import NO_DIRECTIVES, CacheEntry, CacheKey, Directives, NotCached, Outcome, Served
+
+Fetch = Callable[[], Awaitable[CacheEntry]]
+"""Asks the platform; it may run in another task."""
 
 
 class Cache(Protocol):
@@ -14,34 +16,41 @@ class Cache(Protocol):
     def running(self) -> AbstractAsyncContextManager[None]:
         """Work while the context is open; leaving it ends what goes on in the background."""
 
-    def find_local(self, place: Place) -> Served | None:
-        """Return a fresh answer that shows something and that this process holds, without waiting for anything."""
-
-    async def read(self, place: Place, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:
-        """Return a stored answer that may be served, or fetch one.
-
-        Args:
-            place: where the answer belongs.
-            fetch: asks the platform; may be called in another task, and not before this read began.
-            directives: what the request says about caching.
+    async def read(self, key: CacheKey, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:
+        """Return a stored entry that may be served, or fetch one.
 
         Raises:
-            NotCached: the request wants a stored answer or none, and there is none.
+            NotCached: the request accepts only a stored entry, and there is none.
             Exception: what `fetch` raised.
         """
 
     def changing(self, tenant: str, tags: Collection[str], seconds: float) -> AbstractAsyncContextManager[None]:
-        """Surround a write: what it touches is invalid before it and, however it ends, after it.
-
-        Args:
-            tenant: whose data it changes.
-            tags: what it touches.
-            seconds: how long it may take at most.
-        """
+        """Surround a write of at most so many seconds: its tags are invalid before and, however it ends, after it."""
 
     async def purge(self, tenant: str | None = None, tag: str | None = None) -> None:
-        """Make everything invalid, or what belongs to a tenant, or to one of its tags.
+        """Invalidate everything, a tenant, or one of its tags.
 
         Raises:
             ValueError: a tag without a tenant.
         """
+
+
+class NullCache:
+    """A `Cache` that keeps nothing: every read is fetched."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        yield
+
+    async def read(self, key: CacheKey, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:  # noqa: ARG002
+        if directives.only_if_cached:
+            raise NotCached
+        return Served(await fetch(), Outcome.BYPASS, 0.0, stored=False, shared=False)
+
+    @asynccontextmanager
+    async def changing(self, tenant: str, tags: Collection[str], seconds: float) -> AsyncIterator[None]:  # noqa: ARG002
+        yield
+
+    async def purge(self, tenant: str | None = None, tag: str | None = None) -> None:
+        if tenant is None and tag is not None:
+            raise ValueError("a tag belongs to a tenant")

@@ -8,11 +8,11 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.policies.cache.model import Answer, Windows
+from app.policies.cache.model import CacheEntry, Windows
 from app.policies.cache.store import Stamp
 from app.tenants.master_keys import MasterKey
 
-FORMAT = b"1"
+FORMAT = b"2"
 _NONCE_BYTES = 12
 _NAME_BYTES = 16
 _TENANTS_REMEMBERED = 4096
@@ -34,12 +34,12 @@ class Sealer:
     name: str
     cipher: AESGCM
 
-    def seal(self, key: str, answer: Answer, stamp: Stamp) -> bytes:
-        """Return an answer and the tokens it was read under as bytes that can be read under `key` only."""
+    def seal(self, key: str, entry: CacheEntry, stamp: Stamp) -> bytes:
+        """Return an entry and the versions it was read under as bytes that can be read under `key` only."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self.cipher.encrypt(nonce, _encode(answer, stamp), _bound_to(key))
+        return nonce + self.cipher.encrypt(nonce, _encode(entry, stamp), _bound_to(key))
 
-    def open(self, key: str, sealed: bytes) -> tuple[Answer, Stamp]:
+    def open(self, key: str, sealed: bytes) -> tuple[CacheEntry, Stamp]:
         """Return what was sealed under `key`.
 
         Raises:
@@ -68,23 +68,23 @@ def _bound_to(key: str) -> bytes:
     return FORMAT + b"\0" + key.encode()
 
 
-def _encode(answer: Answer, stamp: Stamp) -> bytes:
-    windows = answer.windows
+def _encode(entry: CacheEntry, stamp: Stamp) -> bytes:
+    windows = entry.windows
     head = {
-        "found": answer.found,
-        "etag": answer.etag,
-        "headers": answer.headers,
+        "found": entry.found,
+        "etag": entry.etag,
+        "headers": entry.headers,
         "windows": (windows.fresh, windows.stale_while_revalidate, windows.stale_if_error),
-        "stored_at": answer.stored_at,
-        "stamp": [token.hex() for token in stamp],
+        "stored_at": entry.stored_at,
+        "stamp": [version.hex() for version in stamp],
     }
-    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + answer.body
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + entry.body
 
 
-def _decode(content: bytes) -> tuple[Answer, Stamp]:
+def _decode(content: bytes) -> tuple[CacheEntry, Stamp]:
     head, _, body = content.partition(b"\n")
     fields = json.loads(head)
-    answer = Answer(
+    entry = CacheEntry(
         found=fields["found"],
         body=body,
         etag=fields["etag"],
@@ -92,4 +92,4 @@ def _decode(content: bytes) -> tuple[Answer, Stamp]:
         windows=Windows(*fields["windows"]),
         stored_at=fields["stored_at"],
     )
-    return answer, tuple(map(bytes.fromhex, fields["stamp"]))
+    return entry, tuple(map(bytes.fromhex, fields["stamp"]))

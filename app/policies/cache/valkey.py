@@ -1,42 +1,97 @@
-"""A store that workers and replicas share, with a first level in each process."""
+"""The store that workers and replicas share.
 
+An entry is stored with the versions it was read under: of everything, of its tenant, of each of its tags. A version
+that is missing, because it was deleted, evicted or has expired, comes back as another, never as itself; so deleting a
+version invalidates all that was read under it. A cluster cannot run the scripts: their keys do not share a hash slot.
+"""
+
+import asyncio
 import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
-from app.policies.cache import keys
-from app.policies.cache.flights import Flight, Flights
-from app.policies.cache.health import Health
-from app.policies.cache.invalidations import Invalidation
-from app.policies.cache.level import Level
-from app.policies.cache.link import TRUST, Link
-from app.policies.cache.model import Answer, Place
-from app.policies.cache.scripts import Found, Scripts
-from app.policies.cache.sealing import Sealer, Sealers, Unsealable
-from app.policies.cache.store import Change, Lease, Lookup, Stamp, Usage
-from app.storage.valkey import UNAVAILABLE
+from app.policies.cache.model import CacheEntry, CacheKey
+from app.policies.cache.sealing import FORMAT, Sealer, Sealers, Unsealable
+from app.policies.cache.store import WRITING, Lookup, Usage, is_writing
+from app.storage.valkey import UNAVAILABLE, Argument, Script, Scripts
 from app.tenants.master_keys import MasterKey
 
 T = TypeVar("T")
 
+_PREFIX = "umail:cache"
+_EVERYTHING = f"{_PREFIX}:everything"
+_VERSION_MS = 600_000
+_RETRY_SECONDS = 0.25
+_GRACE_SECONDS = 1.0
+"""For so long after an outage nothing is served: replicas that missed an invalidation make up for it meanwhile."""
+_MOST_MISSED = 1000
+
+# KEYS: the entry, its versions. ARGV: a new version, its life. Returns the entry and the versions.
+_LOOK = Script("""
+local found = redis.call('MGET', unpack(KEYS))
+for i = 2, #KEYS do
+  if not found[i] then
+    redis.call('SET', KEYS[i], ARGV[1], 'PX', ARGV[2])
+    found[i] = ARGV[1]
+  end
+end
+return found
+""")
+
+# KEYS: the entry, the tenant's index and its size, versions. ARGV: the entry, its life, the tenant's share, versions.
+# The index holds each entry and its size in the order in which they expire. It may be evicted: it then begins anew.
+_PUT = Script("""
+for i, version in ipairs(redis.call('MGET', unpack(KEYS, 4))) do
+  if version ~= ARGV[3 + i] then return 0 end
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local used = redis.call('EXISTS', KEYS[2]) == 1 and tonumber(redis.call('GET', KEYS[3]))
+if not used then
+  redis.call('UNLINK', KEYS[2])
+  used = 0
+end
+local function forget(member)
+  if redis.call('ZREM', KEYS[2], member) == 1 then used = used - tonumber(string.match(member, '%d+$')) end
+end
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)) do forget(member) end
+local replaced = redis.call('STRLEN', KEYS[1])
+if replaced > 0 then forget(KEYS[1] .. ' ' .. replaced) end
+used = used + #ARGV[1]
+while used > tonumber(ARGV[3]) do
+  local first = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+  if not first then break end
+  redis.call('UNLINK', string.match(first, '^%S+'))
+  forget(first)
+end
+local life = tonumber(ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', life)
+redis.call('ZADD', KEYS[2], now + life, KEYS[1] .. ' ' .. #ARGV[1])
+local lasting = math.max(life, redis.call('PTTL', KEYS[2]))
+redis.call('PEXPIRE', KEYS[2], lasting)
+redis.call('SET', KEYS[3], used, 'PX', lasting)
+for i = 4, #KEYS do
+  if redis.call('PTTL', KEYS[i]) < life then redis.call('PEXPIRE', KEYS[i], life) end
+end
+return 1
+""")
+
+# KEYS: versions. ARGV: a new version, its life. A store that is full can still delete.
+_BEGIN = Script("""
+for _, key in ipairs(KEYS) do
+  if redis.pcall('SET', key, ARGV[1], 'PX', ARGV[2]).err then redis.call('UNLINK', key) end
+end
+""")
+
 
 class ValkeyStore:
-    """A `CacheStore` on Valkey or Redis. Until `running()` has reached it, and after it, it counts as down.
+    """A `CacheStore` on Valkey or Redis.
 
-    While it is down, tokens of the process let reads that happen at once share a fetch; nothing is stored or served.
-
-    Args:
-        client: a connection to the store.
-        master_key: tenants' names in the store and the keys of their entries are derived from it.
-        local_bytes: how much memory the process's own answers may take; 0 for none.
-        timeout: seconds that a command may take, waiting for a connection included.
-        largest: bytes of the largest entry that is stored, encrypted.
-        clock: a monotonic clock in seconds.
+    After a failure nothing is looked up or stored until the store has answered again, whatever invalidations this
+    replica missed have been made up for, and a moment has passed in which other replicas do the same.
     """
 
     def __init__(
@@ -44,177 +99,135 @@ class ValkeyStore:
         client: Redis,
         master_key: MasterKey,
         *,
-        local_bytes: int,
+        failed: Callable[[str], None],
+        tenant_bytes: int,
         timeout: float = 0.25,
         largest: int = 524_288,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._scripts = Scripts(client, timeout)
+        self._scripts = Scripts(client, (_LOOK, _PUT, _BEGIN), timeout=timeout, outdated=[_EVERYTHING])
         self._sealers = Sealers(master_key)
-        self._largest = largest
-        self._failed: Callable[[str], None] = lambda _action: None
-        self._level = Level(local_bytes, clock)
-        self._health = Health(clock)
-        self._link = Link(
-            client, self._scripts, self._health, self._level, timeout=timeout, make_up=self._make_up, clock=clock
-        )
-        self._looks: Flights[Lookup] = Flights()
-
-    @asynccontextmanager
-    async def running(self, failed: Callable[[str], None]) -> AsyncIterator[None]:
-        """Use the store while the context is open; it begins when the store has been reached, or could not be."""
         self._failed = failed
-        async with self._link.running(failed):
-            try:
-                yield
-            finally:
-                await self._looks.aclose()
-                await self._scripts.aclose()
+        self._tenant_bytes = tenant_bytes
+        self._largest = min(largest, tenant_bytes)
+        self._missed: set[str] = set()
+        self._failures = 0
+        self._recovery: asyncio.Task[None] | None = None
 
     def usage(self) -> Usage:
-        """Return what this process itself holds."""
-        return self._level.usage()
+        return Usage(0, 0, 0)
 
-    def peek(self, place: Place) -> Answer | None:
-        """Return what this process itself holds that is valid, however old."""
-        if not self._link.trusted() or not self._health.up:
-            return None
-        return self._level.get(self._sealers.of(place.tenant).name, place.key, place.tags)
+    async def look(self, key: CacheKey) -> Lookup:
+        if self._recovery is not None:
+            return Lookup(None, None)
+        sealer = self._sealers.of(key.tenant)
+        name, failures = _entry_key(sealer, key), self._failures
+        keys, new = [name, *_version_keys(sealer, key)], _new_version()
+        found = await self._attempt("read", lambda: self._scripts.run(_LOOK, keys, [new, _VERSION_MS]))
+        if found is None or failures != self._failures:
+            return Lookup(None, None)
+        sealed, stamp = found[0], tuple(found[1:])
+        entry = None if sealed is None or is_writing(stamp) else self._opened(sealer, name, sealed, stamp)
+        return Lookup(entry, stamp, shared=True)
 
-    async def look(self, place: Place, *, afresh: bool = False) -> Lookup:
-        """Return what is known about a place, in one round trip that reads at the same time share."""
-        local = self._level.stamp(self._sealers.of(place.tenant).name, place.tags)
-        if not self._health.up:
-            return self._alone(local)
-        if afresh or not self._link.trusted():
-            return await self._look(place, local)
-        # The process's tokens tell of every write that has ended: no read gets to know what was before one.
-        key = place.tenant, place.key, local
-        flight = self._looks.find(key) or self._looks.start(key, partial(self._look, place, local))
-        return await self._looks.wait(flight)
-
-    async def put(self, place: Place, lookup: Lookup, answer: Answer, seconds: float, lease: Lease | None) -> bool:
-        """Store an answer for a time, unless a token changed since or it is too large."""
-        sealer = self._sealers.of(place.tenant)
-        entry = keys.entry_key(sealer.name, place.key)
-        sealed = sealer.seal(entry, answer, lookup.stamp)
-        if len(sealed) > self._largest:
-            if lease is not None:
-                await self.release(lease)
+    async def put(self, key: CacheKey, lookup: Lookup, entry: CacheEntry, seconds: float) -> bool:
+        if self._recovery is not None or lookup.stamp is None:
             return False
-        tokens = keys.token_keys(sealer.name, place.tags)
-        lock = lease or Lease(keys.lock_key(sealer.name, place.key, lookup.stamp), "")
-        stored = await self._attempt(
-            "store", lambda: self._scripts.put(entry, lock, tokens, lookup.stamp, sealed, seconds)
-        )
-        if stored:
-            self._level.put(sealer.name, place.key, place.tags, answer, lookup.level_stamp)
-        return bool(stored)
+        sealer, stamp = self._sealers.of(key.tenant), lookup.stamp
+        name = _entry_key(sealer, key)
+        sealed = sealer.seal(name, entry, stamp)
+        if len(sealed) > self._largest:
+            return False
+        index = f"{_PREFIX}:index:{sealer.name}"
+        keys = [name, index, f"{index}:bytes", *_version_keys(sealer, key)]
+        arguments: list[Argument] = [sealed, _ms(seconds), self._tenant_bytes, *stamp]
+        return bool(await self._attempt("store", lambda: self._scripts.run(_PUT, keys, arguments)))
 
-    async def acquire(self, place: Place, lookup: Lookup, seconds: float) -> Lease | None:
-        """Return the right to fetch, or None if another replica has it; everybody has it while the store is down."""
-        name = keys.lock_key(self._sealers.of(place.tenant).name, place.key, lookup.stamp)
-        lease = Lease(name, secrets.token_hex(8))
-        granted = await self._attempt("lock", lambda: self._scripts.lock(lease, seconds))
-        return None if granted is False else lease
+    async def begin_write(self, tenant: str, tags: tuple[str, ...], seconds: float) -> None:
+        if self._recovery is not None:
+            return
+        keys, mark = list(_tag_keys(self._sealers.of(tenant), tags)), WRITING + _new_version()
+        await self._attempt("invalidate", lambda: self._scripts.run(_BEGIN, keys, [mark, _ms(seconds)]))
 
-    async def release(self, lease: Lease) -> None:
-        """Give the right to fetch back; if the store cannot be reached, its time runs out."""
-        await self._attempt("lock", lambda: self._scripts.release(lease))
-
-    async def begin(self, change: Change, seconds: float) -> None:
-        """Make what a write touches invalid in every replica, and keep it out until the write's end.
-
-        A write whose end never comes, because the process crashed, is over after `seconds`.
-        """
-        name = self._sealers.of(change.tenant).name
-        local = Change(name, change.tags, change.writer)
-        self._level.begin(local, seconds)
-        told = Invalidation(self._link.replica, name, change.tags)
-        await self._renew(told, keys.tag_keys(name, change.tags), change.writer, seconds)
-        self._level.renew(name, change.tags)
-
-    async def end(self, change: Change) -> None:
-        """Make what a write touched invalid again, and wait for every replica to confirm that, for 0.8 s at most.
-
-        Where nobody can be told because the store has just been lost, wait until it has been found again or everybody
-        has noticed this replica's silence, 1.8 s at most.
-        """
-        name = self._sealers.of(change.tenant).name
-        told = Invalidation(self._link.replica, name, change.tags, confirm=True)
-        try:
-            await self._renew(told, keys.tag_keys(name, change.tags), change.writer)
-        finally:
-            self._level.end(Change(name, change.tags, change.writer))
+    async def end_write(self, tenant: str, tags: tuple[str, ...]) -> None:
+        sealer = self._sealers.of(tenant)
+        await self._invalidate(_tag_keys(sealer, tags), _tenant_key(sealer))
 
     async def purge(self, tenant: str | None, tag: str | None) -> None:
-        """Make everything invalid, or what belongs to a tenant, or to one of its tags; if not now, then once it can."""
-        name = None if tenant is None else self._sealers.of(tenant).name
-        tags = None if tag is None else (tag,)
-        if name is None:
-            tokens = [keys.EVERYTHING]
-            self._level.clear()
-        else:
-            tokens = [keys.tenant_key(name)] if tags is None else keys.tag_keys(name, tags)
-            self._level.renew(name, tags)
-        await self._renew(Invalidation(self._link.replica, name, tags, confirm=True), tokens)
+        if tenant is None:
+            await self._invalidate([_EVERYTHING], _EVERYTHING)
+            return
+        sealer = self._sealers.of(tenant)
+        everything = _tenant_key(sealer)
+        await self._invalidate([everything] if tag is None else _tag_keys(sealer, [tag]), everything)
 
-    async def _look(self, place: Place, local: Stamp, _flight: Flight[Lookup] | None = None) -> Lookup:
-        sealer = self._sealers.of(place.tenant)
-        entry = keys.entry_key(sealer.name, place.key)
-        tokens, marks = keys.token_keys(sealer.name, place.tags), keys.mark_keys(sealer.name, place.tags)
-        losses = self._health.moment.losses
-        found = await self._attempt("read", lambda: self._scripts.look(entry, tokens, marks, self._link.replica))
-        if found is None or self._health.moment.losses != losses:
-            return self._alone(local)
-        storable = not found.writing and not found.silent and not self._level.writing(sealer.name, place.tags)
-        answer = self._opened(sealer, entry, found) if storable else None
-        if answer is not None:
-            self._level.put(sealer.name, place.key, place.tags, answer, local)
-        return Lookup(answer, found.stamp, local, storable, shared=True, certain=not found.silent)
+    async def aclose(self) -> None:
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.wait([self._recovery])
+        await self._scripts.aclose()
 
-    def _alone(self, local: Stamp) -> Lookup:
-        return Lookup(None, local, local, storable=False, certain=False)
+    async def _invalidate(self, keys: Iterable[str], missed: str) -> None:
+        """Delete versions; while that cannot be done, remember what is to be deleted in their place."""
+        if await self._attempt("invalidate", lambda: self._scripts.execute("UNLINK", *keys), refusable=False) is None:
+            self._missed.add(missed if len(self._missed) < _MOST_MISSED else _EVERYTHING)
 
-    def _opened(self, sealer: Sealer, entry: str, found: Found) -> Answer | None:
-        if found.sealed is None:
-            return None
+    async def _attempt(self, action: str, command: Callable[[], Awaitable[T]], *, refusable: bool = True) -> T | None:
+        """Return what a command replies, or None; begin to recover unless a working store merely refused it."""
         try:
-            answer, stamp = sealer.open(entry, found.sealed)
+            return await command()
+        except UNAVAILABLE as error:
+            self._failed(action)
+            if not (refusable and isinstance(error, ResponseError)):
+                self._failures += 1
+                self._recovery = self._recovery or asyncio.get_running_loop().create_task(self._recover())
+            return None
+
+    async def _recover(self) -> None:
+        back = False
+        while not back:
+            await asyncio.sleep(_RETRY_SECONDS)
+            back = await self._is_back()
+        self._recovery = None
+
+    async def _is_back(self) -> bool:
+        failures, missed = self._failures, frozenset(self._missed)
+        try:
+            await self._scripts.execute("UNLINK", *(missed or [f"{_PREFIX}:probe"]))
+        except UNAVAILABLE:
+            return False
+        self._missed -= missed
+        await asyncio.sleep(_GRACE_SECONDS)
+        return failures == self._failures and not self._missed
+
+    def _opened(self, sealer: Sealer, name: str, sealed: bytes, stamp: tuple[bytes, ...]) -> CacheEntry | None:
+        try:
+            entry, stored_under = sealer.open(name, sealed)
         except Unsealable:
             self._failed("decrypt")
             return None
-        return answer if stamp == found.stamp else None
+        return entry if stored_under == stamp else None
 
-    async def _renew(self, told: Invalidation, tokens: Sequence[str], writer: str = "", seconds: float = 0) -> None:
-        if await self._tell(told, tokens, writer, seconds) or not told.confirm:
-            return
-        if await self._link.found_again():
-            await self._tell(told, tokens, writer, seconds)
 
-    async def _tell(self, told: Invalidation, tokens: Sequence[str], writer: str, seconds: float) -> bool:
-        marks = keys.mark_keys(told.tenant, told.tags) if writer and told.tenant and told.tags else ()
-        with self._link.receipts.expecting(told) as receipt:
-            count = await self._attempt(
-                "invalidate", lambda: self._scripts.renew(tokens, marks, writer, seconds, told), writing=True
-            )
-            if count is None:
-                self._health.missed()
-            elif told.confirm and not await receipt.complete(count, TRUST):
-                self._failed("acknowledge")
-        return count is not None
+def _entry_key(sealer: Sealer, key: CacheKey) -> str:
+    # Versions of the gateway that write entries differently do not read each other's, but obey each other's writes.
+    return f"{_PREFIX}:entry:{FORMAT.decode()}:{sealer.name}:{key.digest}"
 
-    async def _attempt(self, action: str, command: Callable[[], Awaitable[T]], *, writing: bool = False) -> T | None:
-        """Return what a command returns, or None if the store is down, or goes down with it."""
-        if not (self._health.reachable if writing else self._health.up):
-            return None
-        try:
-            return await command()
-        except UNAVAILABLE:
-            self._health.failed()
-            self._failed(action)
-            return None
 
-    async def _make_up(self) -> None:
-        self._level.clear()
-        await self._scripts.renew([keys.EVERYTHING], (), "", 0, Invalidation(self._link.replica))
+def _tenant_key(sealer: Sealer) -> str:
+    return f"{_PREFIX}:tenant:{sealer.name}"
+
+
+def _tag_keys(sealer: Sealer, tags: Iterable[str]) -> list[str]:
+    return [f"{_PREFIX}:tag:{sealer.name}:{tag}" for tag in tags]
+
+
+def _version_keys(sealer: Sealer, key: CacheKey) -> list[str]:
+    return [_EVERYTHING, _tenant_key(sealer), *_tag_keys(sealer, key.tags)]
+
+
+def _new_version() -> bytes:
+    return secrets.token_hex(12).encode()
+
+
+def _ms(seconds: float) -> int:
+    return max(1, int(seconds * 1000))

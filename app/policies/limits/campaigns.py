@@ -3,18 +3,10 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
-from app.policies.limits.model import UNLIMITED, Decision, Quota
+from app.policies.limits.model import UNLIMITED, Decision, Quota, Window
 
 _HOUR = 3600
-
-
-class Window(Protocol):
-    """Counts exactly."""
-
-    async def hit(self, subject: str, quota: Quota) -> Decision:
-        """Count one time, if the quota has room for it."""
 
 
 class CampaignQuota:
@@ -22,10 +14,6 @@ class CampaignQuota:
 
     A campaign that never left has used up nothing of the platform's quota. A window cannot be taken back, so it is
     kept for the tenant's next campaign, for as long as the window would remember it.
-
-    Args:
-        window: counts.
-        now: a clock that only goes forward.
     """
 
     def __init__(self, window: Window, now: Callable[[], float] = time.monotonic) -> None:

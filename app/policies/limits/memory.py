@@ -1,70 +1,56 @@
 """Limits counted in the process."""
 
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
-from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from app.policies.limits.model import MICROSECOND, Decision, Quota, decide, decide_window
 
-from app.policies.limits.leasing import Leases
-from app.policies.limits.model import Decision, Quota, Standing
-
-
-@lru_cache(maxsize=10_000)
-def item_of(quota: Quota) -> RateLimitItem:
-    """Return a quota as the library writes it."""
-    return RateLimitItemPerSecond(quota.amount, quota.seconds, quota.name)
+_MOST_SUBJECTS = 20_000
 
 
 class MemoryRateLimiter:
-    """A `RateLimiter` for one process: a sliding window, of which only two counters are kept.
+    """A `RateLimiter` for one process."""
 
-    The library starts a thread now and then and counts in some forty microseconds, so what it counts is leased.
-
-    Args:
-        clock: a monotonic clock in seconds, for leases.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._strategy = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._leases = Leases(clock)
+    def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = _MOST_SUBJECTS) -> None:
+        self._clock = clock
+        self._most = most
+        self._whole_at: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
-        """Count one request."""
-        standings: list[Standing] = []
-        for subject, quota in reversed(quotas):
-            standing = self._leases.spend(subject, quota) or self._leased(subject, quota)
-            standings.append(standing)
-            if standing.remaining < 0:
-                refused = Standing(quota, 0, standing.reset)
-                return Decision(False, (refused, *reversed(standings[:-1])), max(standing.reset, 1.0))
-        return Decision(True, tuple(reversed(standings)))
-
-    def at_hand(self, quotas: Sequence[tuple[str, Quota]]) -> Callable[[], Decision] | None:
-        """Return what counts one request out of leases; None where one is to be taken, or has been refused."""
-        return self._leases.at_hand(quotas)
-
-    def _leased(self, subject: str, quota: Quota) -> Standing:
-        item = item_of(quota)
-        sizes = dict.fromkeys((self._leases.wanted(subject, quota), 1))
-        size = next((size for size in sizes if self._strategy.hit(item, subject, cost=size)), 0)
-        stats = self._strategy.get_window_stats(item, subject)
-        standing = Standing(quota, stats.remaining, max(stats.reset_time - time.time(), 0.0))
-        return self._leases.begin(subject, quota, size, standing)
+        now = int(self._clock() * MICROSECOND)
+        names = [(quota.name, subject) for subject, quota in quotas]
+        debts = [
+            max(self._whole_at.get(name, now) - now, 0) + quota.period
+            for name, (_, quota) in zip(names, quotas, strict=True)
+        ]
+        decision = decide([quota for _, quota in quotas], debts)
+        if decision.allowed:
+            for name, debt in zip(names, debts, strict=True):
+                self._whole_at[name] = now + debt
+                self._whole_at.move_to_end(name)
+            while len(self._whole_at) > self._most:
+                self._whole_at.popitem(last=False)
+        return decision
 
 
 class MemoryWindow:
-    """An exact window for what is done rarely."""
+    """A `Window` for one process."""
 
-    def __init__(self) -> None:
-        self._strategy = MovingWindowRateLimiter(MemoryStorage())
+    def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = _MOST_SUBJECTS) -> None:
+        self._clock = clock
+        self._most = most
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     async def hit(self, subject: str, quota: Quota) -> Decision:
-        """Count one time, if the quota has room for it."""
-        item = item_of(quota)
-        allowed = self._strategy.hit(item, subject)
-        stats = self._strategy.get_window_stats(item, subject)
-        reset = max(stats.reset_time - time.time(), 0.0)
-        return Decision(allowed, (Standing(quota, stats.remaining, reset),), 0.0 if allowed else max(reset, 1.0))
+        now = self._clock()
+        times = self._times.setdefault(subject, deque())
+        self._times.move_to_end(subject)
+        if len(self._times) > self._most:
+            self._times.popitem(last=False)
+        while times and times[0] <= now - quota.seconds:
+            times.popleft()
+        if allowed := len(times) < quota.amount:
+            times.append(now)
+        reset = times[0] + quota.seconds - now if times else float(quota.seconds)
+        return decide_window(quota, len(times), reset, allowed=allowed)

@@ -1,5 +1,6 @@
 """Upstream operations of the account (manual, chapter 1)."""
 
+from app.gateway.checks import NOTHING, Check, same
 from app.gateway.lifetimes import EDITED, SLOW
 from app.gateway.operation import Effect, Operation
 from app.resources.account.schemas import Account, Service
@@ -74,4 +75,9 @@ GET_SERVICE = Operation(
     effect=Effect.READ,
     tags=frozenset({"account", "quota"}),
     cache=EDITED,
+)
+
+CHECKS = (
+    Check(operation=GET_ACCOUNT, by=NOTHING, ask=same, path="/v1/account"),
+    Check(operation=GET_SERVICE, by=NOTHING, ask=same, path="/v1/account/service"),
 )

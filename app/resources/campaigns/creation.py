@@ -10,11 +10,11 @@ import hashlib
 import json
 from datetime import timedelta
 
-from app.api.pagination import PageRequest
 from app.errors import GatewayError, IdempotencyKeyReused, OutcomeUnknown, UpstreamAnswer, UpstreamMalformed
 from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
+from app.gateway.pages import PageRequest
 from app.gateway.sends import Sends, new_attempt
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.matching import Sought, sought

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from app.api.pagination import Collection, Page, PageRequest, pagination
+from app.gateway.checks import BATCH, CAMPAIGN_ID, DAY, NOTHING, Check, same
 from app.gateway.lifetimes import RUNNING, CachePolicy
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.pages import Collection, Page, PageRequest, pagination
 from app.resources.campaigns.editing import EditCampaign
 from app.resources.campaigns.forms import CreateCampaign, edited_campaign, new_campaign
 from app.resources.campaigns.records import (
@@ -219,3 +220,48 @@ LIST_SENDS = Operation(
 def edit_operation(request: EditCampaign) -> Operation[EditCampaign, None]:
     """Return the operation whose effect is that of the edit."""
     return EDIT if request.timing.mode == "hold" else EDIT_QUEUED
+
+
+_AT_ONCE = 20
+
+
+def _first_page(_nothing: None) -> FindCampaigns:
+    return FindCampaigns(PageRequest(page_size=_AT_ONCE))
+
+
+def _sends_of(campaign_id: int) -> FindSends:
+    return FindSends(campaign_id=campaign_id)
+
+
+def _telling(campaigns: Page[Campaign]) -> list[Campaign]:
+    """Order campaigns: finished ones have statistics, tracked ones tracking, and the newest are kept the longest."""
+    return sorted(campaigns.data, key=_worth, reverse=True)
+
+
+def _worth(campaign: Campaign) -> tuple[bool, bool, int]:
+    return campaign.status == "sent", campaign.tracking == "opens_and_clicks", campaign.id
+
+
+def _ids(campaigns: Page[Campaign]) -> list[int]:
+    return [campaign.id for campaign in _telling(campaigns)]
+
+
+def _batches(campaigns: Page[Campaign]) -> list[str]:
+    return [campaign.batch for campaign in _telling(campaigns) if campaign.batch]
+
+
+def _days(campaigns: Page[Campaign]) -> list[date]:
+    return [campaign.started_at.date() for campaign in _telling(campaigns) if campaign.started_at]
+
+
+CHECKS = (
+    Check(
+        operation=FIND,
+        by=NOTHING,
+        ask=_first_page,
+        path=f"/v1/campaigns?page_size={_AT_ONCE}",
+        tells={CAMPAIGN_ID: _ids, BATCH: _batches, DAY: _days},
+    ),
+    Check(operation=GET, by=CAMPAIGN_ID, ask=same, path="/v1/campaigns/{}"),
+    Check(operation=LIST_SENDS, by=CAMPAIGN_ID, ask=_sends_of, path="/v1/sends?campaign_id={}"),
+)

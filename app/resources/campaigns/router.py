@@ -6,30 +6,18 @@ from fastapi import Path, Query
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
-from app.api.deps import (
-    GatewayDep,
-    LocksDep,
-    PlatformClockDep,
-    Reader,
-    Sender,
-    SendsDep,
-    Writer,
-    WriterOrSender,
-    require,
-    resource_router,
-)
+from app.api.deps import AnyScopeCall, Call, ReadCall, SendCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import Collection, Page, PageRequestDep
-from app.api.reads import ReadsDep
+from app.api.pagination import PageRequestDep
 from app.api.responses import answer, created, no_content, read_back
 from app.api.types import DIGITS, Batch, Flag, Id, IsoDate
 from app.errors import FieldError, NotFound, ValidationFailed
-from app.gateway.context import Caller
+from app.gateway.pages import Collection, Page
 from app.resources.campaigns import operations
 from app.resources.campaigns.attempts import SendAttempt, send_attempt
+from app.resources.campaigns.creation import CampaignCreator
 from app.resources.campaigns.editing import complete
 from app.resources.campaigns.forms import CreateCampaign
-from app.resources.campaigns.limits import CreatorDep
 from app.resources.campaigns.releasing import carry_out
 from app.resources.campaigns.requests import CampaignChanges, NewCampaign
 from app.resources.campaigns.schemas import Campaign, Send, Status
@@ -49,20 +37,20 @@ CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[7020
 @router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=Page[Campaign]))
 async def list_campaigns(
     pages: PageRequestDep,
-    reads: ReadsDep,
+    call: ReadCall,
     status: Annotated[Status | None, Query(description="Only campaigns in this state.")] = None,
     date: Annotated[
         IsoDate | None, Query(description="Only campaigns sent on this day of the platform's zone.")
     ] = None,
 ) -> Response:
     """Return one page of the campaigns. The platform does not tell how many there are."""
-    return await reads.page(operations.FIND, operations.FindCampaigns(pages, status, date))
+    return await call.page(operations.FIND, operations.FindCampaigns(pages, status, date))
 
 
 @router.get("/campaigns/{campaign_id}", **documents(operations.GET, summary="Get a campaign", response_model=Campaign))
-async def get_campaign(campaign_id: CampaignId, reads: ReadsDep) -> Response:
+async def get_campaign(campaign_id: CampaignId, call: ReadCall) -> Response:
     """Return one campaign."""
-    return await reads.answer(operations.GET, campaign_id)
+    return await call.read(operations.GET, campaign_id)
 
 
 @router.post(
@@ -71,9 +59,7 @@ async def get_campaign(campaign_id: CampaignId, reads: ReadsDep) -> Response:
 )
 async def create_campaign(
     body: NewCampaign,
-    creator: CreatorDep,
-    clock: PlatformClockDep,
-    caller: Sender,
+    call: SendCall,
     allow_duplicate: Annotated[
         Flag, Query(description="Create it even if an equal one was created a few minutes ago.")
     ] = False,
@@ -85,8 +71,8 @@ async def create_campaign(
     of the last minutes is taken for a mistake (409) unless `allow_duplicate` says otherwise. The platform takes at
     most 100 new campaigns an hour.
     """
-    request = CreateCampaign(body, plan(body.schedule, clock))
-    campaign = await creator.create(request, caller, allow_duplicate=allow_duplicate)
+    request = CreateCampaign(body, plan(body.schedule, call.services.platform_clock))
+    campaign = await _creator(call).create(request, call.caller, allow_duplicate=allow_duplicate)
     return created(campaign, f"/v1/campaigns/{campaign.id}")
 
 
@@ -100,18 +86,28 @@ async def get_send_attempt(
     idempotency_key: Annotated[
         IdempotencyKey, Path(description="The key of the request that sent it.", examples=["3f0c4f6e"])
     ],
-    creator: CreatorDep,
-    sends: SendsDep,
-    caller: Reader,
+    call: ReadCall,
 ) -> Response:
     """Return what is known of the latest send under an idempotency key: a campaign created or released, or a message.
 
     Where the fate of a new campaign is open, the platform is asked again, and the answer remembered.
     """
-    attempt = await sends.find(caller.tenant.id, idempotency_key)
+    attempt = await call.services.sends.find(call.caller.tenant.id, idempotency_key)
     if attempt is None:
         raise NotFound("Nothing has been sent under this idempotency key.")
-    return answer(send_attempt(attempt, await creator.settled_if_possible(attempt, caller)))
+    return answer(send_attempt(attempt, await _creator(call).settled_if_possible(attempt, call.caller)))
+
+
+def _creator(call: Call) -> CampaignCreator:
+    services = call.services
+    limits = services.send_limits
+    return CampaignCreator(
+        services.gateway,
+        services.sends,
+        services.platform_clock,
+        duplicate_window=limits.duplicate_window,
+        lookup_seconds=limits.lookup_seconds,
+    )
 
 
 @router.patch(
@@ -128,11 +124,7 @@ async def get_send_attempt(
 async def edit_campaign(
     campaign_id: CampaignId,
     body: CampaignChanges,
-    gateway: GatewayDep,
-    clock: PlatformClockDep,
-    locks: LocksDep,
-    sends: SendsDep,
-    caller: WriterOrSender,
+    call: AnyScopeCall,
 ) -> Response:
     """Change the fields given and return the campaign as it now is.
 
@@ -140,29 +132,30 @@ async def edit_campaign(
     releasing needs the scope `send`, any other change the scope `write`. What is not given stays as it is: the
     campaign is read first, and what the platform would reset is sent to it again.
     """
-    _check_scopes(body, caller)
+    _check_scopes(body, call)
+    services, clock = call.services, call.services.platform_clock
     timing = plan(body.schedule, clock) if "schedule" in body.model_fields_set else None
     # An edit repeats the status it has read: were another one to hold the campaign in between, it would release it.
-    async with locks.holding(("campaign", caller.tenant.id, campaign_id), wait=_EDIT_WAIT) as lock:
-        present = await gateway.call(operations.GET, campaign_id, caller)
+    async with services.locks.holding(("campaign", call.caller.tenant.id, campaign_id), wait=_EDIT_WAIT) as lock:
+        present = await call.run(operations.GET, campaign_id)
         edit = complete(body, timing, present, clock.now())
         lock.ensure()
-        await carry_out(edit, present, gateway, sends, caller)
-    return await read_back(gateway.call(operations.GET, campaign_id, caller))
+        await carry_out(edit, present, services.gateway, services.sends, call.caller)
+    return await read_back(call.run(operations.GET, campaign_id))
 
 
-def _check_scopes(changes: CampaignChanges, caller: Caller) -> None:
+def _check_scopes(changes: CampaignChanges, call: Call) -> None:
     releases = "schedule" in changes.model_fields_set and changes.schedule.mode != "hold"
     if releases:
-        require(caller, "send")
+        call.require("send")
     if not releases or changes.model_fields_set > {"schedule"}:
-        require(caller, "write")
+        call.require("write")
 
 
 @router.delete("/campaigns/{campaign_id}", **documents(operations.DELETE, summary="Delete a campaign", status_code=204))
-async def delete_campaign(campaign_id: CampaignId, gateway: GatewayDep, caller: Writer) -> Response:
+async def delete_campaign(campaign_id: CampaignId, call: WriteCall) -> Response:
     """Delete one campaign."""
-    await gateway.call(operations.DELETE, campaign_id, caller)
+    await call.run(operations.DELETE, campaign_id)
     return no_content()
 
 
@@ -171,7 +164,7 @@ async def delete_campaign(campaign_id: CampaignId, gateway: GatewayDep, caller: 
     **documents(operations.LIST_SENDS, summary="List sends", response_model=Collection[Send]),
 )
 async def list_sends(
-    reads: ReadsDep,
+    call: ReadCall,
     date: Annotated[IsoDate | None, Query(description="The day of sending, in the platform's zone.")] = None,
     batch: Annotated[
         Batch | None, Query(description="The campaign's batch number.", examples=["20260302093000-2369-53"])
@@ -185,7 +178,7 @@ async def list_sends(
     """
     _check_one_criterion(date=date, batch=batch, campaign_id=campaign_id)
     query = operations.FindSends(date, batch, campaign_id, status)
-    return await reads.answer(operations.LIST_SENDS, query)
+    return await call.read(operations.LIST_SENDS, query)
 
 
 def _check_one_criterion(**criteria: object) -> None:

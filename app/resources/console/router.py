@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Query
 from starlette.responses import Response
 
-from app.api.deps import Reader, resource_router
+from app.api.deps import ReadCall, resource_router
 from app.api.documentation import REQUESTED, describes
 from app.api.headers import headers
 from app.api.negotiation import accept_header, preferred
@@ -36,8 +36,7 @@ _JSON, _HTML = "application/json", "text/html"
     openapi_extra=describes(Effect.READ, {"section": "8.1"}),
 )
 async def get_console_login(
-    request: Request,
-    caller: Reader,
+    call: ReadCall,
     user_type: Annotated[UserType, Query(description="The kind of user selected to begin with.")] = "customer",
     errurl: Annotated[
         WebAddress | None,
@@ -52,7 +51,7 @@ async def get_console_login(
     As JSON it describes the form, for a page of your own; with `Accept: text/html` it is a plain page that the
     user's browser sends straight to the platform. The gateway never sees or fills in the password.
     """
-    form = login_form(caller.tenant.upstream.base_url, user_type=user_type, errurl=errurl)
-    if preferred(accept_header(request.headers), (_JSON, _HTML)) == _HTML:
+    form = login_form(call.caller.tenant.upstream.base_url, user_type=user_type, errurl=errurl)
+    if preferred(accept_header(call.request.headers), (_JSON, _HTML)) == _HTML:
         return login_page(form)
     return answer(form, headers={"Vary": "Accept"})

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
-from app.api.pagination import Page, PageRequest, pagination
+from app.gateway.checks import CONTACT_ID, LIST_ID, Check, same
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.pages import Page, PageRequest, pagination
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
@@ -77,9 +78,10 @@ def _encode_find(request: FindContacts) -> Parameters:
     query = {"page": str(request.page.page), "limit": str(request.page.page_size)}
     if request.list_id is not None:
         query["list_id"] = str(request.list_id)
-    if request.keyword:
-        query["keyword"] = request.keyword
-    return Parameters(query=query)
+    if request.keyword and not request.keyword.isascii():
+        # Only a body says in which character set it is.
+        return Parameters(query=query, form={"keyword": request.keyword})
+    return Parameters(query={**query, "keyword": request.keyword} if request.keyword else query)
 
 
 def _encode_get(contact_id: int) -> Parameters:
@@ -244,4 +246,26 @@ EMPTY = Operation(
     deadline=DeadlineClass.WRITE,
     tags=_TAGS,
     find_out="`GET /v1/lists/{list_id}` shows how many contacts are left; emptying it again is safe.",
+)
+
+_AT_ONCE = 20
+
+
+def _find(list_id: int) -> FindContacts:
+    return FindContacts(list_id, PageRequest(page_size=_AT_ONCE))
+
+
+def _ids(contacts: Page[Contact]) -> list[int]:
+    return [contact.id for contact in contacts.data]
+
+
+CHECKS = (
+    Check(
+        operation=FIND,
+        by=LIST_ID,
+        ask=_find,
+        path=f"/v1/lists/{{}}/contacts?page_size={_AT_ONCE}",
+        tells={CONTACT_ID: _ids},
+    ),
+    Check(operation=GET, by=CONTACT_ID, ask=same, path="/v1/contacts/{}"),
 )

@@ -6,13 +6,13 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from app.api.contact_rows import NewContact
-from app.api.deps import GatewayDep, Writer, resource_router
+from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import Page, PageRequestDep
-from app.api.reads import ReadsDep
+from app.api.pagination import PageRequestDep
 from app.api.responses import answer, created, no_content, read_back
 from app.api.types import Flag, Id, ShortText
 from app.errors import FieldError, ValidationFailed
+from app.gateway.pages import Page
 from app.resources.contacts import operations
 from app.resources.contacts.schemas import (
     BatchAccepted,
@@ -32,37 +32,37 @@ Search = Annotated[ShortText | None, Query(description="Part of an address or a 
     "/lists/{list_id}/contacts",
     **documents(operations.FIND, summary="List the contacts of a list", response_model=Page[Contact]),
 )
-async def list_contacts_in_list(list_id: ListId, pages: PageRequestDep, reads: ReadsDep, q: Search = None) -> Response:
+async def list_contacts_in_list(list_id: ListId, pages: PageRequestDep, call: ReadCall, q: Search = None) -> Response:
     """Return one page of a list's contacts, all or those whose address or name contains `q`."""
     query = operations.FindContacts(list_id, pages, q)
-    return await reads.page(operations.FIND, query)
+    return await call.page(operations.FIND, query)
 
 
 @router.get("/contacts", **documents(operations.FIND, summary="List contacts", response_model=Page[Contact]))
 async def list_contacts(
     pages: PageRequestDep,
-    reads: ReadsDep,
+    call: ReadCall,
     q: Search = None,
     unlisted: Annotated[Flag, Query(description="Only contacts that are in no list.")] = False,
 ) -> Response:
     """Return one page of the contacts of all lists, or of those in no list."""
     query = operations.FindContacts(0 if unlisted else None, pages, q)
-    return await reads.page(operations.FIND, query)
+    return await call.page(operations.FIND, query)
 
 
 @router.get("/contacts/{contact_id}", **documents(operations.GET, summary="Get a contact", response_model=Contact))
-async def get_contact(contact_id: ContactId, reads: ReadsDep) -> Response:
+async def get_contact(contact_id: ContactId, call: ReadCall) -> Response:
     """Return one contact."""
-    return await reads.answer(operations.GET, contact_id)
+    return await call.read(operations.GET, contact_id)
 
 
 @router.post(
     "/lists/{list_id}/contacts",
     **documents(operations.ADD, summary="Add a contact", response_model=Contact, status_code=201),
 )
-async def add_contact(list_id: ListId, body: NewContact, gateway: GatewayDep, caller: Writer) -> Response:
+async def add_contact(list_id: ListId, body: NewContact, call: WriteCall) -> Response:
     """Add one contact to a list."""
-    contact = await gateway.call(operations.ADD, operations.AddContact(list_id, body), caller)
+    contact = await call.run(operations.ADD, operations.AddContact(list_id, body))
     return created(contact, f"/v1/contacts/{contact.id}")
 
 
@@ -70,25 +70,25 @@ async def add_contact(list_id: ListId, body: NewContact, gateway: GatewayDep, ca
     "/lists/{list_id}/contacts/batch",
     **documents(operations.ADD_BATCH, summary="Add up to 500 contacts", response_model=BatchAccepted),
 )
-async def add_contacts(list_id: ListId, body: ContactBatch, gateway: GatewayDep, caller: Writer) -> Response:
+async def add_contacts(list_id: ListId, body: ContactBatch, call: WriteCall) -> Response:
     """Add contacts to a list in one call; one bad row refuses the whole batch and nothing is sent."""
-    return answer(await gateway.call(operations.ADD_BATCH, operations.AddBatch(list_id, body.contacts), caller))
+    return answer(await call.run(operations.ADD_BATCH, operations.AddBatch(list_id, body.contacts)))
 
 
 @router.patch(
     "/contacts/{contact_id}",
     **documents(operations.EDIT, summary="Change a contact", response_model=Contact, read_back=True),
 )
-async def edit_contact(contact_id: ContactId, body: ContactChanges, gateway: GatewayDep, caller: Writer) -> Response:
+async def edit_contact(contact_id: ContactId, body: ContactChanges, call: WriteCall) -> Response:
     """Change the fields given and return the contact as it now is."""
-    await gateway.call(operations.EDIT, operations.EditContact(contact_id, body), caller)
-    return await read_back(gateway.call(operations.GET, contact_id, caller))
+    await call.run(operations.EDIT, operations.EditContact(contact_id, body))
+    return await read_back(call.run(operations.GET, contact_id))
 
 
 @router.delete("/contacts/{contact_id}", **documents(operations.DELETE, summary="Delete a contact", status_code=204))
-async def delete_contact(contact_id: ContactId, gateway: GatewayDep, caller: Writer) -> Response:
+async def delete_contact(contact_id: ContactId, call: WriteCall) -> Response:
     """Delete one contact."""
-    await gateway.call(operations.DELETE, contact_id, caller)
+    await call.run(operations.DELETE, contact_id)
     return no_content()
 
 
@@ -98,13 +98,12 @@ async def delete_contact(contact_id: ContactId, gateway: GatewayDep, caller: Wri
 )
 async def empty_contact_list(
     list_id: ListId,
-    gateway: GatewayDep,
-    caller: Writer,
+    call: WriteCall,
     confirm: Annotated[Flag, Query(description="Must be `true`: this cannot be undone.")] = False,
 ) -> Response:
     """Delete every contact of a list and keep the empty list."""
     if not confirm:
         error = FieldError("parameter", "confirm", "confirmation_needed", "must be true to delete all contacts")
         raise ValidationFailed("Deleting all contacts of a list needs `confirm=true`.", [error])
-    await gateway.call(operations.EMPTY, list_id, caller)
+    await call.run(operations.EMPTY, list_id)
     return no_content()

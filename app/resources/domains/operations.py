@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from app.api.pagination import Collection
+from app.gateway.checks import DOMAIN, NOTHING, Check, same
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.pages import Collection
 from app.resources.domains.schemas import AddedDomain, DomainVerification, SendingDomain
 from app.upstream.customers import on_behalf_of
 from app.upstream.document import Document, MissingId
@@ -81,12 +82,21 @@ def _domains(document: Document, _customer_id: int | None) -> Collection[Sending
 
 
 def _added(document: Document, request: NamedDomain) -> AddedDomain:
-    # What 7.4 answers is not documented, and the domain's name is enough to find it: success without an id is success.
+    return AddedDomain(id=_added_id(document), domain=request.domain, verified=document.status == _VERIFIED)
+
+
+def _added_for_customer(document: Document, request: NamedDomain) -> AddedDomain:
+    # The manual documents no answer of 7.4, so plain success says nothing of the DNS records.
+    verified = True if document.status == _VERIFIED else None
+    return AddedDomain(id=_added_id(document), domain=request.domain, verified=verified)
+
+
+def _added_id(document: Document) -> int | None:
+    # The domain's name is enough to find it: success without an id is success.
     try:
-        domain_id = document.created_id()
+        return document.created_id()
     except MissingId:
-        domain_id = None
-    return AddedDomain(id=domain_id, domain=request.domain, verified=document.status == _VERIFIED)
+        return None
 
 
 def _verifications(document: Document, _domains: list[str]) -> Collection[DomainVerification]:
@@ -153,7 +163,7 @@ ADD_FOR_CUSTOMER = Operation(
     script=_SCRIPT,
     do="domain-add",
     encode=_by_name,
-    decode=_added,
+    decode=_added_for_customer,
     effect=Effect.WRITE,
     deadline=DeadlineClass.WRITE,
     tags=_TAGS,
@@ -172,3 +182,11 @@ DELETE_FOR_CUSTOMER = Operation(
     tags=_TAGS | {"mailboxes"},
     find_out="`GET /v1/customers/{customer_id}/domains` shows whether it is still there; deleting it again is safe.",
 )
+
+
+def _own_first(domains: Collection[SendingDomain]) -> list[str]:
+    ordered = sorted(domains.data, key=lambda each: bool(each.is_system))
+    return [each.domain for each in ordered if each.domain]
+
+
+CHECKS = (Check(operation=LIST, by=NOTHING, ask=same, path="/v1/domains", tells={DOMAIN: _own_first}),)

@@ -41,7 +41,10 @@ class AddedDomain(PublicModel):
 
     id: Annotated[int | None, Field(description="null where the platform does not tell.")]
     domain: Annotated[str, Field(description="The domain's name.")]
-    verified: Annotated[bool, Field(description="Whether its DNS records are already as the platform wants them.")]
+    verified: Annotated[
+        bool | None,
+        Field(description="Whether its DNS records are already as the platform wants them; null where it is not told."),
+    ]
 
 
 class DomainsToVerify(RequestModel):

@@ -6,6 +6,7 @@ stands behind it may be missing. What a record lacks is null and counts as drift
 
 from pydantic_core import to_jsonable_python
 
+from app.gateway.checks import LIST_ID, ExportCheck, same
 from app.gateway.operation import Export
 from app.resources.exports.schemas import ExportedContact, Unsubscribe
 from app.upstream.document import Document, DriftKind, UnexpectedForm
@@ -70,4 +71,9 @@ UNSUBSCRIBES = Export(
     encode=_by_id,
     source=TextLines(Unsubscribe, _unsubscribes, headings=_HEADINGS),
     tags=frozenset({"unsubscribes"}),
+)
+
+CHECKS = (
+    ExportCheck(operation=CONTACTS, by=LIST_ID, ask=same, path="/v1/lists/{}/contacts/export"),
+    ExportCheck(operation=UNSUBSCRIBES, by=LIST_ID, ask=same, path="/v1/lists/{}/unsubscribes/export"),
 )

@@ -5,14 +5,15 @@ not documented, and JSON cannot be read before its end without a parser of its o
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 
+from app.gateway.checks import BATCH, DAY, ExportCheck
 from app.gateway.operation import Export
 from app.resources.failures.schemas import DeliveryFailure, FailedAddress, WantedReason
 from app.upstream.envelope import Parameters
 from app.upstream.records import Element, Record
 from app.upstream.sources import XmlRecords
-from app.upstream.values import code, identifier, integer
+from app.upstream.values import Enumeration, identifier, integer
 
 _CODES: dict[WantedReason, int] = {
     "all": -1,
@@ -26,16 +27,30 @@ _CODES: dict[WantedReason, int] = {
 _REASONS = {number: reason for reason, number in _CODES.items() if reason != "all"}
 _TYPE = ("type", "error_type")
 _DESCRIPTION = "error_type_dec"
+# The words that `type` takes (manual 2.3.1); replies may hold them as well as the numbers.
+_NUMBERS = {"not_exist": 1, "over_quota": 2, "user_reject": 3, "invalid_addr": 8, "format_error": 9}
+
+
+def _reason_code(value: str, zone: tzinfo) -> int | None:
+    if value.isascii() and value.replace("_", "").isalpha():
+        return _NUMBERS.get(value.lower())
+    return integer(value, zone)
+
+
+def _reason(value: str, zone: tzinfo) -> str | None:
+    number = _reason_code(value, zone)
+    return None if number is None else _REASONS.get(number)
+
 
 _FAILURE = Record(
     DeliveryFailure,
     {
         "email": Element("email"),
-        "reason": Element(*_TYPE, convert=code(_REASONS)),
-        "reason_code": Element(*_TYPE, convert=integer),
+        "reason": Element(*_TYPE, convert=Enumeration(_reason)),
+        "reason_code": Element(*_TYPE, convert=_reason_code),
+        "reason_text": Element(_DESCRIPTION, optional=True),
         "statistics_id": Element("task_id", convert=identifier),
     },
-    ignored=frozenset({_DESCRIPTION}),
 )
 
 _ADDRESS = Record(FailedAddress, {"email": Element("email")}, ignored=frozenset({*_TYPE, _DESCRIPTION, "task_id"}))
@@ -83,4 +98,18 @@ ADDRESSES = Export(
     encode=_encode,
     source=XmlRecords("fail_recipient_list", "recipient", _ADDRESS),
     tags=_TAGS,
+)
+
+
+def _of_batch(batch: str) -> FindFailures:
+    return FindFailures(batch=batch)
+
+
+def _of_day(day: date) -> FindFailures:
+    return FindFailures(first_day=day)
+
+
+CHECKS = (
+    ExportCheck(operation=FIND, by=BATCH, ask=_of_batch, path="/v1/delivery-failures?batch={}"),
+    ExportCheck(operation=ADDRESSES, by=DAY, ask=_of_day, path="/v1/delivery-failures/addresses?date={}"),
 )

@@ -30,6 +30,7 @@ class DeliveryFailure(PublicModel):
                     "email": "li.na@example.com",
                     "reason": "mailbox_full",
                     "reason_code": 2,
+                    "reason_text": "邮箱空间满",
                     "statistics_id": 1036770,
                 }
             ]
@@ -39,6 +40,7 @@ class DeliveryFailure(PublicModel):
     email: Annotated[str | None, Field(description="As it was given to the platform; it may be malformed.")]
     reason: Annotated[FailureReason | None, Field(description="Why it did not get it.")]
     reason_code: Annotated[int | None, Field(description="The platform's own code of the reason.")]
+    reason_text: Annotated[str | None, Field(description="The platform's own words, where it gives some.")]
     statistics_id: Annotated[int | None, Field(description="Whose campaign's message; not the campaign's id.")]
 
 

@@ -1,7 +1,7 @@
 """Which failures are asked for: the query parameters, and what may stand together."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Query
@@ -11,6 +11,7 @@ from app.errors import FieldError, ValidationFailed
 from app.resources.failures.schemas import WantedReason
 
 _CAMPAIGN_PARAMETERS = ("campaign_id", "batch", "statistics_id")
+_MOST_DAYS = 31
 _NEEDS_CAMPAIGN = frozenset({"mailbox_not_found", "mailbox_full", "recipient_rejected"})
 
 
@@ -24,6 +25,13 @@ class Selection:
     campaign_id: int | None
     batch: str | None
     statistics_id: int | None
+
+    def days(self) -> list[date | None]:
+        """Return every day asked for; None where it is any day."""
+        if self.first_day is None or self.last_day is None:
+            return [self.first_day]
+        count = (self.last_day - self.first_day).days + 1
+        return [self.first_day + timedelta(days=each) for each in range(count)]
 
     def campaign_parameters(self) -> list[str]:
         """Name the given parameters that choose a campaign."""
@@ -53,13 +61,9 @@ async def failure_selection(
     batch: BatchNumber = None,
     statistics_id: StatisticsId = None,
 ) -> Selection:
-    """Read the query parameters (manual 2.3.2).
-
-    Raises:
-        ValidationFailed: neither a day nor a campaign, several campaigns, or days in the wrong order.
-    """
+    """Read the query parameters (manual 2.3.2)."""
     chosen = Selection(first_day, last_day, reason, campaign_id, batch, statistics_id)
-    errors = [*_wrong_days(chosen), *_several_campaigns(chosen)]
+    errors = [*_wrong_days(chosen), *_wrong_campaigns(chosen)]
     if not errors and chosen.first_day is None and not chosen.campaign_parameters():
         errors = _one_needed(("date", *_CAMPAIGN_PARAMETERS))
     return _checked(chosen, errors)
@@ -73,16 +77,9 @@ async def address_selection(
     batch: BatchNumber = None,
     statistics_id: StatisticsId = None,
 ) -> Selection:
-    """Read the query parameters of the export of addresses, which needs more (manual 2.3.1).
-
-    Raises:
-        ValidationFailed: a reason without the campaign it needs, several campaigns, or days in the wrong order.
-    """
+    """Read the query parameters of the export of addresses (manual 2.3.1)."""
     chosen = Selection(first_day, last_day, reason, campaign_id, batch, statistics_id)
-    errors = [*_wrong_days(chosen), *_several_campaigns(chosen)]
-    if chosen.reason in _NEEDS_CAMPAIGN and not chosen.campaign_parameters():
-        errors += _one_needed(_CAMPAIGN_PARAMETERS)
-    return _checked(chosen, errors)
+    return _checked(chosen, [*_wrong_days(chosen), *_wrong_campaigns(chosen)])
 
 
 FailureSelection = Annotated[Selection, Depends(failure_selection)]
@@ -96,11 +93,15 @@ def _wrong_days(chosen: Selection) -> list[FieldError]:
         return [FieldError("parameter", "date", "missing", "is needed beside `date_end`")]
     if chosen.last_day < chosen.first_day:
         return [FieldError("parameter", "date_end", "before_date", "must not be before `date`")]
+    if (chosen.last_day - chosen.first_day).days >= _MOST_DAYS:
+        return [FieldError("parameter", "date_end", "too_many_days", f"at most {_MOST_DAYS} days may be asked for")]
     return []
 
 
-def _several_campaigns(chosen: Selection) -> list[FieldError]:
+def _wrong_campaigns(chosen: Selection) -> list[FieldError]:
     given = chosen.campaign_parameters()
+    if not given and chosen.reason in _NEEDS_CAMPAIGN:
+        return _one_needed(_CAMPAIGN_PARAMETERS)
     if len(given) < 2:
         return []
     message = f"at most one of {', '.join(_CAMPAIGN_PARAMETERS)} may be given"

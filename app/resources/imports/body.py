@@ -18,11 +18,11 @@ from app.resources.imports.csv_table import CsvTable
 from app.resources.imports.files import ImportFile
 from app.resources.imports.json_document import JsonDocument
 from app.resources.imports.json_lines import JsonLines
-from app.resources.imports.limits import ImportLimits
 from app.resources.imports.reading import blocks, chunks, texts
 from app.resources.imports.rows import Form
 from app.resources.imports.schemas import FileName, OnInvalid
 from app.resources.imports.writing import write_rows
+from app.services import ImportLimits
 
 MULTIPART, JSON, NDJSON, CSV = "multipart/form-data", "application/json", "application/x-ndjson", "text/csv"
 MEDIA_TYPES = (MULTIPART, JSON, NDJSON, CSV)

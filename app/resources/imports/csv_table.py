@@ -9,6 +9,7 @@ from typing import Any
 
 from app.api.contact_rows import SEX_CODES, VARIABLES
 from app.api.handlers import field_error
+from app.api.tables import unmarked
 from app.errors import FieldError, MalformedRequest, ValidationFailed
 from app.resources.imports.quick import quick_line
 from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
@@ -16,6 +17,7 @@ from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
 _FIELDS = ("email", "name", "sex", "birthday", "phone", "area")
 _NAMES = (*_FIELDS, *VARIABLES)
 _KNOWN = frozenset(_NAMES)
+_PADDING = " \t\xa0\u3000"
 
 
 class CsvTable:
@@ -43,10 +45,10 @@ class CsvTable:
             if not columns:
                 columns = self._begin(line, cells)
                 yield None
-            elif len(cells) > columns:
+            elif len(cells) > columns and any(cells[columns:]):
                 yield Row(line, None, ("too_many_cells", f"has {len(cells)} cells under {columns} columns"))
             else:
-                yield Row(line, cells)
+                yield Row(line, cells[:columns])
 
     def _begin(self, line: int, cells: list[str]) -> int:
         self._columns = _columns(line, cells)
@@ -68,7 +70,7 @@ class CsvTable:
 
     def contact(self, data: Any) -> Any:
         """Return a row's cells under their names, variables on their own."""
-        given = {name: cell for name, cell in zip(self._columns, data, strict=False) if cell.strip()}
+        given = {name: cell for name, cell in zip(self._columns, data, strict=False) if cell}
         variables = {name: given.pop(name) for name in VARIABLES if name in given}
         return {**given, "variables": variables} if variables else given
 
@@ -112,7 +114,7 @@ class _Records:
     def __init__(self, lines: list[str], first: int, *, ended: bool) -> None:
         self._lines, self._first, self._ended = lines, first, ended
         # Without `strict`, a quote that is never closed would swallow all rows below it.
-        self._reader = csv.reader(lines, strict=True)
+        self._reader = csv.reader(lines, strict=True, skipinitialspace=True)
         self._long = max(map(len, lines), default=0) > MAX_ROW
         self.done = 0
 
@@ -131,7 +133,8 @@ class _Records:
                 return
             if self._long or self._reader.line_num > self.done + 1:
                 self._check_size()
-            yield (self._first + self.done, cells) if any(map(str.strip, cells)) else None
+            cells = [unmarked(cell.strip(_PADDING)) for cell in cells]
+            yield (self._first + self.done, cells) if any(cells) else None
             self.done = self._reader.line_num
 
     def _check_size(self) -> None:
@@ -140,7 +143,9 @@ class _Records:
 
 
 def _columns(line: int, cells: list[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
+    names = [cell.lower() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
     errors = [
         field_error(("body", name[:100]), "unknown_field", "is not a contact field")
         for name in names

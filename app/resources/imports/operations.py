@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.api.pagination import Collection
+from app.gateway.checks import IMPORT_ID, NOTHING, Check, same
 from app.gateway.lifetimes import RUNNING, CachePolicy
 from app.gateway.operation import DeadlineClass, Effect, Operation
+from app.gateway.pages import Collection
 from app.resources.imports.files import ImportFile
 from app.resources.imports.schemas import Import, ImportAccepted, ImportRecord, SkippedRows
 from app.upstream.document import Document
@@ -132,4 +133,9 @@ LIST = Operation(
     effect=Effect.READ,
     tags=_TAGS,
     cache=RUNNING,
+)
+
+CHECKS = (
+    Check(operation=LIST, by=NOTHING, ask=same, path="/v1/imports"),
+    Check(operation=GET, by=IMPORT_ID, ask=same, path="/v1/imports/{}"),
 )

@@ -2,20 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import Header, Path, Query, Request
+from fastapi import Header, Path, Query
 from pydantic import BaseModel, WithJsonSchema
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader, Writer, resource_router
+from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import Collection
 from app.api.preferences import preferred_wait
-from app.api.reads import ReadsDep
 from app.api.responses import answer
+from app.api.routing import takes_large_body
 from app.api.types import Id
+from app.gateway.pages import Collection
 from app.resources.imports import operations
 from app.resources.imports.body import CSV, JSON, MULTIPART, NDJSON, open_file
-from app.resources.imports.limits import ImportLimitsDep
 from app.resources.imports.schemas import (
     ContactsCsv,
     ContactsFile,
@@ -49,12 +48,10 @@ _BODIES: dict[str, type[BaseModel]] = {
         status_code=202,
     ),
 )
+@takes_large_body
 async def create_import(
-    request: Request,
     list_id: Annotated[Id, Path(description="The contact list's id.", examples=[78])],
-    gateway: GatewayDep,
-    caller: Writer,
-    limits: ImportLimitsDep,
+    call: WriteCall,
     on_invalid: Annotated[
         OnInvalid,
         Query(description="What an invalid row does: `reject` the whole import, or be left out (`skip`)."),
@@ -64,15 +61,15 @@ async def create_import(
 
     The body is read as it arrives. Rows are checked one by one, and nothing reaches the platform before all have been.
     """
-    async with open_file(request, on_invalid, limits) as file:
-        accepted = await gateway.call(operations.CREATE, operations.NewImport(list_id, file), caller)
+    async with open_file(call.request, on_invalid, call.services.import_limits) as file:
+        accepted = await call.run(operations.CREATE, operations.NewImport(list_id, file))
     return answer(accepted, status=202, headers={"Location": f"/v1/imports/{accepted.id}"})
 
 
 @router.get("/imports", **documents(operations.LIST, summary="List imports", response_model=Collection[ImportRecord]))
-async def list_imports(reads: ReadsDep) -> Response:
+async def list_imports(call: ReadCall) -> Response:
     """Return the platform's log of imports."""
-    return await reads.answer(operations.LIST, None)
+    return await call.read(operations.LIST, None)
 
 
 @router.get(
@@ -80,12 +77,8 @@ async def list_imports(reads: ReadsDep) -> Response:
     **documents(operations.GET, carries=("Preference-Applied",), summary="Get an import", response_model=Import),
 )
 async def get_import(
-    request: Request,
     import_id: Annotated[Id, Path(description="The import's id.", examples=[10])],
-    reads: ReadsDep,
-    gateway: GatewayDep,
-    caller: Reader,
-    limits: ImportLimitsDep,
+    call: ReadCall,
     prefer: Annotated[
         list[str] | None,
         # Several lines are one list (RFC 9110, section 5.3), and clients write one.
@@ -99,7 +92,8 @@ async def get_import(
     """Tell whether the platform has worked off an import."""
     wait = preferred_wait(prefer or ())
     if wait is None:
-        return await reads.answer(operations.GET, import_id)
+        return await call.read(operations.GET, import_id)
+    limits = call.services.import_limits
     wait = min(wait, limits.wait)
-    found = await wait_for(request, lambda: gateway.call(operations.GET, import_id, caller), wait, limits.poll)
+    found = await wait_for(call.request, lambda: call.run(operations.GET, import_id), wait, limits.poll)
     return answer(found, headers={"Preference-Applied": f"wait={wait}"})

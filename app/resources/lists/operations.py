@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from app.api.pagination import Collection
+from app.gateway.checks import LIST_ID, NOTHING, Check, same
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.pages import Collection
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
@@ -147,4 +148,18 @@ DELETE = Operation(
     deadline=DeadlineClass.WRITE,
     tags=frozenset({"lists", "contacts"}),
     find_out="`GET /v1/lists/{list_id}` shows whether the list is still there; deleting it again is safe.",
+)
+
+
+def _ids(lists: Collection[ContactList]) -> list[int]:
+    return [each.id for each in sorted(lists.data, key=_worth, reverse=True)]
+
+
+def _worth(each: ContactList) -> tuple[bool, int]:
+    return bool(each.contact_count), each.id
+
+
+CHECKS = (
+    Check(operation=LIST, by=NOTHING, ask=same, path="/v1/lists", tells={LIST_ID: _ids}),
+    Check(operation=GET, by=LIST_ID, ask=same, path="/v1/lists/{}"),
 )

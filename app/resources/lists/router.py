@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Writer, resource_router
+from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import Collection
-from app.api.reads import ReadsDep
 from app.api.responses import created, no_content, read_back
 from app.api.types import Id
+from app.gateway.pages import Collection
 from app.resources.lists import operations
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 
@@ -20,24 +19,24 @@ ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])
 
 
 @router.get("", **documents(operations.LIST, summary="List contact lists", response_model=Collection[ContactList]))
-async def list_contact_lists(reads: ReadsDep) -> Response:
+async def list_contact_lists(call: ReadCall) -> Response:
     """Return all contact lists of the account."""
-    return await reads.answer(operations.LIST, None)
+    return await call.read(operations.LIST, None)
 
 
 @router.get("/{list_id}", **documents(operations.GET, summary="Get a contact list", response_model=ContactList))
-async def get_contact_list(list_id: ListId, reads: ReadsDep) -> Response:
+async def get_contact_list(list_id: ListId, call: ReadCall) -> Response:
     """Return one contact list."""
-    return await reads.answer(operations.GET, list_id)
+    return await call.read(operations.GET, list_id)
 
 
 @router.post(
     "",
     **documents(operations.CREATE, summary="Create a contact list", response_model=ContactList, status_code=201),
 )
-async def create_contact_list(body: NewContactList, gateway: GatewayDep, caller: Writer) -> Response:
+async def create_contact_list(body: NewContactList, call: WriteCall) -> Response:
     """Create an empty contact list."""
-    contact_list = await gateway.call(operations.CREATE, body, caller)
+    contact_list = await call.run(operations.CREATE, body)
     return created(contact_list, f"/v1/lists/{contact_list.id}")
 
 
@@ -45,14 +44,14 @@ async def create_contact_list(body: NewContactList, gateway: GatewayDep, caller:
     "/{list_id}",
     **documents(operations.EDIT, summary="Change a contact list", response_model=ContactList, read_back=True),
 )
-async def edit_contact_list(list_id: ListId, body: ContactListChanges, gateway: GatewayDep, caller: Writer) -> Response:
+async def edit_contact_list(list_id: ListId, body: ContactListChanges, call: WriteCall) -> Response:
     """Change the fields given and return the contact list as it now is."""
-    await gateway.call(operations.EDIT, operations.EditList(list_id, body), caller)
-    return await read_back(gateway.call(operations.GET, list_id, caller))
+    await call.run(operations.EDIT, operations.EditList(list_id, body))
+    return await read_back(call.run(operations.GET, list_id))
 
 
 @router.delete("/{list_id}", **documents(operations.DELETE, summary="Delete a contact list", status_code=204))
-async def delete_contact_list(list_id: ListId, gateway: GatewayDep, caller: Writer) -> Response:
+async def delete_contact_list(list_id: ListId, call: WriteCall) -> Response:
     """Delete a contact list."""
-    await gateway.call(operations.DELETE, list_id, caller)
+    await call.run(operations.DELETE, list_id)
     return no_content()

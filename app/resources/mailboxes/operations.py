@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from app.api.pagination import Page, PageRequest, pagination
+from app.gateway.checks import DOMAIN, Check
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.pages import Page, PageRequest, pagination
 from app.resources.mailboxes.schemas import AddedMailbox, Mailbox
 from app.upstream.customers import on_behalf_of
 from app.upstream.document import Document
@@ -134,3 +135,12 @@ SET_PASSWORD = Operation(
     secret_fields=_SECRET,
     find_out="Setting the password again is safe.",
 )
+
+_AT_ONCE = 20
+
+
+def _find(domain: str) -> FindMailboxes:
+    return FindMailboxes(domain, PageRequest(page_size=_AT_ONCE))
+
+
+CHECKS = (Check(operation=FIND, by=DOMAIN, ask=_find, path=f"/v1/domains/{{}}/mailboxes?page_size={_AT_ONCE}"),)

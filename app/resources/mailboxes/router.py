@@ -6,12 +6,12 @@ from urllib.parse import quote
 from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Manager, Writer, resource_router
+from app.api.deps import ManageCall, ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import Page, PageRequestDep
-from app.api.reads import ManagerReadsDep, ReadsDep
+from app.api.pagination import PageRequestDep
 from app.api.responses import created, no_content
 from app.api.types import DomainName, EmailAddress, Id
+from app.gateway.pages import Page
 from app.resources.mailboxes import operations
 from app.resources.mailboxes.operations import FindMailboxes, MailboxWithPassword, NamedMailbox
 from app.resources.mailboxes.schemas import AddedMailbox, Mailbox, NewMailbox, NewPassword
@@ -27,24 +27,24 @@ CustomerId = Annotated[Id, Path(description="The id of the customer the manager 
     "/domains/{domain}/mailboxes",
     **documents(operations.FIND, summary="List a domain's mailboxes", response_model=Page[Mailbox]),
 )
-async def list_mailboxes(domain: Domain, pages: PageRequestDep, reads: ReadsDep) -> Response:
+async def list_mailboxes(domain: Domain, pages: PageRequestDep, call: ReadCall) -> Response:
     """Return one page of a domain's mailboxes."""
-    return await reads.page(operations.FIND, FindMailboxes(domain, pages))
+    return await call.page(operations.FIND, FindMailboxes(domain, pages))
 
 
 @router.post(
     "/mailboxes", **documents(operations.ADD, summary="Add a mailbox", response_model=AddedMailbox, status_code=201)
 )
-async def add_mailbox(body: NewMailbox, gateway: GatewayDep, caller: Writer) -> Response:
+async def add_mailbox(body: NewMailbox, call: WriteCall) -> Response:
     """Add a mailbox to one of the account's domains; no answer shows its password again."""
-    added = await gateway.call(operations.ADD, MailboxWithPassword(body.address, body.password), caller)
+    added = await call.run(operations.ADD, MailboxWithPassword(body.address, body.password))
     return created(added, f"/v1/mailboxes/{quote(added.address, safe='@')}")
 
 
 @router.delete("/mailboxes/{address}", **documents(operations.DELETE, summary="Delete a mailbox", status_code=204))
-async def delete_mailbox(address: Address, gateway: GatewayDep, caller: Writer) -> Response:
+async def delete_mailbox(address: Address, call: WriteCall) -> Response:
     """Delete a mailbox."""
-    await gateway.call(operations.DELETE, NamedMailbox(address), caller)
+    await call.run(operations.DELETE, NamedMailbox(address))
     return no_content()
 
 
@@ -52,9 +52,9 @@ async def delete_mailbox(address: Address, gateway: GatewayDep, caller: Writer) 
     "/mailboxes/{address}/password",
     **documents(operations.SET_PASSWORD, summary="Set a mailbox's password", status_code=204),
 )
-async def set_mailbox_password(address: Address, body: NewPassword, gateway: GatewayDep, caller: Writer) -> Response:
+async def set_mailbox_password(address: Address, body: NewPassword, call: WriteCall) -> Response:
     """Give a mailbox a new password."""
-    await gateway.call(operations.SET_PASSWORD, MailboxWithPassword(address, body.password), caller)
+    await call.run(operations.SET_PASSWORD, MailboxWithPassword(address, body.password))
     return no_content()
 
 
@@ -66,22 +66,20 @@ async def list_customer_mailboxes(
     customer_id: CustomerId,
     domain: Domain,
     pages: PageRequestDep,
-    reads: ManagerReadsDep,
+    call: ManageCall,
 ) -> Response:
     """Return one page of the mailboxes of a customer's domain."""
-    return await reads.page(operations.FIND, FindMailboxes(domain, pages, customer_id))
+    return await call.page(operations.FIND, FindMailboxes(domain, pages, customer_id))
 
 
 @router.post(
     "/customers/{customer_id}/mailboxes",
     **documents(operations.ADD, summary="Add a mailbox for a customer", response_model=AddedMailbox, status_code=201),
 )
-async def add_customer_mailbox(
-    customer_id: CustomerId, body: NewMailbox, gateway: GatewayDep, caller: Manager
-) -> Response:
+async def add_customer_mailbox(customer_id: CustomerId, body: NewMailbox, call: ManageCall) -> Response:
     """Add a mailbox to one of a customer's domains; no answer shows its password again."""
     request = MailboxWithPassword(body.address, body.password, customer_id)
-    added = await gateway.call(operations.ADD, request, caller)
+    added = await call.run(operations.ADD, request)
     return created(added, f"/v1/customers/{customer_id}/mailboxes/{quote(added.address, safe='@')}")
 
 
@@ -89,11 +87,9 @@ async def add_customer_mailbox(
     "/customers/{customer_id}/mailboxes/{address}",
     **documents(operations.DELETE, summary="Delete a customer's mailbox", status_code=204),
 )
-async def delete_customer_mailbox(
-    customer_id: CustomerId, address: Address, gateway: GatewayDep, caller: Manager
-) -> Response:
+async def delete_customer_mailbox(customer_id: CustomerId, address: Address, call: ManageCall) -> Response:
     """Delete one of a customer's mailboxes."""
-    await gateway.call(operations.DELETE, NamedMailbox(address, customer_id), caller)
+    await call.run(operations.DELETE, NamedMailbox(address, customer_id))
     return no_content()
 
 
@@ -102,9 +98,9 @@ async def delete_customer_mailbox(
     **documents(operations.SET_PASSWORD, summary="Set the password of a customer's mailbox", status_code=204),
 )
 async def set_customer_mailbox_password(
-    customer_id: CustomerId, address: Address, body: NewPassword, gateway: GatewayDep, caller: Manager
+    customer_id: CustomerId, address: Address, body: NewPassword, call: ManageCall
 ) -> Response:
     """Give one of a customer's mailboxes a new password."""
     request = MailboxWithPassword(address, body.password, customer_id)
-    await gateway.call(operations.SET_PASSWORD, request, caller)
+    await call.run(operations.SET_PASSWORD, request)
     return no_content()

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from app.api.deps import Sender, SubmitterDep, resource_router
+from app.api.deps import SendCall, resource_router
 from app.api.documentation import REQUESTED, WITH_KEY, describes
 from app.api.problems import problem_responses
 from app.api.responses import answer
@@ -40,11 +40,11 @@ router = resource_router("/v1/messages", "Messages")
     ),
     openapi_extra=describes(Effect.SEND, {"section": "10"}),
 )
-async def submit_message(body: NewMessage, submitter: SubmitterDep, caller: Sender) -> Response:
+async def submit_message(body: NewMessage, call: SendCall) -> Response:
     """Hand a message to the tenant's SMTP relay, once.
 
     Some recipients may be refused while the others get the message; `rejected` lists them. If all are refused, nothing
     is sent and the answer is 422. A tenant without a relay gets 409. After 504 `outcome_unknown` the relay may or may
     not have the message: its `detail` holds the Message-ID to look for.
     """
-    return answer(submitted(await submitter.submit(outgoing(body), caller)), status=202)
+    return answer(submitted(await call.services.submitter.submit(outgoing(body), call.caller)), status=202)

@@ -1,15 +1,15 @@
 """Upstream operations of statistics (manual 2.2, 2.4, 2.5)."""
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from app.api.pagination import Collection
 from app.errors import NotFound
-from app.gateway.identifiers.operations import CampaignKey, key_query, no_statistics
+from app.gateway.checks import BATCH, DAY, Check, same
+from app.gateway.identifiers import CampaignKey, key_query, no_statistics
 from app.gateway.lifetimes import GROWING, CachePolicy
 from app.gateway.operation import Effect, Operation
+from app.gateway.pages import Collection
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
-from app.upstream.document import Document
+from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
 from app.upstream.records import Element, Record
 from app.upstream.values import day, identifier, integer, number
@@ -81,13 +81,15 @@ def _campaigns(document: Document, _wanted: date) -> Collection[CampaignStatisti
 
 
 def _campaign(document: Document, campaign: CampaignKey) -> CampaignStatistics:
-    found: Sequence[CampaignStatistics] = document.records("task", _CAMPAIGN)
-    if isinstance(campaign, str):
-        found = [each for each in found if each.batch is None or each.batch.lower() == campaign.lower()]
-    chosen = next((each for each in found if each.statistics_id or each.batch), None)
-    if chosen is None:
+    found = [each for each in document.records("task", _CAMPAIGN) if each.statistics_id or each.batch]
+    if not found:
         raise no_statistics(campaign)
-    return chosen
+    # A row does not say its campaign's id, so by that only one row can be told to be the right one.
+    named = [each for each in found if isinstance(campaign, str) and (each.batch or "").lower() == campaign.lower()]
+    chosen = named or [each for each in found if isinstance(campaign, int) or each.batch is None]
+    if len(chosen) != 1 or (not named and len(found) > 1):
+        raise UnexpectedForm("statistics among which those of the campaign cannot be told")
+    return chosen[0]
 
 
 def _credits(document: Document, _wanted: date) -> Collection[CreditStatistics]:
@@ -154,4 +156,11 @@ CREDITS = Operation(
     effect=Effect.READ,
     tags=_TAGS,
     cache=_BY_DAY,
+)
+
+CHECKS = (
+    Check(operation=DAILY, by=DAY, ask=same, path="/v1/statistics/daily/{}"),
+    Check(operation=LIST, by=DAY, ask=same, path="/v1/statistics/campaigns?date={}"),
+    Check(operation=GET, by=BATCH, ask=same, path="/v1/batches/{}/statistics"),
+    Check(operation=CREDITS, by=DAY, ask=same, path="/v1/statistics/credits?date={}"),
 )

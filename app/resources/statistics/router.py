@@ -5,11 +5,10 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from app.api.deps import resource_router
+from app.api.deps import ReadCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import Collection
-from app.api.reads import ReadsDep
 from app.api.types import Batch, Id, IsoDate
+from app.gateway.pages import Collection
 from app.resources.statistics import operations
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
 
@@ -25,9 +24,9 @@ BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", 
     "/statistics/daily/{date}",
     **documents(operations.DAILY, summary="Get the statistics of a day", response_model=DailyStatistics),
 )
-async def get_daily_statistics(day: DayOfPath, reads: ReadsDep) -> Response:
+async def get_daily_statistics(day: DayOfPath, call: ReadCall) -> Response:
     """Return what the account sent on one day."""
-    return await reads.answer(operations.DAILY, day)
+    return await call.read(operations.DAILY, day)
 
 
 @router.get(
@@ -38,27 +37,27 @@ async def get_daily_statistics(day: DayOfPath, reads: ReadsDep) -> Response:
         response_model=Collection[CampaignStatistics],
     ),
 )
-async def list_campaign_statistics(day: Day, reads: ReadsDep) -> Response:
+async def list_campaign_statistics(day: Day, call: ReadCall) -> Response:
     """Return what became of the messages of each campaign of one day."""
-    return await reads.answer(operations.LIST, day)
+    return await call.read(operations.LIST, day)
 
 
 @router.get(
     "/campaigns/{campaign_id}/statistics",
     **documents(operations.GET, summary="Get a campaign's statistics", response_model=CampaignStatistics),
 )
-async def get_campaign_statistics(campaign_id: CampaignId, reads: ReadsDep) -> Response:
+async def get_campaign_statistics(campaign_id: CampaignId, call: ReadCall) -> Response:
     """Return what became of one campaign's messages; 404 before it has been sent."""
-    return await reads.answer(operations.GET, campaign_id)
+    return await call.read(operations.GET, campaign_id)
 
 
 @router.get(
     "/batches/{batch}/statistics",
     **documents(operations.GET, summary="Get a batch's statistics", response_model=CampaignStatistics),
 )
-async def get_batch_statistics(batch: BatchOfPath, reads: ReadsDep) -> Response:
+async def get_batch_statistics(batch: BatchOfPath, call: ReadCall) -> Response:
     """Return what became of the messages of the campaign with this batch number; 404 before it has been sent."""
-    return await reads.answer(operations.GET, batch)
+    return await call.read(operations.GET, batch)
 
 
 @router.get(
@@ -67,6 +66,6 @@ async def get_batch_statistics(batch: BatchOfPath, reads: ReadsDep) -> Response:
         operations.CREDITS, summary="List the credits charged on a day", response_model=Collection[CreditStatistics]
     ),
 )
-async def list_credit_statistics(day: Day, reads: ReadsDep) -> Response:
+async def list_credit_statistics(day: Day, call: ReadCall) -> Response:
     """Return what one day's sending cost; for a single campaign see its statistics."""
-    return await reads.answer(operations.CREDITS, day)
+    return await call.read(operations.CREDITS, day)

@@ -32,15 +32,15 @@ class DailyStatistics(PublicModel):
     )
 
     date: Annotated[datetime.date | None, Field(description="The day.")]
-    web_task_count: Annotated[int | None, Field(description="Campaigns sent, as opposed to messages by SMTP.")]
-    web_failed_count: Annotated[int | None, Field(description="Messages of these campaigns that failed.")]
-    web_sent_count: Annotated[int | None, Field(description="Messages of these campaigns that were sent.")]
+    web_task_count: Annotated[int | None, Field(description="Tasks sent on the web, as opposed to SMTP.")]
+    web_failed_count: Annotated[int | None, Field(description="Failures of these, as the platform counts them.")]
+    web_sent_count: Annotated[int | None, Field(description="What these sent, as the platform counts it.")]
     invalid_address_count: Annotated[int | None, Field(description="Recipients with an invalid address.")]
     format_error_count: Annotated[int | None, Field(description="Recipients whose address is malformed.")]
     estimated_send_count: Annotated[int | None, Field(description="Messages expected before sending.")]
     estimated_credits: Annotated[float | None, Field(description="Credits set aside before sending.")]
     actual_send_count: Annotated[int | None, Field(description="Messages sent.")]
-    failed_count: Annotated[int | None, Field(description="Messages sent and not delivered.")]
+    failed_count: Annotated[int | None, Field(description="Failed deliveries.")]
     actual_credits: Annotated[float | None, Field(description="Credits charged.")]
 
 
@@ -75,7 +75,7 @@ class CampaignStatistics(PublicModel):
     expected_count: Annotated[int | None, Field(description="All recipients, those with unusable addresses included.")]
     sent_count: Annotated[int | None, Field(description="Messages sent.")]
     invalid_count: Annotated[int | None, Field(description="Recipients with an invalid or malformed address.")]
-    failed_count: Annotated[int | None, Field(description="Messages sent and not delivered, for whatever reason.")]
+    failed_count: Annotated[int | None, Field(description="Failed deliveries, refused ones included.")]
     delivered_count: Annotated[int | None, Field(description="Messages sent and not refused.")]
     mailbox_not_found_count: Annotated[int | None, Field(description="Rejected because the mailbox does not exist.")]
     mailbox_full_count: Annotated[int | None, Field(description="Rejected because the mailbox is full.")]

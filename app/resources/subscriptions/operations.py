@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from app.api.contact_rows import is_one_address
+from app.errors import FieldError, ValidationFailed
 from app.gateway.operation import DeadlineClass, Effect, Operation
-from app.resources.subscriptions.schemas import Subscriber, SubscriptionsAccepted
+from app.resources.subscriptions.schemas import Subscriber, SubscriptionsAccepted, UnsubscriptionsAccepted
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.values import text
@@ -22,17 +24,30 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """Addresses that leave one list."""
+    """Addresses that leave one list, and texts beside them that are no address."""
 
     list_id: int
     emails: list[str]
+    refused: list[str]
+
+    @classmethod
+    def of(cls, list_id: int, emails: list[str]) -> "Unsubscribe":
+        """Return the request; one odd text keeps nobody else from leaving."""
+        addresses = [email for email in emails if is_one_address(email)]
+        if not addresses:
+            errors = [
+                FieldError("body", f"/emails/{place}", "email_address", "must be one address")
+                for place in range(len(emails))
+            ]
+            raise ValidationFailed("None of the texts is an address.", errors)
+        return cls(list_id, addresses, [email for email in emails if not is_one_address(email)])
 
 
 def _encode_subscribe(request: Subscribe) -> Parameters:
     query = {"list_id": str(request.list_id)}
-    if len(request.subscribers) == 1:
-        # Only `maillist` is promised to be read from a body.
-        (subscriber,) = request.subscribers
+    subscriber = request.subscribers[0]
+    if len(request.subscribers) == 1 and (subscriber.name or "").isascii():
+        # Only `maillist` is promised to be read from a body, which says in which character set it is.
         query["address"] = subscriber.email
         return Parameters(query={**query, "name": subscriber.name} if subscriber.name else query)
     return Parameters(query=query, form={"maillist": "\n".join(map(_line, request.subscribers))})
@@ -51,8 +66,10 @@ def _subscribed(document: Document, request: Subscribe) -> SubscriptionsAccepted
     return SubscriptionsAccepted(accepted=len(request.subscribers), upstream_message=document.leaf("data", text))
 
 
-def _unsubscribed(document: Document, request: Unsubscribe) -> SubscriptionsAccepted:
-    return SubscriptionsAccepted(accepted=len(request.emails), upstream_message=document.leaf("data", text))
+def _unsubscribed(document: Document, request: Unsubscribe) -> UnsubscriptionsAccepted:
+    return UnsubscriptionsAccepted(
+        accepted=len(request.emails), refused=request.refused, upstream_message=document.leaf("data", text)
+    )
 
 
 SUBSCRIBE = Operation(

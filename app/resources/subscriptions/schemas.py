@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from app.api.contact_rows import Cell
 from app.api.types import EmailAddress, PublicModel, RequestModel
@@ -42,11 +42,14 @@ class Unsubscriptions(RequestModel):
         json_schema_extra={"examples": [{"emails": ["li.na@example.com", "zhang.wei@example.com"]}]}
     )
 
-    emails: Annotated[list[EmailAddress], Field(min_length=1, max_length=500, description="The addresses that leave.")]
+    emails: Annotated[
+        list[Annotated[str, StringConstraints(strip_whitespace=True)]],
+        Field(min_length=1, max_length=500, description="The addresses that leave, as the platform holds them."),
+    ]
 
 
 class SubscriptionsAccepted(PublicModel):
-    """What became of a call that subscribes or unsubscribes."""
+    """What became of a call that subscribes people."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -55,4 +58,18 @@ class SubscriptionsAccepted(PublicModel):
     )
 
     accepted: Annotated[int, Field(description="Addresses handed to the platform, whatever it knew of them before.")]
+    upstream_message: Annotated[str | None, Field(description="The platform's own words.")]
+
+
+class UnsubscriptionsAccepted(PublicModel):
+    """What became of a call that unsubscribes addresses."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"accepted": 2, "refused": [], "upstream_message": "成功退订2个地址"}]}
+    )
+
+    accepted: Annotated[int, Field(description="Addresses handed to the platform, whether it knew them or not.")]
+    refused: Annotated[
+        list[str], Field(description="Texts that cannot be an address of the platform's and were not handed on.")
+    ]
     upstream_message: Annotated[str | None, Field(description="The platform's own words.")]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.api.pagination import Collection
+from app.gateway.checks import NOTHING, TEMPLATE_ID, Check, same
 from app.gateway.lifetimes import EDITED, RUNNING
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.pages import Collection
 from app.resources.templates.records import REVIEW_RECORD, TEMPLATE_RECORD
 from app.resources.templates.schemas import (
     NewTemplateAttachment,
@@ -234,4 +235,15 @@ DELETE_ATTACHMENTS = Operation(
     deadline=DeadlineClass.WRITE,
     tags=_TAGS,
     find_out="`GET /v1/templates/{template_id}` shows which files are still attached; deleting again is safe.",
+)
+
+
+def _newest(templates: Collection[Template]) -> list[int]:
+    return sorted((template.id for template in templates.data), reverse=True)
+
+
+CHECKS = (
+    Check(operation=LIST, by=NOTHING, ask=same, path="/v1/templates", tells={TEMPLATE_ID: _newest}),
+    Check(operation=GET, by=TEMPLATE_ID, ask=same, path="/v1/templates/{}"),
+    Check(operation=REVIEW, by=TEMPLATE_ID, ask=same, path="/v1/templates/{}/review"),
 )

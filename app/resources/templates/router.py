@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Writer, resource_router
+from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import Collection
-from app.api.reads import ReadsDep
 from app.api.responses import created, no_content, read_back
 from app.api.types import Id
+from app.gateway.pages import Collection
 from app.resources.templates import operations
 from app.resources.templates.bodies import FORM, JSON, NewAttachmentsBody, NewTemplateBody
 from app.resources.templates.schemas import (
@@ -29,9 +28,9 @@ AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[
 
 
 @router.get("", **documents(operations.LIST, summary="List templates", response_model=Collection[Template]))
-async def list_templates(reads: ReadsDep) -> Response:
+async def list_templates(call: ReadCall) -> Response:
     """Return all templates of the account with their contents; the platform cannot page them."""
-    return await reads.answer(operations.LIST, None)
+    return await call.read(operations.LIST, None)
 
 
 @router.post(
@@ -44,49 +43,47 @@ async def list_templates(reads: ReadsDep) -> Response:
         bodies={JSON: NewTemplate, FORM: NewTemplateForm},
     ),
 )
-async def create_template(gateway: GatewayDep, caller: Writer, body: NewTemplateBody) -> Response:
+async def create_template(call: WriteCall, body: NewTemplateBody) -> Response:
     """Create a template, with files or without; the platform then reviews it.
 
     The platform answers no more than the template's id, so the attachments' ids and the times are null here.
     """
-    template = await gateway.call(operations.CREATE, body, caller)
+    template = await call.run(operations.CREATE, body)
     return created(template, f"/v1/templates/{template.id}")
 
 
 @router.get("/{template_id}", **documents(operations.GET, summary="Get a template", response_model=Template))
-async def get_template(template_id: TemplateId, reads: ReadsDep) -> Response:
+async def get_template(template_id: TemplateId, call: ReadCall) -> Response:
     """Return one template."""
-    return await reads.answer(operations.GET, template_id)
+    return await call.read(operations.GET, template_id)
 
 
 @router.get(
     "/{template_id}/review",
     **documents(operations.REVIEW, summary="Get a template's review", response_model=TemplateReview),
 )
-async def get_template_review(template_id: TemplateId, reads: ReadsDep) -> Response:
+async def get_template_review(template_id: TemplateId, call: ReadCall) -> Response:
     """Return how far the platform's review of a template is, what it found, and how large the message is."""
-    return await reads.answer(operations.REVIEW, template_id)
+    return await call.read(operations.REVIEW, template_id)
 
 
 @router.patch(
     "/{template_id}",
     **documents(operations.EDIT, summary="Change a template", response_model=Template, read_back=True),
 )
-async def edit_template(
-    template_id: TemplateId, body: TemplateChanges, gateway: GatewayDep, caller: Writer
-) -> Response:
+async def edit_template(template_id: TemplateId, body: TemplateChanges, call: WriteCall) -> Response:
     """Change the fields given and return the template as it now is; `subjects` replaces all subjects.
 
     The platform takes `text` and `encoding` only together with `name`, `subjects` or `html`.
     """
-    await gateway.call(operations.EDIT, operations.EditTemplate(template_id, body), caller)
-    return await read_back(gateway.call(operations.GET, template_id, caller))
+    await call.run(operations.EDIT, operations.EditTemplate(template_id, body))
+    return await read_back(call.run(operations.GET, template_id))
 
 
 @router.delete("/{template_id}", **documents(operations.DELETE, summary="Delete a template", status_code=204))
-async def delete_template(template_id: TemplateId, gateway: GatewayDep, caller: Writer) -> Response:
+async def delete_template(template_id: TemplateId, call: WriteCall) -> Response:
     """Delete a template with its attachments."""
-    await gateway.call(operations.DELETE, template_id, caller)
+    await call.run(operations.DELETE, template_id)
     return no_content()
 
 
@@ -101,12 +98,10 @@ async def delete_template(template_id: TemplateId, gateway: GatewayDep, caller: 
         bodies={FORM: NewTemplateAttachmentsForm},
     ),
 )
-async def add_template_attachments(
-    template_id: TemplateId, gateway: GatewayDep, caller: Writer, files: NewAttachmentsBody
-) -> Response:
+async def add_template_attachments(template_id: TemplateId, call: WriteCall, files: NewAttachmentsBody) -> Response:
     """Attach one file or several to a template and return the template, which shows the attachments' ids."""
-    await gateway.call(operations.ADD_ATTACHMENTS, operations.AddAttachments(template_id, files), caller)
-    reading = gateway.call(operations.GET, template_id, caller)
+    await call.run(operations.ADD_ATTACHMENTS, operations.AddAttachments(template_id, files))
+    reading = call.run(operations.GET, template_id)
     return await read_back(reading, status=201, headers={"Location": f"/v1/templates/{template_id}"})
 
 
@@ -114,12 +109,10 @@ async def add_template_attachments(
     "/{template_id}/attachments/{attachment_id}",
     **documents(operations.DELETE_ATTACHMENTS, summary="Delete an attachment", status_code=204),
 )
-async def delete_template_attachment(
-    template_id: TemplateId, attachment_id: AttachmentId, gateway: GatewayDep, caller: Writer
-) -> Response:
+async def delete_template_attachment(template_id: TemplateId, attachment_id: AttachmentId, call: WriteCall) -> Response:
     """Delete one attachment of a template."""
     request = operations.DeleteAttachments(template_id, attachment_id)
-    await gateway.call(operations.DELETE_ATTACHMENTS, request, caller)
+    await call.run(operations.DELETE_ATTACHMENTS, request)
     return no_content()
 
 
@@ -127,7 +120,7 @@ async def delete_template_attachment(
     "/{template_id}/attachments",
     **documents(operations.DELETE_ATTACHMENTS, summary="Delete all attachments", status_code=204),
 )
-async def delete_template_attachments(template_id: TemplateId, gateway: GatewayDep, caller: Writer) -> Response:
+async def delete_template_attachments(template_id: TemplateId, call: WriteCall) -> Response:
     """Delete all attachments of a template and keep the template."""
-    await gateway.call(operations.DELETE_ATTACHMENTS, operations.DeleteAttachments(template_id), caller)
+    await call.run(operations.DELETE_ATTACHMENTS, operations.DeleteAttachments(template_id))
     return no_content()

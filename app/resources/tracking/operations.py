@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from app.api.pagination import Collection
-from app.gateway.identifiers.operations import CampaignKey, key_query, no_tracking
+from app.gateway.checks import CAMPAIGN_ID, TRACK_ID, Check, ExportCheck, same
+from app.gateway.identifiers import CampaignKey, key_query, no_tracking
 from app.gateway.lifetimes import GROWING
 from app.gateway.operation import Effect, Export, Operation
+from app.gateway.pages import Collection
 from app.resources.tracking.addresses import HEADINGS, address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
 from app.upstream.document import Document, UnexpectedForm
@@ -117,7 +118,7 @@ class FindRecipients:
     """Recipients known to one tracking: those who clicked, those who clicked one link, one of them, or all."""
 
     track_id: int
-    clicked: bool = False
+    clicked: bool | None = None
     link_id: int | None = None
     email_id: int | None = None
 
@@ -132,7 +133,9 @@ def _by_link(request: FindClicks) -> Parameters:
 
 
 def _encode_recipients(request: FindRecipients) -> Parameters:
-    query = {"track_id": str(request.track_id), "is_click": "1" if request.clicked else "0"}
+    query = {"track_id": str(request.track_id)}
+    if request.clicked is not None:
+        query["is_click"] = "1" if request.clicked else "0"
     if request.link_id is not None:
         query["link_id"] = str(request.link_id)
     if request.email_id is not None:
@@ -208,4 +211,27 @@ LINKS = Operation(
     effect=Effect.READ,
     tags=_TAGS,
     cache=GROWING,
+)
+
+_PATH = "/v1/campaigns/{}/tracking"
+
+
+def _clicks(campaign_id: int) -> FindClicks:
+    return FindClicks(campaign_id)
+
+
+def _recipients(track_id: int) -> FindRecipients:
+    return FindRecipients(track_id)
+
+
+def _track_ids(tracking: Tracking) -> list[int]:
+    return [tracking.track_id] if tracking.track_id else []
+
+
+CHECKS = (
+    Check(operation=OVERVIEW, by=CAMPAIGN_ID, ask=same, path=_PATH, tells={TRACK_ID: _track_ids}),
+    ExportCheck(operation=OPENS, by=CAMPAIGN_ID, ask=same, path=f"{_PATH}/opens"),
+    ExportCheck(operation=CLICKS, by=CAMPAIGN_ID, ask=_clicks, path=f"{_PATH}/clicks"),
+    Check(operation=LINKS, by=CAMPAIGN_ID, ask=_clicks, path=f"{_PATH}/links"),
+    ExportCheck(operation=RECIPIENTS, by=TRACK_ID, ask=_recipients, path="/v1/tracking/{}/recipients"),
 )

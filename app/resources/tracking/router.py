@@ -6,13 +6,12 @@ from typing import Annotated
 from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
-from app.api.deps import GatewayDep, Reader, resource_router
+from app.api.deps import ReadCall, resource_router
 from app.api.documentation import documents, export_documents
-from app.api.exports import ExportOutputDep
-from app.api.pagination import Collection
-from app.api.reads import ReadsDep
+from app.api.exports import RawCells
 from app.api.types import Batch, Flag, Id
-from app.gateway.identifiers.operations import find_track_id
+from app.gateway.identifiers import find_track_id
+from app.gateway.pages import Collection
 from app.resources.tracking import operations
 from app.resources.tracking.schemas import TrackedLink, Tracking
 
@@ -28,7 +27,7 @@ LinkId = Annotated[Id | None, Query(description="Only this link of the messages.
 class RecipientFilter:
     """Which recipients of a tracking are asked for."""
 
-    clicked: Annotated[Flag, Query(description="Only those who clicked.")] = False
+    clicked: Annotated[Flag | None, Query(description="Only those who clicked.")] = None
     link_id: Annotated[Id | None, Query(description="Only those who clicked this link.", examples=[2400001])] = None
     email_id: Annotated[Id | None, Query(description="Only the one with this id, as opens show it.")] = None
 
@@ -44,20 +43,18 @@ RecipientFilterDep = Annotated[RecipientFilter, Depends()]
     "/campaigns/{campaign_id}/tracking",
     **documents(operations.OVERVIEW, summary="Get a campaign's tracking", response_model=Tracking),
 )
-async def get_campaign_tracking(campaign_id: CampaignId, reads: ReadsDep) -> Response:
+async def get_campaign_tracking(campaign_id: CampaignId, call: ReadCall) -> Response:
     """Return how often the messages were opened and clicked, and the campaign's other ids."""
-    return await reads.answer(operations.OVERVIEW, campaign_id)
+    return await call.read(operations.OVERVIEW, campaign_id)
 
 
 @router.get(
     "/campaigns/{campaign_id}/tracking/opens",
     **export_documents(operations.OPENS, summary="List who opened a campaign's messages"),
 )
-async def list_campaign_opens(
-    campaign_id: CampaignId, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
-) -> Response:
+async def list_campaign_opens(campaign_id: CampaignId, call: ReadCall, raw_cells: RawCells = False) -> Response:
     """Return the recipients who opened the message, with what they read it and where they were."""
-    return output.answer(gateway, operations.OPENS, campaign_id, caller)
+    return call.export(operations.OPENS, campaign_id, raw_cells=raw_cells)
 
 
 @router.get(
@@ -65,19 +62,19 @@ async def list_campaign_opens(
     **export_documents(operations.CLICKS, summary="List the clicks on a campaign's links"),
 )
 async def list_campaign_clicks(
-    campaign_id: CampaignId, output: ExportOutputDep, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
+    campaign_id: CampaignId, call: ReadCall, raw_cells: RawCells = False, link_id: LinkId = None
 ) -> Response:
     """Return each recipient's clicks on each link, or on one."""
-    return output.answer(gateway, operations.CLICKS, operations.FindClicks(campaign_id, link_id), caller)
+    return call.export(operations.CLICKS, operations.FindClicks(campaign_id, link_id), raw_cells=raw_cells)
 
 
 @router.get(
     "/campaigns/{campaign_id}/tracking/links",
     **documents(operations.LINKS, summary="List a campaign's links", response_model=Collection[TrackedLink]),
 )
-async def list_campaign_links(campaign_id: CampaignId, reads: ReadsDep, link_id: LinkId = None) -> Response:
+async def list_campaign_links(campaign_id: CampaignId, call: ReadCall, link_id: LinkId = None) -> Response:
     """Return the links in the messages and how often each was clicked, or one of them."""
-    return await reads.answer(operations.LINKS, operations.FindClicks(campaign_id, link_id))
+    return await call.read(operations.LINKS, operations.FindClicks(campaign_id, link_id))
 
 
 @router.get(
@@ -85,31 +82,29 @@ async def list_campaign_links(campaign_id: CampaignId, reads: ReadsDep, link_id:
     **export_documents(operations.RECIPIENTS, summary="List a campaign's tracked recipients"),
 )
 async def list_campaign_recipients(
-    campaign_id: CampaignId, chosen: RecipientFilterDep, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
+    campaign_id: CampaignId, chosen: RecipientFilterDep, call: ReadCall, raw_cells: RawCells = False
 ) -> Response:
     """Return the addresses of the recipients whom the tracking knows."""
-    track_id = await find_track_id(gateway, campaign_id, caller)
-    return output.answer(gateway, operations.RECIPIENTS, chosen.of(track_id), caller)
+    track_id = await find_track_id(call.gateway, campaign_id, call.caller)
+    return call.export(operations.RECIPIENTS, chosen.of(track_id), raw_cells=raw_cells)
 
 
 @router.get(
     "/batches/{batch}/tracking",
     **documents(operations.OVERVIEW, summary="Get a batch's tracking", response_model=Tracking),
 )
-async def get_batch_tracking(batch: BatchOfPath, reads: ReadsDep) -> Response:
+async def get_batch_tracking(batch: BatchOfPath, call: ReadCall) -> Response:
     """Return how often the messages were opened and clicked, and the campaign's other ids."""
-    return await reads.answer(operations.OVERVIEW, batch)
+    return await call.read(operations.OVERVIEW, batch)
 
 
 @router.get(
     "/batches/{batch}/tracking/opens",
     **export_documents(operations.OPENS, summary="List who opened a batch's messages"),
 )
-async def list_batch_opens(
-    batch: BatchOfPath, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
-) -> Response:
+async def list_batch_opens(batch: BatchOfPath, call: ReadCall, raw_cells: RawCells = False) -> Response:
     """Return the recipients who opened the message, with what they read it and where they were."""
-    return output.answer(gateway, operations.OPENS, batch, caller)
+    return call.export(operations.OPENS, batch, raw_cells=raw_cells)
 
 
 @router.get(
@@ -117,19 +112,19 @@ async def list_batch_opens(
     **export_documents(operations.CLICKS, summary="List the clicks on a batch's links"),
 )
 async def list_batch_clicks(
-    batch: BatchOfPath, output: ExportOutputDep, gateway: GatewayDep, caller: Reader, link_id: LinkId = None
+    batch: BatchOfPath, call: ReadCall, raw_cells: RawCells = False, link_id: LinkId = None
 ) -> Response:
     """Return each recipient's clicks on each link, or on one."""
-    return output.answer(gateway, operations.CLICKS, operations.FindClicks(batch, link_id), caller)
+    return call.export(operations.CLICKS, operations.FindClicks(batch, link_id), raw_cells=raw_cells)
 
 
 @router.get(
     "/batches/{batch}/tracking/links",
     **documents(operations.LINKS, summary="List a batch's links", response_model=Collection[TrackedLink]),
 )
-async def list_batch_links(batch: BatchOfPath, reads: ReadsDep, link_id: LinkId = None) -> Response:
+async def list_batch_links(batch: BatchOfPath, call: ReadCall, link_id: LinkId = None) -> Response:
     """Return the links in the messages and how often each was clicked, or one of them."""
-    return await reads.answer(operations.LINKS, operations.FindClicks(batch, link_id))
+    return await call.read(operations.LINKS, operations.FindClicks(batch, link_id))
 
 
 @router.get(
@@ -137,11 +132,11 @@ async def list_batch_links(batch: BatchOfPath, reads: ReadsDep, link_id: LinkId 
     **export_documents(operations.RECIPIENTS, summary="List a batch's tracked recipients"),
 )
 async def list_batch_recipients(
-    batch: BatchOfPath, chosen: RecipientFilterDep, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
+    batch: BatchOfPath, chosen: RecipientFilterDep, call: ReadCall, raw_cells: RawCells = False
 ) -> Response:
     """Return the addresses of the recipients whom the tracking knows."""
-    track_id = await find_track_id(gateway, batch, caller)
-    return output.answer(gateway, operations.RECIPIENTS, chosen.of(track_id), caller)
+    track_id = await find_track_id(call.gateway, batch, call.caller)
+    return call.export(operations.RECIPIENTS, chosen.of(track_id), raw_cells=raw_cells)
 
 
 @router.get(
@@ -149,7 +144,7 @@ async def list_batch_recipients(
     **export_documents(operations.RECIPIENTS, summary="List the recipients of a tracking"),
 )
 async def list_tracking_recipients(
-    track_id: TrackId, chosen: RecipientFilterDep, output: ExportOutputDep, gateway: GatewayDep, caller: Reader
+    track_id: TrackId, chosen: RecipientFilterDep, call: ReadCall, raw_cells: RawCells = False
 ) -> Response:
     """Return the addresses of the recipients whom this tracking knows."""
-    return output.answer(gateway, operations.RECIPIENTS, chosen.of(track_id), caller)
+    return call.export(operations.RECIPIENTS, chosen.of(track_id), raw_cells=raw_cells)

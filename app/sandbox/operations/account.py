@@ -27,19 +27,19 @@ def customer_info(context: Context) -> Reply:
 def service_info(context: Context) -> Reply:
     """1.2: answer the account's contract and quota."""
     today = local_date(context.now)
-    bought = context.state.profile.bought
+    profile = context.state.profile
     return document(
         group(
             "service",
             [
                 leaf("id", context.state.customer_id),
-                padded("service_status", "enabled"),
+                padded("service_status", profile.status),
                 leaf("service_type", "all"),
                 leaf("send_type", "local"),
                 leaf("beginning_date", today - timedelta(days=200)),
-                leaf("expiration_date", today + timedelta(days=165)),
-                leaf("qty_available", bought - credits_used(context.state, context.now)),
-                leaf("qty_buytotal", bought),
+                leaf("expiration_date", today + timedelta(days=profile.days_left)),
+                leaf("qty_available", profile.bought - credits_used(context.state, context.now)),
+                leaf("qty_buytotal", profile.bought),
             ],
         )
     )

@@ -11,11 +11,13 @@ from app.sandbox.metrics import credits_used
 from app.sandbox.models import Campaign, Sender
 from app.sandbox.operations.campaign_lists import list_task, task_list
 from app.sandbox.operations.templates import review
-from app.sandbox.state import HELD, SENDING, WAITING
+from app.sandbox.state import HELD, PAUSED, SENDING, WAITING
 from app.sandbox.times import CHINA, parse_time
 
 CALLS_PER_HOUR = 100
 AT_ONCE = 2
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""By how much a send time may be over when the call arrives."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,12 @@ def _change(context: Context, campaign: Campaign, names: ParameterNames) -> None
     for number in list_ids:
         find(context.state.lists, str(number))
     send_from, send_to = _range(context, campaign)
-    send_time = _send_time(context, names.time) or campaign.send_time
     status = _choice(context, names.status, campaign.status, (HELD, WAITING, AT_ONCE))
+    send_time = _send_time(context, names.time, held=status == HELD) or campaign.send_time
     track_status = _choice(context, "track_status", campaign.track_status, (0, 1, 2))
     subs_link = _choice(context, "subs_link", int(campaign.subs_link), (0, 1))
-    reply_to = context.text("send_replyto").strip() or campaign.reply_to
+    reply_to = context.text("send_replyto").strip() if context.has("send_replyto") else campaign.reply_to
+    track_domain = context.text("track_domain").strip() if context.has("track_domain") else campaign.track_domain
     if reply_to and not is_address(reply_to.lower()):
         raise PlatformError("address_error")
     sender = _sender(context) or campaign.sender
@@ -93,7 +96,7 @@ def _change(context: Context, campaign: Campaign, names: ParameterNames) -> None
     campaign.send_from, campaign.send_to, campaign.reply_to = send_from, send_to, reply_to
     campaign.track_status, campaign.subs_link = track_status, bool(subs_link)
     campaign.sender_name = context.text("send_fullname").strip() or campaign.sender_name
-    campaign.track_domain = context.text("track_domain").strip() or campaign.track_domain
+    campaign.track_domain = track_domain
     campaign.send_time = min(send_time, context.now) if status == AT_ONCE else send_time
     campaign.status = WAITING if status == AT_ONCE else status
     campaign.released = context.now
@@ -108,7 +111,7 @@ def _template_ids(context: Context) -> list[int]:
     numbers = _numbers(context, "tpl_id")
     for number in numbers:
         template = find(context.state.templates, str(number))
-        if review(template, context.now)[0] == 0:
+        if review(context, template)[0] == 0:
             raise PlatformError("template_not_pass")
     return numbers
 
@@ -121,11 +124,14 @@ def _range(context: Context, campaign: Campaign) -> tuple[int, int]:
     return send_from, send_to
 
 
-def _send_time(context: Context, name: str) -> datetime | None:
+def _send_time(context: Context, name: str, *, held: bool) -> datetime | None:
+    """Read a send time; one that is over is refused, but for a held campaign, which does not go out by it."""
     text = context.text(name)
     moment = parse_time(text)
     if text.strip() and moment is None:
         raise PlatformError("time_error")
+    if moment is not None and not held and moment < context.now - CLOCK_TOLERANCE:
+        raise PlatformError("time_error", "发送时间不能早于当前时间")
     return moment
 
 
@@ -154,7 +160,7 @@ def _sender(context: Context) -> Sender | None:
 def edit_task(context: Context) -> Reply:
     """6.3: change a campaign that has not begun; the status and the time have names of their own here."""
     campaign = find(context.state.campaigns, context.required("id"))
-    if campaign.status not in (WAITING, HELD):
+    if campaign.status not in (WAITING, HELD, PAUSED):
         raise PlatformError("task_status_error")
     _change(context, campaign, EDIT)
     context.state.advance(context.now)

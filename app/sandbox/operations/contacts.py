@@ -31,7 +31,7 @@ def _wanted(context: Context, contact: Contact) -> bool:
         return False
     if address_id > 0 and contact.id != address_id:
         return False
-    keyword = context.query("keyword").lower()
+    keyword = context.text("keyword").lower()
     return keyword in contact.address or keyword in contact.fullname.lower()
 
 

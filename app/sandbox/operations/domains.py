@@ -57,7 +57,7 @@ def _add(context: Context, state: AccountState) -> Reply:
         raise PlatformError("domain_error")
     if name in state.domains:
         raise PlatformError("domain_exist")
-    domain = Domain(context.state.ids.take("domain"), name, dns_configured(name))
+    domain = Domain(context.state.ids.take("domain"), name, context.now, dns_configured(name))
     state.domains[name] = domain
     return result("success_and_check_ok" if domain.verified else "success", domain.id)
 
@@ -67,13 +67,15 @@ def domain_check(context: Context) -> Reply:
     names = [name.strip().lower() for name in context.form("domains").split(",") if name.strip()]
     if not names:
         raise PlatformError("param_error")
-    return document(group("domain_list", (group("domain", [_checked(context.state, name)]) for name in names)))
+    return document(group("domain_list", (group("domain", [_checked(context, name)]) for name in names)))
 
 
-def _checked(state: AccountState, name: str) -> str:
+def _checked(context: Context, name: str) -> str:
+    state = context.state
     domain = state.domains.get(name)
-    if domain is not None and dns_configured(name):
-        domain.verified = True
+    if domain is not None:
+        old_enough = context.now >= domain.added + state.pace.check
+        domain.verified = domain.verified or dns_configured(name, soon=old_enough)
     passed = dns_configured(name) if domain is None else domain.verified
     status = 2 * (domain is not None) + passed
     return leaves(

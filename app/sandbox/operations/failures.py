@@ -34,6 +34,8 @@ DESCRIPTIONS: Mapping[int, str] = MappingProxyType(
         SPAM: "系统判定为垃圾邮件拒发",
     }
 )
+_OF_CAMPAIGNS = frozenset({NOT_EXIST, OVER_QUOTA, USER_REJECT})
+"""Types that are told of one campaign only."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +48,19 @@ class Failure:
 
 
 def failexport(context: Context) -> Reply:
-    """2.3.1: answer failed addresses of a day (``date_end``: of several); types 1, 2, 3 also need a campaign."""
+    """2.3.1: answer failed addresses of a day (``date_end``: of several)."""
     context.required_day("date")
-    wanted = _wanted_type(context)
-    if wanted in (NOT_EXIST, OVER_QUOTA, USER_REJECT) and not (context.query("task_id") or context.query("task_ident")):
-        raise PlatformError("param_error", "task_id 或者 task_ident 其一是必要参数")
-    failures = _failures(context, wanted)
+    failures = _failures(context)
     addresses = [failure.email for failure in failures]
     elements = (_short_recipient(failure) for failure in failures)
     return _export(context, failures, addresses, elements, ["email", *addresses])
 
 
 def failexportall(context: Context) -> Reply:
-    """2.3.2: answer failed addresses with their type and statistics id; needs a day or a campaign."""
+    """2.3.2: answer failed addresses of a day or a campaign with their type."""
     if not any(context.query(name) for name in ("date", "task_id", "task_ident")):
         raise PlatformError("param_error", "date，task_id，task_ident 必传其一")
-    failures = _failures(context, _wanted_type(context))
+    failures = _failures(context)
     records = [
         {"email": failure.email, "type": str(failure.type), "task_id": str(failure.task_id)} for failure in failures
     ]
@@ -75,10 +74,13 @@ def _wanted_type(context: Context) -> int:
     number = TYPES[text] if text in TYPES else read_number(text, ALL)
     if number != ALL and number not in DESCRIPTIONS:
         raise PlatformError("param_error", "type 参数错误")
+    if number in _OF_CAMPAIGNS and not (context.query("task_id") or context.query("task_ident")):
+        raise PlatformError("param_error", "task_id 或者 task_ident 其一是必要参数")
     return number
 
 
-def _failures(context: Context, wanted: int) -> list[Failure]:
+def _failures(context: Context) -> list[Failure]:
+    wanted = _wanted_type(context)
     campaigns = started_campaigns(
         context, first=context.day("date"), last=context.day("date_end"), ident=context.query("task_ident")
     )

@@ -1,7 +1,5 @@
 """Chapter 5, templates: 5.2 to 5.8."""
 
-from datetime import datetime, timedelta
-
 from app.sandbox.context import Context, find, read_number
 from app.sandbox.dialect import Reply, cdata, document, group, leaf, padded, result
 from app.sandbox.errors import PlatformError
@@ -9,15 +7,14 @@ from app.sandbox.journal import UploadedFile
 from app.sandbox.models import Attachment, Template
 from app.sandbox.times import stamp
 
-REVIEW_TIME = timedelta(seconds=20)
 ENCODINGS = ("base64", "quoted-printable")
 # Words that decide a review, so that a caller can choose its outcome.
 RED_WORD, YELLOW_WORD, RED_PASS_WORD = "代开发票", "免费", "red_pass"
 
 
-def review(template: Template, now: datetime) -> tuple[int, str]:
+def review(context: Context, template: Template) -> tuple[int, str]:
     """Answer a template's review status and colour: checking, rejected, or approved in one of three colours."""
-    if now < template.updated + REVIEW_TIME:
+    if context.now < template.updated + context.state.pace.review:
         return -1, ""
     text = template.content + "".join(template.subjects.values())
     for word, verdict in ((RED_WORD, (0, "red")), (RED_PASS_WORD, (1, "red_pass")), (YELLOW_WORD, (1, "yellow"))):
@@ -66,7 +63,7 @@ def _attach(context: Context, template: Template, files: list[UploadedFile]) -> 
 def get_tpl_status(context: Context) -> Reply:
     """5.3: answer how far the review of a template is."""
     template = find(context.state.templates, context.required_query("tpl_id"))
-    status, colour = review(template, context.now)
+    status, colour = review(context, template)
     counted = status != -1
     return document(
         group(

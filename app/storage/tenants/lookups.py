@@ -1,10 +1,15 @@
-"""What a store asks the database."""
+"""What a tenant store reads from the database, and when it notes that keys were used."""
 
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, select
 
+from app.errors import DatabaseError
 from app.storage.database.connections import AsyncConnection
 from app.storage.database.schema import api_keys, tenant_changes, tenants
 
@@ -52,3 +57,42 @@ async def changes_after(connection: AsyncConnection, *, number: int) -> Changes:
     query = select(tenant_changes).where(tenant_changes.c.number > number).order_by(tenant_changes.c.number)
     rows = (await connection.execute(query.limit(_MOST_CHANGES))).all()
     return Changes(tuple(row.tenant for row in rows), rows[-1].number if rows else number)
+
+
+log = structlog.get_logger(__name__)
+
+Use = tuple[str, str]
+Touch = Callable[[Mapping[Use, datetime]], Awaitable[None]]
+
+_MOST = 50_000
+
+
+class KeyUsage:
+    """Collects which keys are used; each is written down at most once in a while."""
+
+    def __init__(self, touch: Touch, *, apart: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._touch = touch
+        self._apart = apart
+        self._monotonic = monotonic
+        self._noted: dict[Use, float] = {}
+        self._waiting: dict[Use, datetime] = {}
+
+    def note(self, tenant_id: str, key_id: str) -> None:
+        """Note that a key is being used."""
+        use = tenant_id, key_id
+        moment = self._monotonic()
+        if moment - self._noted.get(use, -self._apart) < self._apart:
+            return
+        if len(self._noted) >= _MOST:
+            self._noted.clear()
+        self._noted[use] = moment
+        self._waiting[use] = datetime.now(UTC)
+
+    async def flush(self) -> None:
+        """Write down what was noted since the last time; where that fails, later uses will be noted again."""
+        uses, self._waiting = self._waiting, {}
+        try:
+            if uses:
+                await self._touch(uses)
+        except DatabaseError as error:
+            log.warning("key_usage_not_written", keys=len(uses), reason=str(error))

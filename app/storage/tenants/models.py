@@ -22,6 +22,18 @@ from app.tenants.models import (
 T = TypeVar("T")
 
 
+class RepositoryError(Exception):
+    """A change of tenants or keys was refused; nothing was changed. The text says why, for the operator."""
+
+
+class Missing(RepositoryError):
+    """There is no such tenant, key, or staged login."""
+
+
+class Conflict(RepositoryError):
+    """The id is in use, or somebody else has changed the tenant meanwhile."""
+
+
 class _Model(BaseModel):
     # Inputs stay out of validation messages: they may be passwords.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -1,9 +1,11 @@
-"""What a process remembers of the tenants and keys it was asked for."""
+"""What a process remembers of tenants and keys, and the lookups under way."""
 
+import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from app.tenants.models import Tenant
 from app.tenants.store import Identity
@@ -28,10 +30,6 @@ class Remembered:
     """Answers by their questions, the least recently used leaving first.
 
     Questions that nobody could answer are kept apart, so that guessing pushes out nothing.
-
-    Args:
-        most: how many answers, and how many unanswered questions, are remembered.
-        monotonic: returns seconds that only grow.
     """
 
     def __init__(self, most: int, monotonic: Callable[[], float]) -> None:
@@ -98,3 +96,34 @@ class Remembered:
 
 def _tenant_id(answer: Identity | Tenant) -> str:
     return answer.tenant.id if isinstance(answer, Identity) else answer.id
+
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class Flights(Generic[K, T]):
+    """The lookups under way."""
+
+    def __init__(self) -> None:
+        self._current: dict[K, asyncio.Task[T]] = {}
+
+    async def join(self, key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what `work` brings, begun now or by another; one who is cancelled takes no other along."""
+        task = self._current.get(key)
+        if task is None:
+            task = asyncio.create_task(work())
+            self._current[key] = task
+            task.add_done_callback(lambda done: self._landed(key, done))
+        return await asyncio.shield(task)
+
+    def leave(self) -> None:
+        """Let nobody join the lookups that have begun by now."""
+        self._current.clear()
+
+    def _landed(self, key: K, task: asyncio.Task[T]) -> None:
+        if self._current.get(key) is task:
+            del self._current[key]
+        # Asked for, so that a failure nobody waits for any more is not reported as overlooked.
+        with suppress(asyncio.CancelledError):
+            task.exception()

@@ -89,12 +89,7 @@ def tenant_record(row: Row[Any]) -> TenantRecord:
 
 
 def opened_tenant(row: Row[Any], vault: Vault) -> Tenant:
-    """Return the tenant in a row of `tenants`, decrypted and without keys.
-
-    Raises:
-        MasterKeyMissing: the master key of its secrets is not at hand.
-        SecretDamaged: a secret is not what was written there.
-    """
+    """Return the tenant in a row of `tenants`, decrypted and without keys."""
     data_key = vault.open(row.id, wrapped_key(row))
     return _TENANTS.validate_python(
         {

@@ -14,12 +14,11 @@ from sqlalchemy import Row
 from app.errors import DatabaseError, StateUnavailable
 from app.storage.database.database import Database
 from app.storage.tenants import lookups
-from app.storage.tenants.database import USES_APART, DatabaseTenantRepository
-from app.storage.tenants.flights import Flights
-from app.storage.tenants.remembered import Answer, Question, Remembered, Version
+from app.storage.tenants.lookups import KeyUsage
+from app.storage.tenants.remembered import Answer, Flights, Question, Remembered, Version
+from app.storage.tenants.repository import USES_APART, TenantRepository
 from app.storage.tenants.rows import api_key, opened_tenant
-from app.storage.tenants.usage import KeyUsage
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Tenant
 from app.tenants.store import NO_DIGEST, Identity
 from app.tenants.vault import Vault
@@ -47,18 +46,8 @@ class DatabaseTenantStore:
         most: int = 20_000,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Connect the parts; nothing is read yet.
-
-        Args:
-            database: the database; whoever made it keeps it running.
-            vault: decrypts secrets.
-            interval: seconds between looks for changes.
-            trusted_for: seconds for which answers are given without having been able to look for changes.
-            flush_interval: seconds between writing down which keys were used.
-            most: how many keys and tenants are remembered.
-            monotonic: returns seconds that only grow.
-        """
-        self.repository = DatabaseTenantRepository(database, vault, changed=self._forget)
+        """Connect the parts; nothing is read yet."""
+        self.repository = TenantRepository(database, vault, changed=self._forget)
         self._database = database
         self._vault = vault
         self._interval = interval
@@ -72,36 +61,18 @@ class DatabaseTenantStore:
         self._current_at = float("-inf")
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None.
-
-        Raises:
-            StateUnavailable: that is not remembered, and the database cannot be asked.
-        """
+        """Return whom `key` stands for, or None."""
         digest = hash_key(key)
         return self._noted(key, digest, await self._answer(("key", digest)))
 
-    def recall(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, if that is remembered."""
-        digest = hash_key(key)
-        return self._noted(key, digest, self._remembered_answer(("key", digest))[1])
-
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None.
-
-        Raises:
-            StateUnavailable: that is not remembered, and the database cannot be asked.
-        """
+        """Return the tenant with an id, or None."""
         tenant = await self._answer(("tenant", tenant_id))
         return tenant if isinstance(tenant, Tenant) else None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the changes of others while the context is open.
-
-        Raises:
-            MasterKeyMissing: the secrets in the database are not under the master keys at hand.
-            DatabaseError: the database cannot be used.
-        """
+        """Follow the changes of others while the context is open."""
         await self.repository.check()
         self._remembered.forget_all()
         self._current_at = self._monotonic()

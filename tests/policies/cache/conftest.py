@@ -1,7 +1,7 @@
 """A platform that counts, a cache in front of it, and the stores a cache may have."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ import redis
 
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
-from app.policies.cache.model import Answer, Directives, Outcome, Place, Windows
+from app.policies.cache.model import CacheEntry, CacheKey, Directives, Outcome, Windows
 from app.policies.cache.store import CacheStore
 from app.policies.cache.valkey import ValkeyStore
 from app.storage.valkey import connect
@@ -59,7 +59,7 @@ class PlatformDown(Exception):
 
 @dataclass
 class Platform:
-    """Answers with its current value; `gate` holds answers back that have been computed already."""
+    """CacheEntrys with its current value; `gate` holds answers back that have been computed already."""
 
     now: Clock
     value: str = "v1"
@@ -73,10 +73,10 @@ class Platform:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def fetch(self) -> Answer:
+    async def fetch(self) -> CacheEntry:
         """Return an answer with the value of when it was asked."""
         self.calls += 1
-        answer = make_answer(self.value, self.now(), windows=self.windows, found=self.found)
+        answer = make_entry(self.value, self.now(), windows=self.windows, found=self.found)
         error = self.errors.pop(0) if self.errors else None
         try:
             await self.gate.wait()
@@ -88,7 +88,7 @@ class Platform:
         return answer
 
 
-def make_answer(value: str = "v1", stored_at: float = 0.0, **fields: Any) -> Answer:
+def make_entry(value: str = "v1", stored_at: float = 0.0, **fields: Any) -> CacheEntry:
     """Return an answer whose body is a value."""
     content = {
         "found": True,
@@ -98,12 +98,12 @@ def make_answer(value: str = "v1", stored_at: float = 0.0, **fields: Any) -> Ans
         "windows": WINDOWS,
         "stored_at": stored_at,
     }
-    return Answer(**{**content, **fields})
+    return CacheEntry(**{**content, **fields})
 
 
-def make_place(key: str = "a", tenant: str = "acme", tags: tuple[str, ...] = ("contacts", "lists")) -> Place:
+def make_key(key: str = "a", tenant: str = "acme", tags: tuple[str, ...] = ("contacts", "lists")) -> CacheKey:
     """Return a place of a tenant."""
-    return Place(tenant, key * 64, tags)
+    return CacheKey(tenant, key * 64, tags)
 
 
 @dataclass
@@ -116,29 +116,30 @@ class Replica:
     clock: Clock
     platform: Platform
 
-    async def read(self, place: Place | None = None, **directives: Any) -> tuple[str, Outcome]:
+    async def read(self, place: CacheKey | None = None, **directives: Any) -> tuple[str, Outcome]:
         """Read a place; returns the value and how it came."""
-        served = await self.cache.read(place or make_place(), self.platform.fetch, Directives(**directives))
-        return served.answer.body.decode(), served.outcome
+        served = await self.cache.read(place or make_key(), self.platform.fetch, Directives(**directives))
+        return served.entry.body.decode(), served.outcome
 
-    async def keeps(self, place: Place | None = None) -> bool:
+    async def keeps(self, place: CacheKey | None = None) -> bool:
         """Tell whether a valid answer is kept anywhere."""
-        return (await self.store.look(place or make_place())).answer is not None
+        return (await self.store.look(place or make_key())).entry is not None
 
-    def reading(self, place: Place | None = None, **directives: Any) -> "asyncio.Task[tuple[str, Outcome]]":
+    def reading(self, place: CacheKey | None = None, **directives: Any) -> "asyncio.Task[tuple[str, Outcome]]":
         """Begin to read a place."""
         return asyncio.create_task(self.read(place, **directives))
 
 
 @asynccontextmanager
-async def replica_on(store: CacheStore, platform: Platform | None = None) -> AsyncIterator[Replica]:
+async def replica_on(
+    store: CacheStore, platform: Platform | None = None, observer: Observer | None = None
+) -> AsyncIterator[Replica]:
     """Run a cache over a store."""
-    platform, observer = platform or Platform(Clock()), Observer()
+    platform, observer = platform or Platform(Clock()), observer or Observer()
     cache = ReadCache(
         store,
         observer=observer,
         excuses=lambda error: isinstance(error, PlatformDown),
-        fetch_seconds=60,
         now=platform.now,
     )
     async with cache.running():
@@ -151,10 +152,10 @@ async def replica_of(
 ) -> AsyncIterator[Replica]:
     """Run a cache over a Valkey server, or one at a URL; the options are those of the store."""
     url = server if isinstance(server, str) else server.url
-    client = connect(url, timeout=options.get("timeout", 1.0))
-    settings = {"local_bytes": LOCAL_BYTES, "timeout": 1.0, **options}
-    store = ValkeyStore(client, settings.pop("master_key", MASTER_KEY), **settings)
-    async with client, replica_on(store, platform) as replica:
+    client, observer = connect(url, timeout=5.0), Observer()
+    settings = {"tenant_bytes": LOCAL_BYTES, "timeout": 2.0, **options}
+    store = ValkeyStore(client, settings.pop("master_key", MASTER_KEY), failed=observer.store_failed, **settings)
+    async with client, replica_on(store, platform, observer) as replica:
         yield replica
 
 
@@ -172,7 +173,7 @@ def scripts_run(client: redis.Redis) -> int:
     return int(client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
 
 
-@pytest.fixture(params=["memory", "valkey", "valkey without first level"])
+@pytest.fixture(params=["memory", "valkey"])
 async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
     """A cache over each kind of store."""
     if request.param == "memory":
@@ -180,7 +181,7 @@ async def replica(request: pytest.FixtureRequest) -> AsyncIterator[Replica]:
             yield made
         return
     server = request.getfixturevalue("valkey")
-    async with replica_of(server, local_bytes=LOCAL_BYTES if request.param == "valkey" else 0) as made:
+    async with replica_of(server) as made:
         yield made
 
 
@@ -193,13 +194,3 @@ async def replicas(valkey: ValkeyServer) -> AsyncIterator[Replicas]:
     platform = Platform(Clock())
     async with replica_of(valkey, platform) as one, replica_of(valkey, platform) as other:
         yield one, other
-
-
-@pytest.fixture
-def server() -> Iterator[ValkeyServer]:
-    """A server of the test's own, running."""
-    made = ValkeyServer()
-    made.start()
-    yield made
-    made.resume()
-    made.close()

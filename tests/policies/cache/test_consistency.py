@@ -6,13 +6,12 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.policies.cache.memory import MemoryStore
-from app.policies.cache.model import Answer, Place, Windows
-from tests.policies.cache.conftest import LOCAL_BYTES, Clock, Platform, Replica, make_answer, replica_of, replica_on
+from app.policies.cache.model import CacheEntry, CacheKey, Windows
+from tests.policies.cache.conftest import LOCAL_BYTES, Clock, Platform, Replica, make_entry, replica_of, replica_on
 from tests.support.valkey import ValkeyServer
 
 TAGS = ("lists", "contacts")
@@ -36,10 +35,10 @@ class World:
     reads: list["asyncio.Task[None]"] = field(default_factory=list)
     writes: list[tuple[asyncio.Event, "asyncio.Task[None]"]] = field(default_factory=list)
 
-    async def fetch(self) -> Answer:
-        """Answer with the versions of this moment, once a step says so."""
+    async def fetch(self) -> CacheEntry:
+        """CacheEntry with the versions of this moment, once a step says so."""
         seen = ",".join(str(self.versions[tag]) for tag in TAGS)
-        answer = make_answer(seen, self.clock(), windows=SHORT_LIVED)
+        answer = make_entry(seen, self.clock(), windows=SHORT_LIVED)
         self.answers.append(told := asyncio.Event())
         await told.wait()
         return answer
@@ -47,8 +46,8 @@ class World:
     async def read(self, replica: Replica, tags: tuple[str, ...]) -> None:
         """Read, and hold the answer against the writes that had ended before."""
         ended = dict(self.ended)
-        served = await replica.cache.read(Place(self.tenant, "f" * 64, tags), self.fetch)
-        versions = dict(zip(TAGS, map(int, served.answer.body.split(b",")), strict=True))
+        served = await replica.cache.read(CacheKey(self.tenant, "f" * 64, tags), self.fetch)
+        versions = dict(zip(TAGS, map(int, served.entry.body.split(b",")), strict=True))
         for tag in tags:
             assert versions[tag] >= ended.get(tag, 0), (served, ended)
 
@@ -104,14 +103,14 @@ STEPS = st.lists(
 )
 
 
-async def play(steps: list[tuple[str, int]], server: ValkeyServer | None, replicas: int, **options: int) -> None:
+async def play(steps: list[tuple[str, int]], server: ValkeyServer | None, replicas: int) -> None:
     """Take the steps over a store."""
     platform = Platform(Clock())
     async with AsyncExitStack() as stack:
         if server is None:
             running = [await stack.enter_async_context(replica_on(MemoryStore(LOCAL_BYTES), platform))]
         else:
-            made = [replica_of(server, platform, **options) for _ in range(replicas)]
+            made = [replica_of(server, platform) for _ in range(replicas)]
             running = [await stack.enter_async_context(each) for each in made]
         world = World(running, platform.now)
         async with asyncio.timeout(20):
@@ -127,8 +126,7 @@ def test_in_one_process(steps: list[tuple[str, int]]) -> None:
     asyncio.run(play(steps, None, 1))
 
 
-@pytest.mark.parametrize("local_bytes", [LOCAL_BYTES, 0])
 @given(steps=STEPS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_across_replicas(valkey: ValkeyServer, local_bytes: int, steps: list[tuple[str, int]]) -> None:
-    asyncio.run(play(steps, valkey, 2, local_bytes=local_bytes))
+def test_across_replicas(valkey: ValkeyServer, steps: list[tuple[str, int]]) -> None:
+    asyncio.run(play(steps, valkey, 2))

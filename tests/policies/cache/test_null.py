@@ -3,9 +3,8 @@
 import pytest
 
 from app.policies.cache.model import Directives, NotCached, Outcome
-from app.policies.cache.null import NullCache
-from app.policies.cache.protocol import Cache
-from tests.policies.cache.conftest import Clock, Platform, make_place
+from app.policies.cache.protocol import Cache, NullCache
+from tests.policies.cache.conftest import Clock, Platform, make_key
 
 
 async def test_every_read_is_fetched() -> None:
@@ -13,14 +12,13 @@ async def test_every_read_is_fetched() -> None:
     platform = Platform(Clock())
     async with cache.running():
         for _ in range(2):
-            served = await cache.read(make_place(), platform.fetch)
+            served = await cache.read(make_key(), platform.fetch)
             assert (served.outcome, served.stored, served.age) == (Outcome.BYPASS, False, 0)
-            assert cache.find_local(make_place()) is None
         async with cache.changing("acme", ["lists"], 5):
             pass
         await cache.purge("acme", "lists")
         with pytest.raises(ValueError, match="belongs to a tenant"):
             await cache.purge(tag="lists")
         with pytest.raises(NotCached):
-            await cache.read(make_place(), platform.fetch, Directives(only_if_cached=True))
+            await cache.read(make_key(), platform.fetch, Directives(only_if_cached=True))
     assert platform.calls == 2

@@ -3,7 +3,7 @@
 import pytest
 
 from app.policies.cache.model import NotCached, Outcome, Windows
-from tests.policies.cache.conftest import PlatformDown, Replica, make_place
+from tests.policies.cache.conftest import PlatformDown, Replica, make_key
 from tests.support.sockets import turn, until
 
 
@@ -19,25 +19,18 @@ class TestFreshness:
         assert replica.observer.outcomes == [Outcome.MISS, Outcome.HIT, Outcome.MISS]
 
     async def test_everything_about_an_answer_comes_back(self, replica: Replica) -> None:
-        first = await replica.cache.read(make_place(), replica.platform.fetch)
+        first = await replica.cache.read(make_key(), replica.platform.fetch)
         replica.clock.advance(10)
-        found = await replica.cache.read(make_place(), replica.platform.fetch)
-        assert found.answer == first.answer
+        found = await replica.cache.read(make_key(), replica.platform.fetch)
+        assert found.entry == first.entry
         assert (found.outcome, found.age, found.stored, first.stored) == (Outcome.HIT, 10, True, True)
-
-    async def test_finding_neither_fetches_nor_serves_what_is_stale(self, replica: Replica) -> None:
-        assert replica.cache.find_local(make_place()) is None
-        await replica.read()
-        replica.clock.advance(61)
-        assert replica.cache.find_local(make_place()) is None
-        assert (replica.platform.calls, replica.observer.outcomes) == (1, [Outcome.MISS])
 
     async def test_places_do_not_mix(self, replica: Replica) -> None:
         for value, place in (
-            ("a", make_place("a")),
-            ("b", make_place("b")),
-            ("c", make_place("a", tenant="rival")),
-            ("d", make_place("a", tags=("domains",))),
+            ("a", make_key("a")),
+            ("b", make_key("b")),
+            ("c", make_key("a", tenant="rival")),
+            ("d", make_key("a", tags=("domains",))),
         ):
             replica.platform.value = value
             assert await replica.read(place) == (value, Outcome.MISS)
@@ -45,7 +38,7 @@ class TestFreshness:
     async def test_an_answer_without_lifetime_is_not_stored(self, replica: Replica) -> None:
         replica.platform.windows = Windows(0, 30, 300)
         for _ in range(2):
-            served = await replica.cache.read(make_place(), replica.platform.fetch)
+            served = await replica.cache.read(make_key(), replica.platform.fetch)
             assert (served.outcome, served.stored) == (Outcome.BYPASS, False)
         assert replica.platform.calls == 2
 
@@ -61,11 +54,11 @@ class TestFreshness:
     async def test_a_clock_that_is_behind_sees_no_negative_age(self, replica: Replica) -> None:
         await replica.read()
         replica.clock.advance(-5)
-        served = await replica.cache.read(make_place(), replica.platform.fetch)
+        served = await replica.cache.read(make_key(), replica.platform.fetch)
         assert (served.outcome, served.age) == (Outcome.HIT, 0)
 
 
-class TestNegativeAnswers:
+class TestNegativeCacheEntrys:
     async def test_they_are_served_while_fresh_and_never_stale(self, replica: Replica) -> None:
         replica.platform.found = False
         await replica.read()
@@ -117,8 +110,8 @@ class TestStaleIfError:
         await replica.read()
         replica.clock.advance(359)
         replica.platform.errors = [PlatformDown()]
-        served = await replica.cache.read(make_place(), replica.platform.fetch)
-        assert (served.answer.body, served.outcome, served.age) == (b"v1", Outcome.STALE_IF_ERROR, 359)
+        served = await replica.cache.read(make_key(), replica.platform.fetch)
+        assert (served.entry.body, served.outcome, served.age) == (b"v1", Outcome.STALE_IF_ERROR, 359)
 
     async def test_not_for_one_that_is_not(self, replica: Replica) -> None:
         await replica.read()
@@ -200,8 +193,8 @@ class TestDirectives:
         await until(lambda: replica.platform.calls == 2)
         replica.platform.gate.set()
         assert [(await each)[1] for each in readings] == [Outcome.MISS, Outcome.BYPASS]
-        assert await replica.read(make_place("b"), no_store=True) == ("v1", Outcome.BYPASS)
-        assert not await replica.keeps(make_place("b"))
+        assert await replica.read(make_key("b"), no_store=True) == ("v1", Outcome.BYPASS)
+        assert not await replica.keeps(make_key("b"))
         replica.platform.errors = [PlatformDown()]
         with pytest.raises(PlatformDown):
             await replica.read(no_store=True)

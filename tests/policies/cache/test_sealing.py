@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.cache.model import Answer, Windows
+from app.policies.cache.model import CacheEntry, Windows
 from app.policies.cache.sealing import Sealers, Unsealable
 from app.tenants.master_keys import MasterKey
-from tests.policies.cache.conftest import MASTER_KEY, make_answer
+from tests.policies.cache.conftest import MASTER_KEY, make_entry
 
 STAMP = (b"\x00\n", b"\xff")
 _TEXTS = st.text(st.characters(min_codepoint=32))
@@ -16,7 +16,7 @@ _NUMBERS = st.floats(0, 1e10)
 
 @given(
     st.builds(
-        Answer,
+        CacheEntry,
         found=st.booleans(),
         body=st.binary(),
         etag=_TEXTS,
@@ -26,13 +26,13 @@ _NUMBERS = st.floats(0, 1e10)
     ),
     st.lists(st.binary()).map(tuple),
 )
-def test_what_was_sealed_comes_back(answer: Answer, stamp: tuple[bytes, ...]) -> None:
+def test_what_was_sealed_comes_back(answer: CacheEntry, stamp: tuple[bytes, ...]) -> None:
     sealer = Sealers(MASTER_KEY).of("acme")
     assert sealer.open("key", sealer.seal("key", answer, stamp)) == (answer, stamp)
 
 
 class TestUnsealable:
-    sealed = Sealers(MASTER_KEY).of("acme").seal("key", make_answer("secret"), STAMP)
+    sealed = Sealers(MASTER_KEY).of("acme").seal("key", make_entry("secret"), STAMP)
 
     @given(st.integers(0, 10_000), st.integers(1, 255))
     def test_changed(self, position: int, change: int) -> None:
@@ -61,6 +61,6 @@ class TestUnsealable:
     def test_shows_neither_content_nor_keys(self) -> None:
         sealer = Sealers(MASTER_KEY).of("acme")
         assert b"secret" not in self.sealed
-        assert self.sealed != sealer.seal("key", make_answer("secret"), STAMP)
+        assert self.sealed != sealer.seal("key", make_entry("secret"), STAMP)
         assert "acme" not in sealer.name
-        assert "secret" not in repr(make_answer("secret").body.hex()) + repr(sealer)
+        assert "secret" not in repr(make_entry("secret").body.hex()) + repr(sealer)

@@ -19,7 +19,7 @@ async def test_an_hour_has_room_for_so_many() -> None:
     refused = await quota.take("acme", 2)
     assert not refused.allowed
     assert 3500 < refused.retry_after <= 3600
-    assert [(each.quota.name, each.quota.amount, each.quota.seconds) for each in refused.standings] == [
+    assert [(each.quota.name, each.quota.amount, each.quota.seconds) for each in refused.statuses] == [
         ("campaigns", 2, 3600)
     ]
     assert (await quota.take("rival", 2)).allowed

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.storage.tenants.database import DatabaseTenantRepository
+from app.storage.tenants.repository import TenantRepository
 from tests.support.attempts import Clock
 from tests.support.tenant_databases import opened_repository
 
@@ -16,7 +16,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def repository(database_url: str, clock: Clock) -> AsyncIterator[DatabaseTenantRepository]:
+async def repository(database_url: str, clock: Clock) -> AsyncIterator[TenantRepository]:
     """An empty repository, one of each kind of database in turn."""
     async with opened_repository(database_url, now=clock) as opened:
         yield opened

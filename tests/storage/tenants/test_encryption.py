@@ -8,20 +8,19 @@ from sqlalchemy import select, text, update
 from app.errors import DatabaseError
 from app.storage.database.database import Database
 from app.storage.database.schema import master_keys, tenants
-from app.storage.tenants import tenant_work
-from app.storage.tenants.database import DatabaseTenantRepository
+from app.storage.tenants import statements as tenant_work
 from app.storage.tenants.models import TenantPatch
-from app.tenants.errors import MasterKeyMissing, SecretDamaged
+from app.storage.tenants.repository import TenantRepository
 from app.tenants.master_keys import MasterKey, MasterKeys
 from app.tenants.models import UpstreamAccount
-from app.tenants.vault import Vault
+from app.tenants.vault import MasterKeyMissing, SecretDamaged, Vault
 from tests.support.tenant_databases import NEW, OLD, READ, keyless, opened_repository, secret
 from tests.support.tenants import make_smtp
 
 SECRETS = ["planted-password", "planted-staged-password", "planted-relay-password"]
 
 
-async def plant(repository: DatabaseTenantRepository) -> str:
+async def plant(repository: TenantRepository) -> str:
     """Put secrets everywhere; return a key."""
     await repository.add(keyless(password=SECRETS[0], smtp=make_smtp(25, username="u", password=SECRETS[2])))
     await repository.stage("acme", UpstreamAccount(username="u", password=secret(SECRETS[1])))
@@ -110,7 +109,7 @@ class TestRotation:
                 await repository.add(keyless(f"t{number}"))
             async with database.transaction() as connection:
                 await connection.execute(update(tenants).where(tenants.c.id == "t4").values(master_key="lost"))
-        rotating = DatabaseTenantRepository(database, Vault(MasterKeys(NEW, OLD)))
+        rotating = TenantRepository(database, Vault(MasterKeys(NEW, OLD)))
         async with database.running():
             with pytest.raises(MasterKeyMissing, match="lost"):
                 await rotating.rotate_master()
@@ -127,12 +126,12 @@ class TestRotation:
         first, second = Database(database_url), Database(database_url)
         async with first.running(), second.running():
             keys: list[tuple[Database, MasterKey]] = [(first, OLD), (second, NEW)]
-            repositories = [DatabaseTenantRepository(database, Vault(MasterKeys(key))) for database, key in keys]
+            repositories = [TenantRepository(database, Vault(MasterKeys(key))) for database, key in keys]
             results = [await repository_check(each) for each in repositories]
         assert results == [None, OLD.id]
 
 
-async def repository_check(repository: DatabaseTenantRepository) -> str | None:
+async def repository_check(repository: TenantRepository) -> str | None:
     """Return the id of the master key that is missing, if one is."""
     try:
         await repository.check()

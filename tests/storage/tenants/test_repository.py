@@ -6,10 +6,9 @@ from ipaddress import ip_network
 import pytest
 from pydantic import ValidationError
 
-from app.storage.tenants.database import DatabaseTenantRepository
-from app.storage.tenants.models import NewKey, TenantPatch
-from app.tenants.errors import Conflict, Missing
-from app.tenants.keys import hash_key
+from app.storage.tenants.models import Conflict, Missing, NewKey, TenantPatch
+from app.storage.tenants.repository import TenantRepository
+from app.tenants.api_keys import hash_key
 from app.tenants.models import Limits, Scope, SmtpAccount, UpstreamAccount
 from tests.support.attempts import Clock
 from tests.support.tenant_databases import READ, keyless, secret
@@ -20,7 +19,7 @@ LOGIN = UpstreamAccount(base_url="http://127.0.0.1:9/new/", username="acme2", pa
 
 
 class TestTenants:
-    async def test_what_is_added_comes_back(self, repository: DatabaseTenantRepository) -> None:
+    async def test_what_is_added_comes_back(self, repository: TenantRepository) -> None:
         tenant = keyless(
             name="Ä 公司 😀",
             role="manager",
@@ -39,24 +38,24 @@ class TestTenants:
             assert "tenant-password" not in shown
             assert "relay-password" not in shown
 
-    async def test_an_id_is_given_once(self, repository: DatabaseTenantRepository) -> None:
+    async def test_an_id_is_given_once(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         with pytest.raises(Conflict, match="a tenant acme already"):
             await repository.add(keyless(password="other"))
         assert (await repository.open("acme")).upstream.password.get_secret_value() == "tenant-password"
 
-    async def test_keys_are_not_added_with_it(self, repository: DatabaseTenantRepository) -> None:
+    async def test_keys_are_not_added_with_it(self, repository: TenantRepository) -> None:
         with pytest.raises(ValueError, match="create_key"):
             await repository.add(make_tenant())
 
-    async def test_pages(self, repository: DatabaseTenantRepository) -> None:
+    async def test_pages(self, repository: TenantRepository) -> None:
         assert await repository.list() == await repository.list(offset=5)
         for number in range(5):
             await repository.add(keyless(f"t{number}"))
         page = await repository.list(offset=1, limit=2)
         assert ([each.id for each in page.items], page.total) == (["t1", "t2"], 5)
 
-    async def test_only_what_is_set_changes(self, repository: DatabaseTenantRepository, clock: Clock) -> None:
+    async def test_only_what_is_set_changes(self, repository: TenantRepository, clock: Clock) -> None:
         before = await repository.add(keyless(smtp=RELAY))
         clock.advance(seconds=5)
         after = await repository.update("acme", TenantPatch(name="Other"))
@@ -65,7 +64,7 @@ class TestTenants:
         assert after.updated_at > after.created_at
         assert (await repository.open("acme")).smtp == RELAY
 
-    async def test_every_field(self, repository: DatabaseTenantRepository) -> None:
+    async def test_every_field(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         patch = TenantPatch(
             name="Other", enabled=False, role="manager", smtp=RELAY, limits=Limits(concurrency=7), cache={"*": 9}
@@ -76,14 +75,12 @@ class TestTenants:
             assert getattr(tenant, name) == getattr(patch, name)
 
     @pytest.mark.parametrize("relay", [None, SmtpAccount(host="other.example")])
-    async def test_a_relay_changes_as_a_whole(
-        self, repository: DatabaseTenantRepository, relay: SmtpAccount | None
-    ) -> None:
+    async def test_a_relay_changes_as_a_whole(self, repository: TenantRepository, relay: SmtpAccount | None) -> None:
         await repository.add(keyless(smtp=RELAY))
         await repository.update("acme", TenantPatch(smtp=relay))
         assert (await repository.open("acme")).smtp == relay
 
-    async def test_a_change_decided_on_an_older_revision(self, repository: DatabaseTenantRepository) -> None:
+    async def test_a_change_decided_on_an_older_revision(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         await repository.update("acme", TenantPatch(name="First"), revision=1)
         with pytest.raises(Conflict, match="revision 2 by now, not 1"):
@@ -95,7 +92,7 @@ class TestTenants:
         with pytest.raises(ValidationError):
             TenantPatch.model_validate(fields)
 
-    async def test_deleting(self, repository: DatabaseTenantRepository) -> None:
+    async def test_deleting(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         await repository.create_key("acme", READ)
         await repository.delete("acme")
@@ -103,7 +100,7 @@ class TestTenants:
         await repository.add(keyless())
         assert (await repository.get("acme")).revision == 1
 
-    async def test_a_tenant_that_is_not_there(self, repository: DatabaseTenantRepository) -> None:
+    async def test_a_tenant_that_is_not_there(self, repository: TenantRepository) -> None:
         attempts = [
             repository.get("acme"),
             repository.open("acme"),
@@ -122,7 +119,7 @@ class TestTenants:
 
 
 class TestStaging:
-    async def test_a_staged_login_is_used_once_it_is_confirmed(self, repository: DatabaseTenantRepository) -> None:
+    async def test_a_staged_login_is_used_once_it_is_confirmed(self, repository: TenantRepository) -> None:
         tenant = keyless()
         await repository.add(tenant)
         record = await repository.stage("acme", LOGIN)
@@ -135,7 +132,7 @@ class TestStaging:
         assert (record.staged, record.revision) == (None, 3)
         assert (await repository.open("acme")).upstream == LOGIN
 
-    async def test_rolled_back(self, repository: DatabaseTenantRepository) -> None:
+    async def test_rolled_back(self, repository: TenantRepository) -> None:
         tenant = keyless()
         await repository.add(tenant)
         await repository.stage("acme", LOGIN)
@@ -143,14 +140,14 @@ class TestStaging:
         assert record.staged is None
         assert await repository.open("acme") == tenant
 
-    async def test_the_last_one_staged_counts(self, repository: DatabaseTenantRepository) -> None:
+    async def test_the_last_one_staged_counts(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         await repository.stage("acme", LOGIN)
         await repository.stage("acme", LOGIN.model_copy(update={"username": "third"}))
         await repository.confirm("acme")
         assert (await repository.open("acme")).upstream.username == "third"
 
-    async def test_nothing_staged(self, repository: DatabaseTenantRepository) -> None:
+    async def test_nothing_staged(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         for attempt in (repository.confirm("acme"), repository.rollback("acme"), repository.open("acme", staged=True)):
             with pytest.raises(Missing, match="no staged login"):
@@ -159,7 +156,7 @@ class TestStaging:
 
 
 class TestKeys:
-    async def test_a_key_is_shown_once(self, repository: DatabaseTenantRepository, clock: Clock) -> None:
+    async def test_a_key_is_shown_once(self, repository: TenantRepository, clock: Clock) -> None:
         await repository.add(keyless())
         new = NewKey(
             id="web",
@@ -178,7 +175,7 @@ class TestKeys:
         assert (record.last_used_at, record.revoked_at) == (None, None)
         assert (await repository.list_keys("acme")).items == (record,)
 
-    async def test_several_live_keys(self, repository: DatabaseTenantRepository) -> None:
+    async def test_several_live_keys(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         await repository.add(keyless("rival"))
         made = [await repository.create_key(tenant, READ) for tenant in ("acme", "acme", "rival")]
@@ -187,7 +184,7 @@ class TestKeys:
         page = await repository.list_keys(offset=2, limit=5)
         assert (page.items, page.total) == ((made[2].record,), 3)
 
-    async def test_ids_are_not_used_twice(self, repository: DatabaseTenantRepository) -> None:
+    async def test_ids_are_not_used_twice(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         new = READ.model_copy(update={"id": "web"})
         await repository.create_key("acme", new)
@@ -195,7 +192,7 @@ class TestKeys:
         with pytest.raises(Conflict, match="has, or had, a key web"):
             await repository.create_key("acme", new)
 
-    async def test_revoking(self, repository: DatabaseTenantRepository, clock: Clock) -> None:
+    async def test_revoking(self, repository: TenantRepository, clock: Clock) -> None:
         await repository.add(keyless())
         created = (await repository.create_key("acme", READ)).record
         clock.advance(hours=1)
@@ -208,7 +205,7 @@ class TestKeys:
         with pytest.raises(Missing, match="has no key web"):
             await repository.revoke_key("acme", "web")
 
-    async def test_the_last_use_is_coarse(self, repository: DatabaseTenantRepository, clock: Clock) -> None:
+    async def test_the_last_use_is_coarse(self, repository: TenantRepository, clock: Clock) -> None:
         await repository.add(keyless())
         key = (await repository.create_key("acme", READ)).record.id
         other = (await repository.create_key("acme", READ)).record.id

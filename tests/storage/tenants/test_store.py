@@ -18,7 +18,7 @@ from app.storage.tenants.models import TenantPatch
 from app.storage.tenants.rows import tenant_columns
 from app.storage.tenants.store import DatabaseTenantStore
 from app.telemetry.logs import configure_logging
-from app.tenants.keys import hash_key
+from app.tenants.api_keys import hash_key
 from app.tenants.master_keys import MasterKeys
 from app.tenants.vault import Vault
 from tests.support.clocks import Clock
@@ -155,26 +155,6 @@ class TestRemembering:
                     assert await store.identify(key) is not None
                     assert await store.identify("unknown") is None
             assert len(statements) == 2
-
-    async def test_a_known_key_is_recalled_without_waiting(self, database_url: str) -> None:
-        async with opened_store(database_url, interval=60) as store:
-            key = await stock(store)
-            assert store.recall(key) is None
-            assert store.recall("") is None
-            identity = await store.identify(key)
-            assert await store.identify("unknown") is None
-            with counted("api_keys") as statements:
-                assert store.recall(key) == identity
-                assert store.recall("unknown") is None
-            assert statements == []
-
-    async def test_nothing_is_recalled_that_may_have_changed(self, database_url: str) -> None:
-        clock = Clock()
-        async with opened_store(database_url, interval=60, monotonic=clock) as store:
-            key = await stock(store)
-            assert await store.identify(key) is not None
-            clock.now += 61
-            assert store.recall(key) is None
 
     async def test_who_asks_together_asks_once(self, database_url: str) -> None:
         async with opened_store(database_url, interval=60) as store:

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from app.storage.tenants import usage
-from app.storage.tenants.usage import KeyUsage
+from app.storage.tenants import lookups as usage
+from app.storage.tenants.lookups import KeyUsage
 from tests.support.clocks import Clock
 
 

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from app.tenants.tokens.fetching import KeysDocument
-from app.tenants.tokens.keys import KeysUnavailable, ProviderKeys
+from app.tenants.jwks import KeysDocument, KeysUnavailable, ProviderKeys
 from tests.support.clocks import Clock
 from tests.support.servers import unused_port
 from tests.support.sockets import until

@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.tenants.jwks import ProviderKeys
 from app.tenants.master_keys import MasterKey
-from app.tenants.memory import MemoryTenantStore
-from app.tenants.store import TenantStore
-from app.tenants.tokens.forms import looks_like_token
-from app.tenants.tokens.keys import ProviderKeys
-from app.tenants.tokens.verifier import TokenRules, TokenVerifier
+from app.tenants.store import MemoryTenantStore, TenantStore
+from app.tenants.tokens import TokenRules, TokenVerifier, looks_like_token
 from tests.support.clocks import Clock
 from tests.support.tenant_databases import opened_store
 from tests.support.tenants import KEY, make_tenant

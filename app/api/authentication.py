@@ -1,0 +1,146 @@
+"""From what a request presents to whom it stands for."""
+
+from __future__ import annotations
+
+import hmac
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app.api.client_address import is_within
+from app.api.lockout import Lockout
+from app.errors import RateLimited, StateUnavailable, Unauthenticated
+from app.tenants.api_keys import hash_key
+from app.tenants.jwks import KeysUnavailable
+from app.tenants.models import ApiKey
+from app.tenants.store import Identity, TenantStore
+from app.tenants.tokens import looks_like_token
+
+if TYPE_CHECKING:
+    from app.tenants.tokens import TokenVerifier
+
+
+class Authenticator:
+    """Decides whom a presented key stands for.
+
+    Every key that may not be used gets the same answer: unknown, expired, or presented from a wrong place.
+
+    Args:
+        tenants: knows the keys.
+        tokens: knows tokens that stand in the place of keys; None if there are none.
+        lockout: counts wrong keys by address.
+        on_locked: called for each request that a lock-out refuses.
+        now: returns the current time as an aware datetime.
+    """
+
+    def __init__(
+        self,
+        tenants: TenantStore,
+        *,
+        tokens: TokenVerifier | None = None,
+        lockout: Lockout,
+        on_locked: Callable[[], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._tenants = tenants
+        self._tokens = tokens
+        self._lockout = lockout
+        self._on_locked = on_locked
+        self._now = now
+
+    async def identify(self, presented: str, address: str | None) -> Identity:
+        """Return whom a key stands for.
+
+        Args:
+            presented: the key; empty if the request carries none.
+            address: the client's.
+
+        Raises:
+            Unauthenticated: there is no key, or it may not be used.
+            RateLimited: too many wrong keys have come from this address.
+            StateUnavailable: a token cannot be checked, because the keys of those who make them cannot be had.
+        """
+        if not presented:
+            raise _unauthenticated("no key")
+        locked = self._lockout.locked_for(address)
+        if locked and not self._lockout.passes(address, hash_key(presented)):
+            self._on_locked()
+            raise locked_out(locked)
+        identity = await self._look_up(presented)
+        refusal = "unknown or revoked key" if identity is None else self._refusal(identity.key, address)
+        if identity is None or refusal is not None:
+            self._lockout.wrong(address)
+            raise _unauthenticated(refusal)
+        self._lockout.right(address, identity.key.sha256)
+        return identity
+
+    async def _look_up(self, presented: str) -> Identity | None:
+        if self._tokens is None or not looks_like_token(presented):
+            return await self._tenants.identify(presented)
+        try:
+            return await self._tokens.identify(presented)
+        except KeysUnavailable:
+            raise StateUnavailable(
+                "The token cannot be checked now. Nothing was sent.",
+                headers={"Retry-After": "10"},
+                reason="token keys unavailable",
+            ) from None
+
+    def _refusal(self, key: ApiKey, address: str | None) -> str | None:
+        if key.expires_at is not None and key.expires_at <= self._now():
+            return "expired key"
+        return None if not key.networks or is_within(address, key.networks) else "network not allowed"
+
+
+def locked_out(seconds: float) -> RateLimited:
+    """Return the error for an address that is locked for so long."""
+    headers = {"Retry-After": str(math.ceil(seconds))}
+    return RateLimited("Too many wrong keys have come from this address.", headers=headers, reason="address locked out")
+
+
+def _unauthenticated(reason: str | None) -> Unauthenticated:
+    return Unauthenticated(
+        "A valid API key is needed, as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
+        headers={"WWW-Authenticate": 'Bearer realm="umail-gateway"'},
+        reason=reason,
+    )
+
+
+class AdminCredential:
+    """Checks the operators' token, in constant time, and locks out addresses that guess it.
+
+    Unlike an API key the token may have been thought up by a person, so that the lock-out is what makes guessing it
+    hopeless: from a locked address even the right token is refused, unless it was used from there before.
+
+    Args:
+        token: the token.
+        lockout: counts wrong ones by address; not the one that counts API keys.
+        on_locked: called for each request that a lock-out refuses.
+    """
+
+    def __init__(self, token: str, *, lockout: Lockout, on_locked: Callable[[], None]) -> None:
+        self._hash = hash_key(token)
+        self._lockout = lockout
+        self._on_locked = on_locked
+
+    def check(self, presented: str, address: str | None) -> None:
+        """Check a presented token; empty if the request carries none.
+
+        Raises:
+            Unauthenticated: there is none, or a wrong one.
+            RateLimited: too many wrong ones have come from this address.
+        """
+        presented_hash = hash_key(presented)
+        locked = self._lockout.locked_for(address)
+        if locked and not self._lockout.passes(address, presented_hash):
+            self._on_locked()
+            raise locked_out(locked)
+        if not hmac.compare_digest(presented_hash, self._hash):
+            self._lockout.wrong(address)
+            raise Unauthenticated(
+                "A valid operators' token is needed.",
+                headers={"WWW-Authenticate": "Bearer"},
+                reason="operators' token missing or wrong",
+            )
+        self._lockout.right(address, presented_hash)

@@ -1,0 +1,192 @@
+"""The edge: what every request passes before anything looks at what it asks for."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.authentication import AdminCredential, Authenticator
+from app.api.body_bounds import BodyBounds
+from app.api.client_address import ClientAddresses
+from app.api.fast_path import FastPath
+from app.api.problems import internal_error, refuse
+from app.api.rate_limits import limited, overloaded, quotas_of, ratelimit_headers
+from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
+from app.api.responses import ResponseAborted
+from app.api.route_table import RouteTable
+from app.api.routing import ResourceRoute
+from app.api.sending import AnswerSender
+from app.errors import GatewayError, NotFound, TenantDisabled
+from app.gateway.context import Caller, RequestContext
+from app.policies.bulkhead import Full
+from app.policies.limits.model import RateLimiter
+from app.policies.shedding import Shedder
+from app.telemetry.observer import TelemetryObserver
+from app.telemetry.requests import AccessLog, Finished, RequestTelemetry
+
+log = structlog.get_logger("app.access")
+
+_RESOURCES = "/v1/"
+_OPERATORS = "/admin/v1/"
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Answered even where the gateway is full: they wait for nothing, and whoever asks must not be led to restart it."""
+
+
+class EdgeMiddleware:
+    """Gives every request its context, and lets in what may come in.
+
+    In this order: context (id, trace, address, deadline); number of requests under way; key or operators' token; the
+    tenant's share; limits of tenant and key; fast path; scopes of the route; size of the body. Only then is the
+    application asked. No byte of a body is read before it is known who sends it and whether they may. Errors become
+    problem documents, and the access log gets one line.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        addresses: ClientAddresses,
+        shedder: Shedder,
+        bodies: BodyBounds,
+        authenticator: Authenticator,
+        operators: AdminCredential | None,
+        limiter: RateLimiter,
+        fast_path: FastPath,
+        telemetry: RequestTelemetry,
+        observer: TelemetryObserver,
+        access: AccessLog,
+    ) -> None:
+        self._app = app
+        self._addresses = addresses
+        self._shedder = shedder
+        self._bodies = bodies
+        self._authenticator = authenticator
+        self._operators = operators
+        self._limiter = limiter
+        self._fast_path = fast_path
+        self._telemetry = telemetry
+        self._observer = observer
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        head = RequestHead(scope["headers"])
+        context = request_context(head)
+        context.client_address = self._addresses.of(scope)
+        scope.setdefault("state", {})["context"] = context
+        self._telemetry.begin(context, scope["method"], head.get(b"traceparent"))
+        answer = AnswerSender(send, context)
+        try:
+            await self._handle(scope, receive, answer, head, context)
+        except ResponseAborted as aborted:
+            # Returning with the answer unfinished makes the server cut the connection.
+            answer.aborted = aborted.code
+            log.warning("response_aborted", request_id=context.request_id, code=aborted.code, detail=aborted.detail)
+        except Exception as error:
+            refusal = error if isinstance(error, GatewayError) and not answer.status else None
+            if refusal is None:
+                log.exception("unhandled_error", request_id=context.request_id)
+                refusal = internal_error()
+            if not answer.status:
+                await refuse(refusal, scope, receive, answer.send)
+        finally:
+            self._finish(scope, context, answer)
+
+    def _finish(self, scope: Scope, context: RequestContext, answer: AnswerSender) -> None:
+        over = Finished(
+            scope["method"],
+            getattr(scope.get("route"), "path", "unmatched"),
+            answer.status,
+            answer.aborted,
+            answer.seconds(),
+            scope["path"],
+        )
+        self._access.write(context, over)
+        self._telemetry.finish(context, over)
+
+    async def _handle(
+        self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, context: RequestContext
+    ) -> None:
+        set_deadline(context, head)
+        path: str = scope["path"]
+        if path in _PROBES:
+            await self._app(scope, self._bodies.bounded(head, receive), answer.send)
+            return
+        try:
+            with self._shedder:
+                if path.startswith(_RESOURCES):
+                    await self._admit(scope, receive, answer, head, context)
+                    return
+                if path.startswith(_OPERATORS):
+                    self._admit_operator(head, context)
+                await self._app(scope, self._bodies.bounded(head, receive), answer.send)
+        except Full as full:
+            self._observer.refused(context, full.which)
+            raise overloaded(full) from None
+
+    async def _admit(
+        self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, context: RequestContext
+    ) -> None:
+        tenant, key = await self._authenticator.identify(presented_key(head), context.client_address)
+        context.caller = caller = Caller(tenant, key.id, key.scopes, context, key.requests_per_minute)
+        if not tenant.enabled:
+            raise TenantDisabled("This tenant is disabled.", reason="tenant disabled")
+        with self._shedder.share_of(tenant.id, tenant.limits.concurrency):
+            await self._answer(scope, receive, answer, head, caller)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, caller: Caller
+    ) -> None:
+        await self._count(caller, answer)
+        response = await self._fast_path.answer(scope, head, caller)
+        if response is not None:
+            await response(scope, receive, answer.send)
+            return
+        route, _ = scope["app"].route_table.find(scope["method"], scope["path"])
+        large = False
+        if isinstance(route, ResourceRoute):
+            route.authorize(caller)
+            large = route.takes_large_body
+        await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
+        self._fast_path.remember(scope, caller)
+
+    async def _count(self, caller: Caller, answer: AnswerSender) -> None:
+        tenant = caller.tenant
+        quotas = quotas_of(tenant.id, tenant.limits.requests_per_minute, caller.key_id, caller.requests_per_minute)
+        decision = await self._limiter.hit(quotas)
+        answer.headers = ratelimit_headers(decision.statuses)
+        if decision.spent is not None:
+            self._observer.refused(caller.context, f"{decision.spent.name}_limit")
+            raise limited(decision.spent, decision.retry_after)
+
+    def _admit_operator(self, head: RequestHead, context: RequestContext) -> None:
+        if self._operators is None:
+            raise NotFound("There is nothing at this path.")
+        self._operators.check(bearer_token(head), context.client_address)
+        context.is_operator = True
+
+
+class GatewayApplication(FastAPI):
+    """The web application with the edge in front of all that the framework does."""
+
+    def __init__(self, edge: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+        super().__init__(**options)
+        self._edge = edge
+
+    @cached_property
+    def route_table(self) -> RouteTable:
+        """The routes, once all of them are there."""
+        return RouteTable(self.routes)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Build the chain; the framework calls this once."""
+        stack = super().build_middleware_stack()
+        # The edge answers what nobody foresaw: it knows whether anything has been answered yet.
+        return self._edge(stack.app if isinstance(stack, ServerErrorMiddleware) else stack)

@@ -1,1 +1,0 @@
-"""Who may come in: where requests come from, what they present, and how often they may be wrong."""

@@ -1,1 +1,0 @@
-"""The platform's several numbers for one campaign, and the one call that tells them apart."""

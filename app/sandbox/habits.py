@@ -1,0 +1,297 @@
+"""Habits of PHP services: each changes a good reply into one that such services really send.
+
+`REPAIRABLE` leaves every value as it was. `UNTRUSTWORTHY` makes a reply that is shortened, broken off or about
+something else. `ACKNOWLEDGEMENTS` spells the result of a write in another way.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from html.entities import codepoint2name
+from types import MappingProxyType
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from app.sandbox.dialect import Reply
+
+Habit = Callable[[Reply], Reply]
+Element = ElementTree.Element
+
+_PLACE = "in <b>/usr/local/umail/web/mm-ms/apinew/inc/db.php</b> on line <b>214</b>"
+_WARNING = f"<br />\n<b>Warning</b>:  mysql_fetch_array() expects parameter 1 to be resource {_PLACE}<br />\n"
+_NOTICE = f"<br />\n<b>Notice</b>:  Undefined index: fullname {_PLACE}<br />\n"
+_FATAL = f"<br />\n<b>Fatal error</b>:  Maximum execution time of 30 seconds exceeded {_PLACE}<br />\n"
+_TEXT_NOTICE, _TEXT_WARNING, _TEXT_FATAL = (
+    "\nPHP " + re.sub("<.*?>", "", text).strip() + "\n" for text in (_NOTICE, _WARNING, _FATAL)
+)
+_PROSE = "SQLSTATE[HY000] [1045] Access denied for user umail@db.example (using password: YES)\r\n"
+_JSON = '{"status":"error","msg":"database gone, tell admin@example.com"}\r\n'
+_RESULT = "<result><status>db_error</status><data>请联系 admin@example.com</data></result>\r\n"
+_BOM = "\ufeff"
+
+_DECLARATION = re.compile(r"<\?xml[^>]*\?>\s*", re.IGNORECASE)
+_ROOT = re.compile(r"(\s*(?:<\?xml[^>]*\?>)?\s*<([^\s<>/?!]+)[^<>]*>)(.*)(</\2>\s*)", re.DOTALL)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+
+_TIMES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_DAYS = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?= |\Z)")
+_ID_NAMES = frozenset({"id", "list_id", "task_id", "track_id", "send_id", "date", "task_date", "domain", "tpl_id"})
+_COUNT_NAMES = frozenset({"count", "total_num", "send_count", "total", "qty_available", "qty_buytotal", "totalsum"})
+_QUOTA_NAMES = frozenset({"qty_available", "qty_buytotal"})
+
+
+def _is_xml(reply: Reply) -> bool:
+    return reply.body.lstrip().startswith(b"<")
+
+
+def _xml(change: Callable[[str], str]) -> Habit:
+    """Change the text of XML replies."""
+    return lambda reply: replace(reply, body=change(reply.body.decode()).encode()) if _is_xml(reply) else reply
+
+
+def _inside(change: Callable[[str], str]) -> Habit:
+    """Change what stands between the tags of the root of an answer; a `<result>` is none."""
+
+    def apply(text: str) -> str:
+        root = _ROOT.fullmatch(text)
+        return f"{root[1]}{change(root[3])}{root[4]}" if root and root[2] != "result" else text
+
+    return _xml(apply)
+
+
+def _export(change: Callable[[str], str]) -> Habit:
+    """Change what the root of an XML answer holds, or the lines of a text export."""
+    inside = _inside(change)
+    return lambda reply: inside(reply) if _is_xml(reply) else replace(reply, body=change(reply.body.decode()).encode())
+
+
+def _tree(change: Callable[[Element], None]) -> Habit:
+    """Change the elements of an XML reply; one that is not well-formed stays."""
+
+    def apply(text: str) -> str:
+        try:
+            root = ElementTree.fromstring(text)  # noqa: S314 - the sandbox's own text
+        except ElementTree.ParseError:
+            return text
+        before = ElementTree.tostring(root)
+        change(root)
+        return text if ElementTree.tostring(root) == before else ElementTree.tostring(root, "unicode")
+
+    return _xml(apply)
+
+
+def _leaves(change: Callable[[str], str], names: frozenset[str] | None = None) -> Habit:
+    """Change the texts of an XML reply's leaves, of all or of some names."""
+
+    def apply(root: Element) -> None:
+        for element in root.iter():
+            if len(element) == 0 and element.text and (names is None or element.tag in names):
+                element.text = change(element.text)
+
+    return _tree(apply)
+
+
+def _headed(name: str, value: str, change: Callable[[bytes], bytes] = bytes) -> Habit:
+    return lambda reply: replace(reply, body=change(reply.body), headers={**reply.headers, name: value})
+
+
+def _encoded(charset: str, codec: str, *, declared: bool) -> Habit:
+    """Encode a reply, and say so in the declaration; text exports say it in the header."""
+
+    def encode(reply: Reply) -> Reply:
+        text = reply.body.decode()
+        if not _is_xml(reply):
+            return replace(reply, body=text.encode(codec, "replace"), content_type=f"text/html; charset={charset}")
+        declaration = f'<?xml version="1.0" encoding="{charset}"?>\n' if declared else ""
+        body = declaration + _escaped(_DECLARATION.sub("", text, count=1))
+        return replace(reply, body=body.encode(codec, "xmlcharrefreplace"), content_type="text/html")
+
+    return encode
+
+
+def _escaped(text: str) -> str:
+    """Write CDATA sections as escaped text."""
+    return _CDATA.sub(lambda section: escape(section[1]), text)
+
+
+def _surrogates(text: str) -> str:
+    def units(character: str) -> str:
+        code = character.encode("utf-16-be").hex()
+        return f"&#x{code[:4]};&#x{code[4:]};"
+
+    return "".join(units(character) if character > "\uffff" else character for character in _escaped(text))
+
+
+def _entities(text: str) -> str:
+    names = ((character, codepoint2name.get(ord(character), "")) for character in _escaped(text))
+    return "".join(f"&{name};" if name and character > "\x7f" else character for character, name in names)
+
+
+def _children_in_capitals(root: Element) -> None:
+    for element in root.iter():
+        if element is not root:
+            element.tag = element.tag.upper()
+
+
+def _records(root: Element) -> list[Element]:
+    """Return the repeated elements of an answer, or the answer itself if it holds leaves."""
+    records = [element for element in root if len(element)]
+    return records or ([root] if len(root) else [])
+
+
+def _unknown_fields(root: Element) -> None:
+    for record in _records(root):
+        for element in record.iter():
+            if element is not record:
+                element.tag = f"x_{element.tag}"
+
+
+def _unknown_wrapper(root: Element) -> None:
+    if root.tag != "result" and len(root):
+        wrapper = ElementTree.Element("response")
+        wrapper.extend(list(root))
+        for child in list(root):
+            root.remove(child)
+        root.append(wrapper)
+
+
+def _count_without_rows(root: Element) -> None:
+    if (total := root.find("total_num")) is not None:
+        total.text = "12"
+        for record in root.findall("addr"):
+            root.remove(record)
+
+
+def _twice(root: Element) -> None:
+    records = _records(root)
+    if records and records[0] is not root and root.tag != "result":
+        root.append(records[0])
+
+
+def _another(root: Element) -> None:
+    """Answer about something else: every id, batch number and day is another one."""
+    for element in root.iter():
+        text = (element.text or "").strip()
+        if element.tag in _ID_NAMES and text:
+            element.text = f"9{text}" if text.isdigit() else f"1{text[1:]}"
+
+
+def _status(written: str) -> Habit:
+    def apply(root: Element) -> None:
+        status = root.find("status")
+        if root.tag == "result" and status is not None and (status.text or "").strip() == "success":
+            status.text = written
+
+    return _tree(apply)
+
+
+def _created(change: Callable[[Element, str], None]) -> Habit:
+    """Change how the id of what was created is written."""
+
+    def apply(root: Element) -> None:
+        for element in root.findall("data") + root.findall("id"):
+            if root.tag == "result" and (text := (element.text or "").strip()).isdigit():
+                change(element, text)
+
+    return _tree(apply)
+
+
+def _set(element: Element, text: str) -> None:
+    element.text = text
+
+
+def _nest(element: Element, text: str) -> None:
+    element.text = None
+    ElementTree.SubElement(element, "address_id").text = text
+
+
+def _deflated(body: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(body) + compressor.flush()
+
+
+def _thousands(text: str) -> str:
+    return f"{int(text):,}" if text.strip().isdigit() else text
+
+
+def _as_float(text: str) -> str:
+    return f"{text.strip()}.0" if text.strip().isdigit() else text
+
+
+def _with_unit(text: str) -> str:
+    return f"{text.strip()} 封" if text.strip().isdigit() else text
+
+
+REPAIRABLE: Mapping[str, Habit] = MappingProxyType(
+    {
+        "surplus_bom": _xml(lambda text: f"{_BOM}\r\n{_BOM}{_BOM}\n{text}"),
+        "php_notice": _xml(lambda text: _NOTICE + text),
+        "text_notice": _xml(lambda text: _TEXT_NOTICE + text),
+        "leading_comment": _xml(lambda text: f"<!-- cached -- 0.02s -->\n{text}"),
+        "second_declaration": _xml(lambda text: f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'),
+        "capital_declaration": _xml(lambda text: text.replace("<?xml", "<?XML", 1)),
+        "stray_tail": _xml(lambda text: f"{text};\r\n?>\r\n"),
+        "trailing_notice": _xml(lambda text: f"{text}<!-- 0.02s -->{_NOTICE}{_BOM}\0\0\0 done\n"),
+        "capital_children": _tree(_children_in_capitals),
+        "inner_comment": _inside(lambda text: f"<!-- a -- b -->{text}<!-- <item> & -->"),
+        "latin1_header": lambda reply: replace(reply, content_type="text/html; charset=ISO-8859-1"),
+        "gbk_header": lambda reply: replace(reply, content_type="text/html; charset=GBK"),
+        "declared_cp936": _encoded("cp936", "gbk", declared=True),
+        "declared_gb2312": _encoded("gb2312", "gbk", declared=True),
+        "undeclared_gb18030": _encoded("gb18030", "gb18030", declared=False),
+        "content_encoding_utf8": _headed("Content-Encoding", "UTF-8"),
+        "content_encoding_none": _headed("Content-Encoding", "none"),
+        "content_encoding_binary": _headed("Content-Encoding", "binary"),
+        "gzip_padding": _headed("Content-Encoding", "gzip", lambda body: gzip.compress(body) + bytes(64)),
+        "raw_deflate": _headed("Content-Encoding", "deflate", _deflated),
+        "surrogates": _xml(_surrogates),
+        "html_entities": _xml(_entities),
+        "bare_ampersand": _xml(lambda text: _escaped(text).replace("&amp;", "&")),
+        "lower_cdata": _xml(lambda text: text.replace("<![CDATA[", "<![cdata[")),
+        "no_characters": _xml(lambda text: _ROOT.sub("\\1&#0;\x0b\\3&#xffff;\\4", text, count=1)),
+        "thousands": _leaves(_thousands, _COUNT_NAMES),
+        "floats": _leaves(_as_float, _COUNT_NAMES),
+        "units": _leaves(_with_unit, _QUOTA_NAMES),
+        "php_zero_time": _leaves(lambda text: text.replace("0000-00-00 00:00:00", "1970-01-01 08:00:00")),
+        "slashed_days": _leaves(lambda text: _DAYS.sub(r"\1/\2/\3", text) if _TIMES.search(text) else text),
+        "fractions": _leaves(lambda text: _TIMES.sub(r"\g<0>.0", text)),
+    }
+)
+
+UNTRUSTWORTHY: Mapping[str, Habit] = MappingProxyType(
+    {
+        "php_warning": _export(lambda _text: _WARNING),
+        "text_warning": _export(lambda _text: _TEXT_WARNING),
+        "warning_inside": _export(lambda text: _WARNING + text),
+        "php_fatal": _export(lambda text: text + _FATAL),
+        "text_fatal": _export(lambda text: text + _TEXT_FATAL),
+        "error_prose": _export(lambda _text: _PROSE),
+        "error_prose_behind": _export(lambda text: text + _PROSE),
+        "json_error": _export(lambda _text: _JSON),
+        "json_error_behind": _export(lambda text: text + _JSON),
+        "error_in_root": _export(lambda _text: "<error>数据库连接失败</error>"),
+        "result_behind": _export(lambda text: text + _RESULT),
+        "unknown_wrapper": _tree(_unknown_wrapper),
+        "unknown_fields": _tree(_unknown_fields),
+        "count_without_rows": _tree(_count_without_rows),
+        "another": _tree(_another),
+        "twice": _tree(_twice),
+    }
+)
+
+ACKNOWLEDGEMENTS: Mapping[str, Habit] = MappingProxyType(
+    {
+        "capital_status": _status("Success"),
+        "shouted_status": _status(" SUCCESS;"),
+        "punctuated_status": _status("success。"),
+        "unknown_status": _status("done"),
+        "no_status": _status(""),
+        "quoted_id": _created(lambda element, text: _set(element, f'"{text}"')),
+        "separated_id": _created(lambda element, text: _set(element, f"{int(text):,}。")),
+        "nested_id": _created(_nest),
+    }
+)
+
+HABITS: Mapping[str, Habit] = MappingProxyType({**REPAIRABLE, **UNTRUSTWORTHY, **ACKNOWLEDGEMENTS})

@@ -1,0 +1,69 @@
+"""What endpoints use, put together once by `app.main`."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.gateway.call import Gateway
+from app.gateway.clock import PlatformClock
+from app.gateway.reading import Reading
+from app.gateway.sends import Sends
+from app.messages.submitter import Submitter
+from app.policies.breaker import Breakers
+from app.policies.cache.protocol import Cache
+from app.policies.locks import NamedLocks
+from app.readiness import Readiness
+from app.storage.tenants.repository import TenantRepository
+from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
+from app.tenants.destinations import Destinations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendLimits:
+    """Guards of new campaigns.
+
+    Args:
+        duplicate_window: for how long an equal campaign counts as a repetition by mistake; zero for never.
+        lookup_seconds: for how long a campaign whose creation went unanswered is looked for.
+    """
+
+    duplicate_window: timedelta
+    lookup_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportLimits:
+    """What an import may take.
+
+    Args:
+        rows: the most rows of one body.
+        idle: seconds that a body may pause.
+        wait: the most seconds that a client may wait for an import to complete.
+        poll: seconds after which the platform is first asked again for a client that waits.
+    """
+
+    rows: int
+    idle: float
+    wait: int
+    poll: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that endpoints use; `tenant_repository` is None where tenants come from a file."""
+
+    gateway: Gateway
+    reading: Reading
+    sends: Sends
+    send_limits: SendLimits
+    import_limits: ImportLimits
+    submitter: Submitter
+    locks: NamedLocks
+    platform_clock: PlatformClock
+    cache: Cache
+    breakers: Breakers
+    readiness: Readiness
+    metrics: Metrics
+    observer: TelemetryObserver
+    destinations: Destinations
+    tenant_repository: TenantRepository | None

@@ -1,0 +1,68 @@
+"""What every request passes on its way in, as the settings say."""
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from app.api.audit import AuditMiddleware
+from app.api.authentication import Authenticator
+from app.api.body_bounds import BodyBounds
+from app.api.cors import CrossOriginMiddleware
+from app.api.edge import EdgeMiddleware
+from app.api.fast_path import FastPath
+from app.gateway.clock import PlatformClock
+from app.policies.limits.model import RateLimiter
+from app.policies.shedding import Shedder
+from app.settings import Settings
+from app.telemetry.metrics import Metrics
+from app.telemetry.observer import TelemetryObserver
+from app.telemetry.requests import AccessLog, RequestTelemetry
+from app.tenants.master_keys import MasterKey
+from app.wiring.security import build_addresses, build_admin_credential, build_audit
+
+
+def build_edge(
+    settings: Settings,
+    *,
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    fast_path: FastPath,
+    shedder: Shedder,
+    telemetry: RequestTelemetry,
+    observer: TelemetryObserver,
+    metrics: Metrics,
+    master_key: MasterKey,
+    clock: PlatformClock,
+) -> Callable[[ASGIApp], ASGIApp]:
+    """Build the way in; the audit log stands outside of everything.
+
+    Raises:
+        app.telemetry.audit_log.AuditFileError: the file of the audit log cannot be used.
+    """
+    audit = build_audit(settings, metrics, master_key)
+    access = AccessLog()
+
+    def wrap(app: ASGIApp) -> ASGIApp:
+        wrapped: ASGIApp = EdgeMiddleware(
+            app,
+            addresses=build_addresses(settings),
+            shedder=shedder,
+            bodies=BodyBounds(
+                max_bytes=settings.max_body_bytes,
+                max_large_bytes=settings.max_import_bytes,
+                patience=settings.body_timeout,
+                shedder=shedder,
+            ),
+            authenticator=authenticator,
+            operators=build_admin_credential(settings, metrics),
+            limiter=limiter,
+            fast_path=fast_path,
+            telemetry=telemetry,
+            observer=observer,
+            access=access,
+        )
+        if settings.cors_origins:
+            wrapped = CrossOriginMiddleware(wrapped, origins=settings.cors_origins.split(","))
+        return AuditMiddleware(wrapped, **audit, now=clock.utc) if audit else wrapped
+
+    return wrap

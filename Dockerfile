@@ -1,6 +1,8 @@
 # syntax=docker/dockerfile:1
 
-# The Python that the tests run with; raise both together.
+# The Python that the tests run with; raise both together. It has a tag and no digest: a digest names one build for one
+# platform's security updates, and this file is built by people who want the newest of them. `--build-arg PYTHON=…@sha256:…`
+# pins it where builds must be repeatable.
 ARG PYTHON=3.11.14-slim-bookworm
 
 FROM python:${PYTHON} AS build
@@ -40,7 +42,7 @@ USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # By the shell, for the port; without curl and without loading the gateway a second time.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["sh", "-c", "exec python -m app.health http://127.0.0.1:$UMAIL_GATEWAY_PORT/healthz"]
 ENTRYPOINT ["umail-gateway"]
 # One process: a second one is a second container, which is scheduled, limited, measured and replaced by itself.

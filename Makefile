@@ -3,10 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test bench format lock openapi chart clean
+.PHONY: help demo check test bench format lock openapi chart clean
 
 help:
 	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL"
+	@echo "make check    install, then check format, lint, types and imports, and run the tests that open no socket"
 	@echo "make test     install, then run every check and test"
 	@echo "make bench    measure everything, beside other servers; BENCH='--records 1000 100000' chooses the sizes of exports and imports"
 	@echo "make format   format the code and mend what the linter can"
@@ -31,12 +32,19 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 demo: $(VENV)/.installed
 	@$(BIN)/umail-gateway demo
 
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --unit -q
+
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --cov
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov
 
 BENCH ?=
 bench: $(VENV)/.installed-dev

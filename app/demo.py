@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from tempfile import TemporaryDirectory
 
 import typer
 import uvicorn
@@ -10,9 +11,10 @@ from pydantic import SecretStr
 from app.main import create_app
 from app.sandbox import DEMO_PACE, Account, Sandbox
 from app.settings import Settings
-from app.storage.journal.memory import MemoryJournal
+from app.storage.database.database import Database
 from app.telemetry.logs import configure_logging
 from app.tenants.api_keys import generate_key, hash_key
+from app.tenants.master_keys import generate_master_key
 from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
 from app.tenants.store import MemoryTenantStore
 from app.wiring.security import build_protocol
@@ -27,7 +29,7 @@ U-Mail gateway demo
 
   curl -H 'Authorization: Bearer {demo_key}' {url}/v1/lists
 
-Everything lives in memory; Ctrl-C ends it.
+Nothing of it outlives Ctrl-C.
 """
 
 
@@ -42,7 +44,8 @@ async def run_demo(*, port: int, sandbox_port: int, collector: str | None = None
     await sandbox.start(host="127.0.0.1", port=sandbox_port)
     try:
         tenants = [_tenant(account, keys[account.username], sandbox) for account in accounts]
-        await _Server(_config(tenants, port, collector), keys, sandbox.base_url).serve()
+        with TemporaryDirectory(prefix="umail-gateway-") as folder:
+            await _Server(_config(tenants, port, collector, folder), keys, sandbox.base_url).serve()
     finally:
         await sandbox.stop()
 
@@ -60,9 +63,11 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
         await sandbox.stop()
 
 
-def _config(tenants: list[Tenant], port: int, collector: str | None) -> uvicorn.Config:
-    settings = Settings.model_construct(tenants_url="", port=port, audit_log="off", otlp_endpoint=collector)
-    app = create_app(settings, tenants=MemoryTenantStore(tenants), journal=MemoryJournal())
+def _config(tenants: list[Tenant], port: int, collector: str | None, folder: str) -> uvicorn.Config:
+    settings = Settings.model_construct(
+        tenants_url="", master_key=SecretStr(generate_master_key()), port=port, audit_log="off", otlp_endpoint=collector
+    )
+    app = create_app(settings, tenants=MemoryTenantStore(tenants), database=Database(f"sqlite:///{folder}/gateway.db"))
     return uvicorn.Config(
         app,
         host="127.0.0.1",

@@ -16,25 +16,24 @@ from app.admin import runtime
 from app.api import handlers, service
 from app.api.edge import GatewayApplication
 from app.api.fast_path import FastPath
-from app.api.idempotency.middleware import IdempotencyMiddleware
+from app.api.idempotency import IdempotencyMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
 from app.api.routing import add_routes, name_of
 from app.errors import GatewayError
-from app.gateway.cache_keys import CacheKeys
+from app.gateway.cached_reads import CacheKeys, Reading
 from app.gateway.clock import PlatformClock
-from app.gateway.reading import Reading
 from app.gateway.sends import Sends
-from app.policies.locks import LockUnavailable
 from app.policies.shedding import Shedder
 from app.readiness import Readiness
 from app.resources import ROUTERS
 from app.services import ImportLimits, SendLimits, Services
 from app.settings import Settings
-from app.storage.journal.models import Journal
+from app.storage.database.database import Database
 from app.telemetry.loop_lag import LoopLag
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
+from app.telemetry.outages import OutageWatch
 from app.telemetry.requests import RequestTelemetry
 from app.telemetry.workers import Workers
 from app.tenants.master_keys import Fingerprints
@@ -54,16 +53,13 @@ from app.wiring.state import build_state
 from app.wiring.storage import build_storage
 from app.wiring.telemetry import build_tracing, watch
 
-_RESUMABLE = frozenset({("POST", "/v1/campaigns")})
-"""Endpoints that find out from the journal of sends what became of an earlier request with the same key."""
-
 
 def create_app(
     settings: Settings,
     *,
     tenants: TenantStore | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
-    journal: Journal | None = None,
+    database: Database | None = None,
     now: Callable[[], datetime] | None = None,
     workers: Workers | None = None,
     around: AbstractAsyncContextManager[None] | None = None,
@@ -74,7 +70,7 @@ def create_app(
         settings: everything configurable.
         tenants: the tenant store, instead of the one the settings name.
         transport: the upstream transport, instead of a connection pool.
-        journal: the journal of sends, instead of the one in the settings' database.
+        database: where what must last is kept, instead of the one the settings name.
         now: returns the current time as an aware datetime, instead of the system's clock.
         workers: the processes that serve together with this one.
         around: entered before everything else begins, and left when all of it has ended.
@@ -89,19 +85,19 @@ def create_app(
     tracing = build_tracing(settings)
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
     master_keys = build_master_keys(settings)
-    storage = build_storage(settings, master_keys, clock, destinations=destinations, tenants=tenants, journal=journal)
+    storage = build_storage(settings, master_keys, clock, destinations=destinations, tenants=tenants, database=database)
     master_key = master_keys.current
     fingerprints = Fingerprints(master_key)
     state = build_state(settings, master_key, metrics)
     policies = build_policies(settings, metrics, fingerprints, state.campaigns)
-    sends = Sends(storage.journal)
+    sends = Sends(storage.writes)
     submitter = build_submitter(settings, clock, metrics, sends, destinations)
     client = UpstreamClient(
         transport or GuardedTransport(destinations, connections=settings.upstream_connections),
         max_reply_bytes=settings.max_reply_bytes,
     )
     observer = TelemetryObserver(metrics)
-    gateway = build_gateway(settings, client, policies, state.cache, observer)
+    gateway = build_gateway(settings, client, policies, state.cache, observer, clock)
     reading = Reading(
         gateway,
         state.cache,
@@ -111,7 +107,7 @@ def create_app(
         now=clock.now,
     )
     shedder = Shedder(settings.max_requests)
-    watch(metrics, shedder, policies.bulkheads, state)
+    watch(metrics, shedder, policies, state)
     token_keys = build_keys_document(settings, destinations)
     readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
@@ -124,7 +120,7 @@ def create_app(
                 stack.push_async_callback(token_keys.aclose)
             for outer in (around or nullcontext(), tracing.running() if tracing else nullcontext()):
                 await stack.enter_async_context(outer)
-            for part in (storage, state, LoopLag(metrics)):
+            for part in (storage, state, LoopLag(metrics), OutageWatch(readiness.parts)):
                 await stack.enter_async_context(part.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
@@ -169,7 +165,7 @@ def create_app(
             poll=settings.import_poll_interval,
         ),
         submitter=submitter,
-        locks=state.locks,
+        writes=storage.writes,
         platform_clock=clock,
         cache=state.cache,
         breakers=policies.breakers,
@@ -179,7 +175,7 @@ def create_app(
         destinations=destinations,
         tenant_repository=storage.repository,
     )
-    app.add_middleware(IdempotencyMiddleware, store=state.idempotency, resumable=_RESUMABLE, observer=observer)
+    app.add_middleware(IdempotencyMiddleware, store=storage.writes, observer=observer)
     _route(app)
     return app
 
@@ -187,7 +183,6 @@ def create_app(
 def _route(app: FastAPI) -> None:
     """Add what answers requests, errors included."""
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
-    app.add_exception_handler(LockUnavailable, handlers.on_lock_unavailable)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
     add_routes(app, (*ROUTERS, runtime.router, *admin.ROUTERS, service.router))

@@ -23,10 +23,13 @@ class Readiness:
         self.serving = False
 
     async def checks(self) -> dict[str, str]:
-        """Return each part and whether it is `ok` or `failing`."""
+        """Return each part, the gateway itself included, and whether it is `ok` or `failing`."""
+        return {"gateway": "ok" if self.serving else "failing", **await self.parts()}
+
+    async def parts(self) -> dict[str, str]:
+        """Return each part that the gateway rests on, and whether it is `ok` or `failing`."""
         answers = await asyncio.gather(*(ask() for ask in self._parts.values()))
-        parts = dict(zip(self._parts, answers, strict=True))
-        return {name: "ok" if good else "failing" for name, good in {"gateway": self.serving, **parts}.items()}
+        return {name: "ok" if good else "failing" for name, good in zip(self._parts, answers, strict=True)}
 
     def suffices(self, checks: Mapping[str, str]) -> bool:
         """Tell whether requests can be served with the parts as they are."""

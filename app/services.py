@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.gateway.cached_reads import Reading
 from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
-from app.gateway.reading import Reading
 from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
-from app.policies.breaker import Breakers
+from app.policies.breakers import Breakers
 from app.policies.cache.protocol import Cache
-from app.policies.locks import NamedLocks
 from app.readiness import Readiness
 from app.storage.tenants.repository import TenantRepository
+from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
@@ -58,7 +58,7 @@ class Services:
     send_limits: SendLimits
     import_limits: ImportLimits
     submitter: Submitter
-    locks: NamedLocks
+    writes: WriteStore
     platform_clock: PlatformClock
     cache: Cache
     breakers: Breakers

@@ -1,7 +1,11 @@
 """One of several worker processes."""
 
 import gc
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
+import structlog
 from fastapi import FastAPI
 
 from app.main import create_app
@@ -19,9 +23,16 @@ def application() -> FastAPI:
     settings = Settings()
     logs = build_log_export(settings)
     configure_logging(settings.log_level, mirror=logs, form=settings.log_format)
-    app = create_app(settings, workers=join_workers(), around=logs.running() if logs else None)
+    app = create_app(settings, workers=join_workers(), around=_announced(logs.running() if logs else nullcontext()))
     settle_memory()
     return app
+
+
+@asynccontextmanager
+async def _announced(around: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+    async with around:
+        structlog.get_logger("app.start").info("worker_started", pid=os.getpid())
+        yield
 
 
 def settle_memory() -> None:

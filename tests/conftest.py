@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from app.sandbox import Account, Sandbox
 from app.telemetry.logs import configure_logging
+from tests.support.isolation import block_sockets, is_unit_test
 from tests.support.postgres import Databases, postgres_server
 from tests.support.running import CHECKED, client_of, make_app
 from tests.support.tenants import KEY, make_tenant
@@ -18,7 +19,7 @@ from tests.support.valkey import ValkeyServer
 
 # Machines are busy; what is slow is measured by the benchmarks.
 settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+settings.register_profile("quick", deadline=None, max_examples=20)
 
 ACCOUNTS = [
     Account(username="acme", password="密码:acme", role="customer", seeded=False),
@@ -27,6 +28,32 @@ ACCOUNTS = [
 ]
 
 Clients = dict[str, httpx2.AsyncClient]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unit", action="store_true", help="run the tests that open no socket, alone")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("quick" if config.option.unit else "patient")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.unit:
+        config.hook.pytest_deselected(items=[item for item in items if not is_unit_test(item)])
+        items[:] = [item for item in items if is_unit_test(item)]
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep unit tests from opening sockets."""
+    if is_unit_test(request.node):
+        block_sockets(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def sockets() -> None:
+    """Let a test among unit tests open sockets."""
 
 
 @pytest.fixture

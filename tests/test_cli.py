@@ -64,8 +64,8 @@ class TestServe:
         key = generate_key()
         url = tenants_file(tmp_path, key)
         with running("serve", "--port", "0", folder=tmp_path, UMAIL_GATEWAY_TENANTS_URL=url) as process:
-            started = json.loads(lines_until(process, "Uvicorn running")[-1])
-            match = re.search(r"http://127\.0\.0\.1:\d+", started["event"])
+            started = json.loads(lines_until(process, "listening")[-1])
+            match = re.search(r"http://127\.0\.0\.1:\d+", started["url"])
             assert match
             assert httpx2.get(f"{match[0]}/readyz").json()["status"] == "ready"
             response = httpx2.get(f"{match[0]}/v1/lists", headers={"X-API-Key": key})
@@ -82,7 +82,7 @@ class TestServe:
         settings = {"UMAIL_GATEWAY_STATE_URL": valkey.url, "UMAIL_GATEWAY_MASTER_KEY": generate_master_key()}
         arguments = ("serve", "--workers", "3", "--port", str(unused_port()))
         with running(*arguments, folder=tmp_path, **settings) as process:
-            lines = [line for _ in range(3) for line in lines_until(process, "Application startup complete")]
+            lines = [line for _ in range(3) for line in lines_until(process, "worker_started")]
             process.send_signal(signal.SIGTERM)
             output, _ = process.communicate(timeout=30)
         logged = [json.loads(line) for line in [*lines, *output.splitlines()]]

@@ -22,6 +22,7 @@ from app.errors import (
     ValidationFailed,
 )
 from app.gateway.pages import Collection
+from app.policies.breaker import State
 from app.tenants.models import Identifier
 from app.upstream.document import DriftKind
 
@@ -89,6 +90,7 @@ class BreakerState(PublicModel):
             "examples": [
                 {
                     "upstream": "http://www.bestedm.org/mm-ms/apinew/",
+                    "tenant": None,
                     "state": "closed",
                     "calls": 120,
                     "failures": 1,
@@ -99,6 +101,9 @@ class BreakerState(PublicModel):
     )
 
     upstream: Annotated[str, Field(description="The platform's base URL.")]
+    tenant: Annotated[
+        str | None, Field(description="The tenant whose login alone is meant; null for the platform as a whole.")
+    ]
     state: Annotated[
         BreakerStatus,
         Field(description="Called as usual; left alone; tried with one call at a time."),
@@ -136,17 +141,19 @@ async def purge_cache(body: Purge, request: Request) -> Response:
 
 @router.get("/breakers", summary="List circuit breakers", response_model=Collection[BreakerState])
 async def list_breakers(request: Request) -> Response:
-    """Return how each platform has been doing, as this process sees it."""
+    """Return how each platform has been doing, and each tenant left alone there, as this process sees it."""
     breakers = services_of(request).breakers
     states = [
         BreakerState(
-            upstream=upstream,
+            upstream=key.platform,
+            tenant=key.tenant,
             state=each.state.value,
             calls=each.calls,
             failures=each.failures,
             retry_after=each.retry_after,
         )
-        for upstream, each in sorted(breakers.snapshot().items())
+        for key, each in sorted(breakers.snapshot().items(), key=lambda item: (item[0].platform, item[0].tenant or ""))
+        if key.tenant is None or each.state is not State.CLOSED
     ]
     return answer(Collection[BreakerState](data=states))
 

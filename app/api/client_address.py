@@ -11,7 +11,6 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
 
-_FOR = re.compile(r"""(?:^|;)\s*for=("?)([^";]*)\1\s*(?:;|$)""", re.IGNORECASE)
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+):\d+")
 _IPV6_SUBSCRIBER = 64
 
@@ -94,5 +93,6 @@ def _listed(value: str) -> Iterator[str]:
 
 def _forwarded(value: str) -> Iterator[str]:
     for element in _listed(value):
-        match = _FOR.search(element)
-        yield match[2] if match else ""
+        pairs = (pair.partition("=") for pair in element.split(";"))
+        nodes = (value.strip() for name, _, value in pairs if name.strip().lower() == "for")
+        yield next(nodes, "").strip('"')

@@ -55,7 +55,7 @@ def is_one_address(value: str) -> bool:
 
 
 def _held(value: str) -> str:
-    if not is_one_address(value):
+    if not is_one_address(value) or "@" not in value.strip("@"):
         raise PydanticCustomError("email_address", "must be one address, as the platform shows it")
     return value
 
@@ -64,6 +64,20 @@ HeldAddress = Annotated[
     str, StringConstraints(strip_whitespace=True), AfterValidator(_held), Field(json_schema_extra={"maxLength": 320})
 ]
 """An address that the platform may hold already; `EmailAddress` would refuse many of those."""
+
+_DOMAIN = re.compile(r"[^\s/@;,\x00-\x1f\x7f]+\.[^\s/@;,\x00-\x1f\x7f]+")
+
+
+def _held_domain(value: str) -> str:
+    if not _DOMAIN.fullmatch(value):
+        raise PydanticCustomError("domain_name", "is not a domain name")
+    return value
+
+
+HeldDomain = Annotated[
+    str, StringConstraints(max_length=253, strip_whitespace=True, to_lower=True), AfterValidator(_held_domain)
+]
+"""A domain that the platform may hold already, such as one with an underscore."""
 
 
 class NewContact(RequestModel):

@@ -1,11 +1,12 @@
 """Letting web pages of named origins use the API (CORS)."""
 
 from collections.abc import Sequence
+from functools import partial
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.security_headers import security_headers
 
@@ -59,8 +60,11 @@ class CrossOriginMiddleware(CORSMiddleware):
         """Handle one ASGI scope."""
         if scope["type"] != "http" or scope["path"].startswith("/admin/"):
             await self.app(scope, receive, send)
-        else:
+        elif self.allow_all_origins or any(name == b"origin" for name, _ in scope["headers"]):
             await super().__call__(scope, receive, send)
+        else:
+            # What is kept of this answer must not be given to a page of another origin either.
+            await self.app(scope, receive, partial(_with_vary, send))
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Answer a preflight."""
@@ -68,3 +72,9 @@ class CrossOriginMiddleware(CORSMiddleware):
         response.headers["Cache-Control"] = "no-store"
         response.raw_headers.extend(security_headers(response.raw_headers))
         return response
+
+
+async def _with_vary(send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        MutableHeaders(scope=message).add_vary_header("Origin")
+    await send(message)

@@ -13,11 +13,11 @@ from app.api.fast_path import note_planned
 from app.api.pagination import CollectionUrl, link_header
 from app.api.request_head import RequestHead
 from app.api.routing import ResourceRoute, require, strict_router
+from app.gateway.cached_reads import Headers
 from app.gateway.call import Gateway
 from app.gateway.context import Caller
 from app.gateway.operation import Export, In, Operation, Out
 from app.gateway.pages import Page
-from app.gateway.reading import Headers
 from app.services import Services
 
 

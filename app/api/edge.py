@@ -1,6 +1,7 @@
 """The edge: what every request passes before anything looks at what it asks for."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,7 @@ from app.api.request_head import RequestHead, bearer_token, presented_key, reque
 from app.api.responses import ResponseAborted
 from app.api.route_table import RouteTable
 from app.api.routing import ResourceRoute
-from app.api.sending import AnswerSender
+from app.api.sending import AnswerSender, HeadAnswered
 from app.errors import GatewayError, NotFound, TenantDisabled
 from app.gateway.context import Caller, RequestContext
 from app.policies.bulkhead import Full
@@ -82,9 +83,15 @@ class EdgeMiddleware:
         context.client_address = self._addresses.of(scope)
         scope.setdefault("state", {})["context"] = context
         self._telemetry.begin(context, scope["method"], head.get(b"traceparent"))
-        answer = AnswerSender(send, context)
+        method = scope["method"]
+        answer = AnswerSender(send, context, head_only=method == "HEAD")
+        if method == "HEAD":
+            # The server keeps its own scope, in which the method stays what it is.
+            scope = {**scope, "method": "GET"}
         try:
             await self._handle(scope, receive, answer, head, context)
+        except HeadAnswered:
+            pass
         except ResponseAborted as aborted:
             # Returning with the answer unfinished makes the server cut the connection.
             answer.aborted = aborted.code
@@ -95,13 +102,14 @@ class EdgeMiddleware:
                 log.exception("unhandled_error", request_id=context.request_id)
                 refusal = internal_error()
             if not answer.status:
-                await refuse(refusal, scope, receive, answer.send)
+                with suppress(HeadAnswered):
+                    await refuse(refusal, scope, receive, answer.send)
         finally:
-            self._finish(scope, context, answer)
+            self._finish(method, scope, context, answer)
 
-    def _finish(self, scope: Scope, context: RequestContext, answer: AnswerSender) -> None:
+    def _finish(self, method: str, scope: Scope, context: RequestContext, answer: AnswerSender) -> None:
         over = Finished(
-            scope["method"],
+            method,
             getattr(scope.get("route"), "path", "unmatched"),
             answer.status,
             answer.aborted,

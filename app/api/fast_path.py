@@ -11,8 +11,8 @@ from starlette.types import Scope
 
 from app.api.caching import CachedResponse, directives_of
 from app.api.request_head import RequestHead
+from app.gateway.cached_reads import PlannedRead, Reading
 from app.gateway.context import Caller
-from app.gateway.reading import PlannedRead, Reading
 from app.tenants.models import Tenant
 
 _JSON_MEDIA_TYPES = frozenset({b"*/*", b"application/json", b"application/*"})

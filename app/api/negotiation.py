@@ -1,19 +1,69 @@
-"""Content negotiation (RFC 9110, sections 8.3 and 12.5.1)."""
+"""What requests say in lists, parameters and quoted strings (RFC 9110, sections 5.6, 8.3 and 12.5; RFC 7240).
 
-from collections.abc import Sequence
-from email.message import Message
+Every reader here goes through its header once: nobody outside chooses how long that takes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from starlette.datastructures import Headers
+
+_SPECIAL = re.compile(r'[",;\\]')
+_SECONDS = re.compile(r"[0-9]{1,9}")
+
+
+def split_unquoted(text: str, separator: str) -> Iterator[str]:
+    """Split at `,` or `;`, but not within quoted strings; one that does not end goes on to the end."""
+    begin, skipped, quoted = 0, -1, False
+    for found in _SPECIAL.finditer(text):
+        at, character = found.start(), found[0]
+        if at == skipped:
+            continue
+        if character == '"':
+            quoted = not quoted
+        elif quoted and character == "\\":
+            skipped = at + 1
+        elif character == separator and not quoted:
+            yield text[begin:at]
+            begin = at + 1
+    yield text[begin:]
+
+
+def _unquoted(value: str) -> str:
+    if len(value) < 2 or not (value[0] == value[-1] == '"'):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1])
+
+
+def media_type_of(content_type: str) -> tuple[str, dict[str, str]]:
+    """Return a media type in lower case, empty if it is none, and its parameters; of equal ones the first counts."""
+    essence, *parameters = split_unquoted(content_type, ";")
+    found: dict[str, str] = {}
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        found.setdefault(name.strip().lower(), _unquoted(value.strip()))
+    media_type = essence.strip().lower()
+    return (media_type if media_type.count("/") == 1 else ""), found
 
 
 def is_json(content_type: str) -> bool:
     """Tell whether a Content-Type is JSON in UTF-8."""
-    header = Message()
-    header["Content-Type"] = content_type
-    subtype = header.get_content_type()
-    charset = header.get_param("charset", "utf-8")
-    is_utf8 = isinstance(charset, str) and charset.lower() in {"utf-8", "utf8", "us-ascii"}
-    return bool(content_type) and is_utf8 and (subtype == "application/json" or subtype.endswith("+json"))
+    media_type, parameters = media_type_of(content_type)
+    is_utf8 = parameters.get("charset", "utf-8").lower() in {"utf-8", "utf8", "us-ascii"}
+    return is_utf8 and (media_type == "application/json" or media_type.endswith("+json"))
+
+
+def preferred_wait(headers: Iterable[str]) -> int | None:
+    """Return how many seconds a client is willing to wait, as its `Prefer` headers say (RFC 7240).
+
+    What cannot be understood is passed over, and of several the first counts.
+    """
+    for preference in split_unquoted(",".join(headers), ","):
+        name, _, value = next(split_unquoted(preference, ";")).partition("=")
+        if name.strip().lower() == "wait":
+            seconds = _unquoted(value.strip())
+            return int(seconds) if _SECONDS.fullmatch(seconds) else None
+    return None
 
 
 def accept_header(headers: Headers) -> str:

@@ -6,7 +6,7 @@ from math import ceil
 
 from app.api.security_headers import Headers
 from app.errors import Overloaded, RateLimited
-from app.gateway.gates import retry_in
+from app.gateway.refusals import retry_in
 from app.policies.bulkhead import Full
 from app.policies.limits.model import Quota, QuotaStatus
 

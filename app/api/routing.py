@@ -1,9 +1,8 @@
 """Routes: how they read JSON, of which what readers could understand differently is refused, and how they are built."""
 
-import json
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, FastAPI, Request
@@ -16,6 +15,7 @@ from fastapi.utils import create_model_field
 from starlette.responses import Response
 
 from app.api.negotiation import accept_header, is_json, preferred
+from app.api.strict_json import read_strict_json
 from app.errors import (
     FieldError,
     InsufficientScope,
@@ -34,39 +34,9 @@ ANY_SCOPE = "x-any-scope"
 """Where a route notes scopes of which one will do, until `app.api.openapi` writes the operation's security."""
 
 
-def strict_json(body: bytes) -> Any:
-    """Read JSON as I-JSON allows it (RFC 7493).
-
-    Raises:
-        json.JSONDecodeError: not JSON, not UTF-8, a name that stands twice in an object, NaN or an infinity.
-    """
-    try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse)
-    except json.JSONDecodeError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise json.JSONDecodeError(type(error).__name__, "", 0) from None
-
-
-def strict_decoder(**options: Any) -> json.JSONDecoder:
-    """Return a decoder for parts of a longer JSON text; what I-JSON does not allow is a ValueError."""
-    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse, **options)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def _refuse(_constant: str) -> NoReturn:
-    raise ValueError("not a number of JSON")
-
-
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        return strict_json(await self.body())
+        return await read_strict_json(await self.body())
 
 
 _LARGE_BODY = "takes_large_body"
@@ -200,6 +170,8 @@ def require(caller: Caller, *scopes: str) -> None:
     if missing:
         detail = f"This needs a key with the scope `{missing[0]}`."
         raise InsufficientScope(detail, reason=f"scope {missing[0]} missing")
+    # Whoever repeats the request with its idempotency key needs them too.
+    caller.context.scopes |= frozenset(scopes)
 
 
 def strict_router(

@@ -10,12 +10,17 @@ from app.gateway.context import RequestContext
 _LISTED = 10
 
 
+class HeadAnswered(Exception):
+    """A request for the head alone has been answered; whatever would write the body has nothing left to do."""
+
+
 class AnswerSender:
     """Sends an answer with the headers that every answer has; `aborted` says why it broke off, if it did."""
 
-    __slots__ = ("_context", "_send", "_started", "aborted", "headers", "status")
+    __slots__ = ("_context", "_head_only", "_send", "_started", "aborted", "headers", "status")
 
-    def __init__(self, send: Send, context: RequestContext) -> None:
+    def __init__(self, send: Send, context: RequestContext, *, head_only: bool = False) -> None:
+        self._head_only = head_only
         self._send = send
         self._context = context
         self._started = time.perf_counter()
@@ -28,12 +33,19 @@ class AnswerSender:
         return time.perf_counter() - self._started
 
     async def send(self, message: Message) -> None:
-        """Send a message."""
+        """Send a message.
+
+        Raises:
+            HeadAnswered: nothing else is wanted.
+        """
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = message.get("headers", ())
             message["headers"] = [*security_headers(given), *given, *self.headers, *self._own()]
         await self._send(message)
+        if self._head_only:
+            await self._send({"type": "http.response.body", "body": b""})
+            raise HeadAnswered
 
     def _own(self) -> Headers:
         context = self._context

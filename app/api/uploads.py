@@ -139,7 +139,7 @@ class _StrictParser(MultiPartParser):
         return form
 
 
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*([A-Za-z0-9_-]+)'[^']*'([^;\s]+)", re.IGNORECASE)
 _PLAIN_NAME = re.compile(rb";\s*filename\s*=", re.IGNORECASE)
 
@@ -200,8 +200,4 @@ async def read_json(request: Request, model: type[Model]) -> Model:
         MalformedRequest: not JSON.
         ValidationFailed: fields are refused.
     """
-    try:
-        data = await request.json()
-    except ValueError:
-        raise MalformedRequest("The body is not valid JSON: UTF-8, each name of an object once, no NaN.") from None
-    return validated(model, data)
+    return validated(model, await request.json())

@@ -1,5 +1,6 @@
 """All commands together."""
 
+from app.cli.config import config
 from app.cli.doctor import doctor
 from app.cli.keys import keys
 from app.cli.service import app
@@ -10,3 +11,4 @@ __all__ = ["app"]
 app.command()(doctor)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
+app.add_typer(config, name="config")

@@ -57,7 +57,12 @@ async def _examine(
         if folder is not None:
             # Before anything is called, which would be in vain.
             await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-        return [finding async for finding in examination.findings(plan)]
+        findings = []
+        async for finding in examination.findings(plan):
+            findings.append(finding)
+            if sys.stderr.isatty():
+                typer.echo(f"{len(findings)}/{len(plan)} {finding.operation} {finding.outcome}", err=True)
+        return findings
 
 
 def _print(tenant_id: str, findings: Sequence[Finding], *, as_json: bool) -> None:

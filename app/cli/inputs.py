@@ -28,7 +28,7 @@ def read_password(what: str, *, from_stdin: bool) -> SecretStr:
     return SecretStr(text)
 
 
-def parse_expiry(text: str | None) -> datetime | None:
+def parse_expiry(text: str | None, option: str = "--expires") -> datetime | None:
     """Return the moment that `90d`, `12h` or an RFC 3339 time with an offset stands for; it must be in the future."""
     if text is None:
         return None
@@ -37,9 +37,9 @@ def parse_expiry(text: str | None) -> datetime | None:
     try:
         moment = now + timedelta(**{_UNITS[span[2]]: int(span[1])}) if span else _TIMES.validate_strings(text)
     except ValidationError:
-        fail("--expires: must be a span such as 90d or 12h, or a time such as 2030-01-31T00:00:00Z")
+        fail(f"{option}: must be a span such as 90d or 12h, or a time such as 2030-01-31T00:00:00Z")
     if moment <= now:
-        fail("--expires: must be in the future")
+        fail(f"{option}: must be in the future")
     return moment
 
 

@@ -1,13 +1,14 @@
 """`umail-gateway keys`: API keys and master keys."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from app.cli.inputs import parse_expiry
-from app.cli.output import print_fields, print_json, print_table
-from app.cli.starting import administer, checked
-from app.storage.tenants.models import KeyRecord, NewKey
+from app.cli.output import print_fields, print_json, print_table, shown
+from app.cli.starting import AsJson, administer, checked, fail
+from app.storage.tenants.models import CreatedKey, KeyRecord, NewKey
 from app.storage.tenants.repository import TenantRepository
 from app.tenants.api_keys import generate_key, hash_key
 from app.tenants.master_keys import generate_master_key
@@ -18,7 +19,6 @@ _AT_ONCE = 500
 keys = typer.Typer(no_args_is_help=True, help="API keys and master keys.")
 
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @keys.command()
@@ -28,7 +28,9 @@ def create(
     key_id: Annotated[str | None, typer.Option("--id", help="Its id; made up by default.", show_default=False)] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends: 90d, 12h, or a time.", show_default=False)] = None,
     network: Annotated[list[str] | None, typer.Option(help="Where it may be used from; several times.")] = None,
-    requests_per_minute: Annotated[int | None, typer.Option(min=1, show_default=False)] = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="A ceiling of its own.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an API key of a tenant; it is shown once."""
@@ -41,12 +43,7 @@ def create(
     }
     new = checked(NewKey, fields)
     created = administer(lambda repository: repository.create_key(tenant_id, new))
-    key = created.key.get_secret_value()
-    if as_json:
-        print_json({"key": key, **created.record.model_dump(mode="json")})
-        return
-    record = created.record
-    print_fields({"key": key, "id": record.id, "scopes": record.scopes, "expires": record.expires_at})
+    _show(created, as_json=as_json)
 
 
 @keys.command("list")
@@ -81,7 +78,41 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id.", show_default=False)],
 ) -> None:
     """End an API key's validity for good, everywhere within a second."""
-    administer(lambda repository: repository.revoke_key(tenant_id, key_id))
+    began = datetime.now(UTC)
+    record = administer(lambda repository: repository.revoke_key(tenant_id, key_id))
+    if record.revoked_at is not None and record.revoked_at < began:
+        fail(f"Key {key_id} of {tenant_id} was revoked at {shown(record.revoked_at)} already.", code=1)
+    typer.echo(f"Key {key_id} of {tenant_id} is revoked.")
+
+
+@keys.command()
+def rotate(
+    tenant_id: TenantId,
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key to replace.", show_default=False)],
+    overlap: Annotated[str, typer.Option(help="How long the former key stays valid: 24h, 7d.")] = "24h",
+    new_id: Annotated[
+        str | None, typer.Option("--id", help="The new key's id; made up by default.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key with the same rights, shown once, and let the former one end after an overlap."""
+    ends_at = parse_expiry(overlap, "--overlap")
+
+    async def work(repository: TenantRepository) -> tuple[CreatedKey, KeyRecord]:
+        return await repository.rotate_key(tenant_id, key_id, ends_at or datetime.now(UTC), new_id=new_id)
+
+    created, former = administer(work)
+    _show(created, as_json=as_json)
+    if not as_json:
+        typer.echo(f"Key {former.id} of {tenant_id} ends at {shown(former.expires_at)}.")
+
+
+def _show(created: CreatedKey, *, as_json: bool) -> None:
+    key, record = created.key.get_secret_value(), created.record
+    if as_json:
+        print_json({"key": key, **record.model_dump(mode="json")})
+        return
+    print_fields({"key": key, "id": record.id, "scopes": record.scopes, "expires": record.expires_at})
 
 
 @keys.command("rotate-master")

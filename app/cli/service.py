@@ -2,24 +2,29 @@
 
 import asyncio
 import json
+import platform
 from collections.abc import Coroutine
 from enum import StrEnum
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import structlog
 import typer
 import uvicorn
 import yaml
+from pydantic import SecretStr
 
+from app.cli.config import check_tenants_file, tenants_path
+from app.cli.server import announce_listening, announce_start, run
 from app.cli.starting import fail, load_settings
 from app.errors import DatabaseError
 from app.main import create_app
 from app.settings import Settings
-from app.storage.journal.memory import MemoryJournal
 from app.telemetry.audit_log import AuditFileError
 from app.telemetry.logs import configure_logging
 from app.telemetry.workers import counting_in_files
 from app.tenants.document import TenantsFileError
+from app.tenants.master_keys import generate_master_key
 from app.tenants.store import MemoryTenantStore
 from app.wiring.security import build_protocol
 from app.wiring.storage import prepare
@@ -34,12 +39,30 @@ class DocumentForm(StrEnum):
     YAML = "yaml"
 
 
+log = structlog.get_logger("app.start")
+
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="A typed REST/JSON gateway in front of the U-Mail e-mail marketing platform.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"umail-gateway {version('umail-gateway')}, Python {platform.python_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Set nothing up: every command reads the settings itself."""
 
 
 @app.command()
@@ -70,15 +93,19 @@ def serve(
     try:
         # What is wrong with the tenants or the database is told here, once, and not by each worker.
         application = create_app(settings, around=logs.running() if logs else None)
+        if (path := tenants_path(settings)) is not None:
+            check_tenants_file(settings, path)
         asyncio.run(prepare(settings))
+        asyncio.run(announce_start(settings, workers))
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
     if workers > 1:
+        log.info("listening", url=f"http://{settings.host}:{settings.port}", workers=workers)
         with counting_in_files():
             uvicorn.run("app.worker:application", factory=True, workers=workers, **options)
     else:
         settle_memory()
-        uvicorn.run(application, **options)
+        run(application, announce_listening, **options)
 
 
 @app.command("migrate")
@@ -123,8 +150,8 @@ def openapi(
     form: Annotated[DocumentForm, typer.Option("--format", help="How to write it.")] = DocumentForm.JSON,
 ) -> None:
     """Print the OpenAPI document."""
-    settings = Settings.model_construct(tenants_url="")
-    document = create_app(settings, tenants=MemoryTenantStore(()), journal=MemoryJournal()).openapi()
+    settings = Settings.model_construct(tenants_url="", master_key=SecretStr(generate_master_key()))
+    document = create_app(settings, tenants=MemoryTenantStore(())).openapi()
     text = json.dumps(document, indent=2, ensure_ascii=False)
     if form is DocumentForm.YAML:
         # Read back, so that parts that stand in several places are written out in each.

@@ -6,12 +6,14 @@ Exit codes: 0 done, 1 refused (not there, or in the way of something), 2 wrong u
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 
+from app.cli.configuration import SettingsRefused, read_settings
 from app.errors import DatabaseError
+from app.reasons import reason_of
 from app.settings import Settings
 from app.storage.tenants.models import RepositoryError
 from app.storage.tenants.repository import TenantRepository
@@ -23,6 +25,7 @@ from app.wiring.storage import administration
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Work = Callable[[TenantRepository], Coroutine[Any, Any, T]]
 
 
@@ -35,12 +38,9 @@ def fail(message: str, code: int = 2) -> NoReturn:
 def load_settings(overrides: dict[str, Any]) -> Settings:
     """Read the settings; a command that finds them unusable ends."""
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as error:
-        lines = [
-            f"UMAIL_GATEWAY_{'_'.join(map(str, each['loc'][:1])).upper()}: {each['msg']}" for each in error.errors()
-        ]
-        fail("\n".join(lines))
+        return read_settings(overrides)
+    except SettingsRefused as refused:
+        fail(str(refused))
 
 
 def checked(model: type[M], fields: dict[str, Any]) -> M:
@@ -48,8 +48,8 @@ def checked(model: type[M], fields: dict[str, Any]) -> M:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        errors = error.errors(include_input=False, include_context=False, include_url=False)
-        fail("\n".join(": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"]))) for each in errors))
+        errors = error.errors(include_input=False, include_url=False)
+        fail("\n".join(": ".join(filter(None, (".".join(map(str, each["loc"])), reason_of(each)))) for each in errors))
 
 
 def administer(work: Work[T]) -> T:

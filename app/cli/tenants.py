@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.configuration import nearest_operation, unknown_operations
 from app.cli.inputs import confirm, read_password
 from app.cli.output import print_fields, print_json, print_table
-from app.cli.starting import administer, check_login, checked
+from app.cli.starting import AsJson, administer, check_login, checked, fail
 from app.storage.tenants.models import TenantPatch, TenantRecord
 from app.storage.tenants.repository import TenantRepository
 from app.tenants.models import SmtpAccount, Tenant, UpstreamAccount
@@ -40,16 +41,22 @@ class Security(StrEnum):
 
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The tenant's id.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read passwords from standard input, one a line, instead of asking.")
 ]
 Name = Annotated[str | None, typer.Option(help="The tenant's name.", show_default=False)]
-BaseUrl = Annotated[str | None, typer.Option(help="The platform's URL.", show_default=False)]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(help="The platform's URL.", show_default=UpstreamAccount.model_fields["base_url"].default),
+]
 Username = Annotated[str | None, typer.Option(help="The user at U-Mail.", show_default=False)]
 RoleOption = Annotated[Role | None, typer.Option(help="A manager may act for sub-accounts.", show_default=False)]
 AuthOption = Annotated[Auth | None, typer.Option(help="How to log in at U-Mail.", show_default=False)]
-Ceiling = Annotated[int | None, typer.Option(min=1, show_default=False)]
+Ceiling = Annotated[int | None, typer.Option(min=1, help="A ceiling of the tenant's.", show_default=False)]
+Cache = Annotated[
+    list[str] | None,
+    typer.Option(metavar="READ=SECONDS", help="How long answers are kept; several times.", show_default=False),
+]
 Unasked = Annotated[bool, typer.Option("--no-probe", help="Save the login without asking the platform.")]
 
 
@@ -118,15 +125,20 @@ def edit(
     requests_per_minute: Ceiling = None,
     concurrency: Ceiling = None,
     campaigns_per_hour: Ceiling = None,
+    cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a tenant's name, role or limits."""
+    """Change a tenant's name, role, limits or cache lifetimes; without any of these nothing changes."""
     limits = _limits(requests_per_minute, concurrency, campaigns_per_hour)
 
     async def work(repository: TenantRepository) -> TenantRecord:
         record = await repository.get(tenant_id)
         changed = {**record.limits.model_dump(), **limits} if limits else None
-        patch = checked(TenantPatch, _given({"name": name, "role": role, "limits": changed}))
+        lifetimes = {**record.cache, **_lifetimes(cache)} if cache else None
+        patch = checked(TenantPatch, _given({"name": name, "role": role, "limits": changed, "cache": lifetimes}))
+        if not patch.model_fields_set:
+            typer.echo("Nothing was changed: name what is to change.", err=True)
+            return record
         return await repository.update(tenant_id, patch, revision=record.revision)
 
     _print(administer(work), as_json=as_json)
@@ -220,6 +232,19 @@ async def _all(repository: TenantRepository) -> list[TenantRecord]:
     while len(records) < (page := await repository.list(offset=len(records), limit=_AT_ONCE)).total and page.items:
         records += page.items
     return records
+
+
+def _lifetimes(entries: list[str]) -> dict[str, float]:
+    lifetimes: dict[str, float] = {}
+    for entry in entries:
+        name, _, seconds = entry.partition("=")
+        try:
+            lifetimes[name] = float(seconds)
+        except ValueError:
+            fail(f"--cache: {entry!r} must be like lists.list=5")
+        if unknown_operations([name]):
+            fail(f"--cache: there is no read {name!r}; did you mean {nearest_operation(name)!r}?")
+    return lifetimes
 
 
 def _limits(requests_per_minute: int | None, concurrency: int | None, campaigns_per_hour: int | None) -> dict[str, int]:

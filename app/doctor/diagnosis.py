@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.doctor.findings import Deviation, Finding, Known, NotRecordable, Outcome, Refusal
 from app.doctor.recording import Recorder
 from app.doctor.recording_transport import RecordingTransport
-from app.errors import GatewayError, NotFound, UpstreamCredentialsRejected, UpstreamFailure
+from app.errors import GatewayError, NotFound, UpstreamCredentialsRejected, UpstreamFailure, UpstreamUnavailable
 from app.gateway.call import Gateway
 from app.gateway.checks import DAY, NOTHING, AnyCheck, ExportCheck
 from app.gateway.context import Caller, RequestContext
@@ -88,7 +88,7 @@ class Diagnosis:
     async def findings(self, plan: Sequence[AnyCheck]) -> AsyncIterator[Finding]:
         """Carry out checks in turn.
 
-        A login that is refused is not tried again, since accounts get locked: what comes behind it is skipped.
+        What comes behind a refused login, since accounts get locked, or an unreachable platform is skipped.
 
         Raises:
             OSError: a reply that is to be kept cannot be written.
@@ -103,6 +103,8 @@ class Diagnosis:
         examined, drift, calls = await self._ask(check, values)
         if isinstance(examined.error, UpstreamCredentialsRejected):
             self._stopped = "the login was refused"
+        if isinstance(examined.error, UpstreamUnavailable):
+            self._stopped = "the platform cannot be reached"
         if examined.result is not None and not isinstance(check, ExportCheck):
             for subject, told in check.tells.items():
                 self._known.learn(subject, told(examined.result))
@@ -171,6 +173,8 @@ def _outcome(examined: Examined, drift: tuple[Deviation, ...]) -> Outcome:
         return Outcome.DRIFTED
     if examined.is_empty:
         return Outcome.EMPTY
+    if isinstance(examined.error, UpstreamUnavailable):
+        return Outcome.UNREACHABLE
     return Outcome.REFUSED if examined.error else Outcome.DECODED
 
 

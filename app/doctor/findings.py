@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     """It could be used, but departs from what was promised."""
     REFUSED = "refused"
     """The platform refused, failed, or answered something that cannot be used."""
+    UNREACHABLE = "unreachable"
+    """Nothing answered at the platform's address."""
     SKIPPED = "skipped"
     """It was not called."""
 
@@ -83,7 +85,7 @@ class Finding(BaseModel):
     @property
     def is_bad(self) -> bool:
         """Whether somebody should look at it."""
-        return self.outcome in {Outcome.DRIFTED, Outcome.REFUSED}
+        return self.outcome in {Outcome.DRIFTED, Outcome.REFUSED, Outcome.UNREACHABLE}
 
 
 class Known:

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import tzinfo
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from app.gateway.attempts import Attempts
+from app.gateway.admission import Attempts
+from app.gateway.attempt import Attempt, Deadline
+from app.gateway.clock import PlatformClock, write_time
 from app.gateway.context import Caller, RequestContext
 from app.gateway.failures import Called, check_status, transport_error, unusable
 from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, Out
-from app.gateway.passage import Deadline, Try
 from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
 from app.policies.cache.protocol import Cache
@@ -71,7 +71,7 @@ class Gateway:
         client: the transport.
         attempts: admits calls and repeats them where that is safe.
         cache: told what a change makes invalid.
-        zone: the platform's time zone.
+        clock: the platforms'.
         waits: how long calls may take.
         observer: told of drift.
         export_limits: the bounds of exports.
@@ -83,7 +83,7 @@ class Gateway:
         attempts: Attempts,
         cache: Cache,
         *,
-        zone: tzinfo,
+        clock: PlatformClock,
         waits: Waits,
         observer: DriftObserver,
         export_limits: ExportLimits,
@@ -91,7 +91,7 @@ class Gateway:
         self._client = client
         self._attempts = attempts
         self._cache = cache
-        self._zone = zone
+        self._clock = clock
         self._waits = waits
         self._observer = observer
         self._export_limits = export_limits
@@ -99,7 +99,7 @@ class Gateway:
     async def call(self, operation: Operation[In, Out], request: In, caller: Caller) -> Out:
         """Carry out one operation: encode, admit, send with the tenant's credentials, unwrap, decode.
 
-        A read is fetched anew; `app.gateway.reading` gives what is kept of it. A change makes what it may have changed
+        A read is fetched anew. A change makes what it may have changed
         invalid, before it leaves and again whatever it ends in.
 
         Raises:
@@ -124,17 +124,18 @@ class Gateway:
         """
 
         async def once(number: int) -> Out:
-            async with self._attempts.one(operation, caller, deadline, number) as tried:
-                wire = _wire(operation, parameters, caller, tried)
+            async with self._attempts.one(operation, caller, deadline, number) as attempt:
+                wire = _wire(operation, self._timed(parameters, caller), caller, attempt)
                 try:
-                    reply = await self._client.send(wire, self._timeouts(tried.deadline))
+                    reply = await self._client.send(wire, self._timeouts(attempt.deadline))
                 except TransportFailure as failure:
                     raise transport_error(operation, failure) from failure
                 except ReplyTooLarge:
                     raise unusable(operation, "more bytes than the gateway reads into memory") from None
-                tried.status = reply.status
+                attempt.status = reply.status
+                self._clock.heard(caller.tenant.upstream.base_url, reply.headers.get("date"))
                 redact = _redact(operation, parameters, caller)
-                return await read_reply(operation, request, reply, self._zone, redact, self._report)
+                return await read_reply(operation, request, reply, self._clock.zone, redact, self._report)
 
         return await self._attempts.run(operation, caller, deadline, once)
 
@@ -153,9 +154,9 @@ class Gateway:
 
         async def begin(number: int) -> tuple[AsyncExitStack, RowStream]:
             async with AsyncExitStack() as stack:
-                tried = await stack.enter_async_context(self._attempts.one(export, caller, deadline, number))
-                rows = await stack.enter_async_context(self._rows(export, parameters, caller, tried, deadline))
-                tried.answered()
+                attempt = await stack.enter_async_context(self._attempts.one(export, caller, deadline, number))
+                rows = await stack.enter_async_context(self._rows(export, parameters, caller, attempt, deadline))
+                attempt.answered()
                 return stack.pop_all(), rows
 
         stack, rows = await self._attempts.run(export, caller, deadline, begin)
@@ -164,14 +165,14 @@ class Gateway:
 
     @asynccontextmanager
     async def _rows(
-        self, export: Export[In], parameters: Parameters, caller: Caller, tried: Try, deadline: Deadline
+        self, export: Export[In], parameters: Parameters, caller: Caller, attempt: Attempt, deadline: Deadline
     ) -> AsyncIterator[RowStream]:
-        document = Document("", None, self._zone, redact=_redact(export, parameters, caller))
+        document = Document("", None, self._clock.zone, redact=_redact(export, parameters, caller))
         try:
             async with self._client.stream(
-                _wire(export, parameters, caller, tried), self._timeouts(deadline.at)
+                _wire(export, parameters, caller, attempt), self._timeouts(deadline.at)
             ) as reply:
-                tried.status = reply.status
+                attempt.status = reply.status
                 check_status(export, reply.status, reply.headers)
                 reader = self._reader(export, reply.headers, document)
                 async with read_ahead(rows_of(export, reply.chunks, reader, document), reply.deadline) as rows:
@@ -189,6 +190,13 @@ class Gateway:
             max_length=self._export_limits.record_length,
         )
 
+    def _timed(self, parameters: Parameters, caller: Caller) -> Parameters:
+        """Write the time into parameters that tell when they leave."""
+        if parameters.time is None:
+            return parameters
+        time = write_time(self._clock.soon(caller.tenant.upstream.base_url))
+        return replace(parameters, form={**(parameters.form or {}), parameters.time: time})
+
     def _timeouts(self, until: float) -> Timeouts:
         left = until - asyncio.get_running_loop().time()
         return Timeouts(self._waits.connect, max(left, 0.0), self._export_limits.idle_timeout)
@@ -198,8 +206,8 @@ class Gateway:
             self._observer.drifted(operation, frozenset(document.drift))
 
 
-def _wire(operation: Called, parameters: Parameters, caller: Caller, tried: Try) -> WireRequest:
-    context, trace = caller.context, tried.trace
+def _wire(operation: Called, parameters: Parameters, caller: Caller, attempt: Attempt) -> WireRequest:
+    context, trace = caller.context, attempt.trace
     traceparent = context.traceparent if trace is None else trace.traceparent
     headers = {"X-Request-ID": context.request_id, "traceparent": traceparent}
     wire = address(operation.script, operation.do, parameters, caller.tenant.upstream, headers)

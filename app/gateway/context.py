@@ -1,9 +1,9 @@
 """Who calls, and what became of the call: passed along explicitly, from the edge to the transport."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from app.gateway.writes import Write
 from app.tenants.models import Scope, Tenant
 
 
@@ -64,10 +64,6 @@ class RequestTrace(Protocol):
         """
 
 
-async def _nothing_to_remember() -> None:
-    """Stand in where a request carries no idempotency key."""
-
-
 @dataclass(slots=True)
 class RequestContext:
     """One request on its way through the gateway.
@@ -78,8 +74,7 @@ class RequestContext:
         upstream_calls: filled in as the gateway calls the platform.
         caller: filled in once the API key is known.
         deadline: when the time that the client gives (`Request-Timeout`) is over, on the event loop's clock.
-        before_sending: awaited before any change leaves the gateway; remembers under the request's idempotency key
-            that from now on it may have been carried out. Raises StateUnavailable where that cannot be remembered.
+        write: remembers the change that the request makes, if it is to be remembered.
         idempotency_key: the key, if the request carries one.
         client_address: where the request comes from, as far as that is known.
         is_operator: whether the operators' token came with it.
@@ -88,6 +83,7 @@ class RequestContext:
         audit_targets: what it concerns, beside what its path says.
         cache_outcome: where the answer of a read came from, if it could have been kept.
         trace: where what becomes of it is told; None where it is not traced.
+        scopes: those that it has been found to need.
     """
 
     request_id: str
@@ -95,7 +91,7 @@ class RequestContext:
     upstream_calls: list[UpstreamCall] = field(default_factory=list)
     caller: "Caller | None" = None
     deadline: float | None = None
-    before_sending: Callable[[], Awaitable[None]] = _nothing_to_remember
+    write: Write | None = None
     idempotency_key: str | None = None
     client_address: str | None = None
     is_operator: bool = False
@@ -104,6 +100,16 @@ class RequestContext:
     audit_targets: dict[str, str] | None = None
     cache_outcome: str | None = None
     trace: RequestTrace | None = None
+    scopes: frozenset[str] = frozenset()
+
+    async def before_sending(self) -> None:
+        """Remember that a change is about to leave; to be awaited before any does.
+
+        Raises:
+            GatewayError: it cannot be remembered, or must not leave.
+        """
+        if self.write is not None:
+            await self.write.begin()
 
 
 class Caller(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a failed call means, as an error for the caller; it depends on what the operation does to the platform."""
+"""Failure classification: the error for the caller, whether to repeat the call, what it says about the platform."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,19 +8,23 @@ from typing import Any
 from app.errors import (
     GatewayError,
     OutcomeUnknown,
+    Overloaded,
     UpstreamAnswer,
     UpstreamCredentialsRejected,
     UpstreamError,
+    UpstreamFailure,
     UpstreamMalformed,
     UpstreamQuotaExhausted,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
 from app.gateway.operation import Effect, Export, Operation
+from app.policies.breaker import Health
 from app.policies.retry import parse_retry_after
 from app.upstream.wire import NeverSent, TransportFailure
 
 _RETRY_LATER = "60"
+_REPEATABLE = frozenset({Effect.READ, Effect.IDEMPOTENT_WRITE})
 _TRANSIENT = frozenset({502, 503, 504})
 _UNDECIDED = frozenset({408})
 """Statuses that leave open whether a write was carried out; so do all of 1xx, 3xx (a page may redirect once it has
@@ -100,3 +104,50 @@ def _outcome_unknown(
         transient=transient,
         asked_to_wait=wait,
     )
+
+
+def is_repeatable(operation: Called) -> bool:
+    """Tell whether doing an operation twice leaves what doing it once leaves."""
+    return operation.effect in _REPEATABLE
+
+
+def may_repeat(operation: Called, error: Exception) -> bool:
+    """Tell whether a call that ended in an error may be tried again.
+
+    What certainly never left the gateway may always be repeated; beyond that only what does no harm twice.
+    """
+    if not isinstance(error, UpstreamFailure) or not error.transient:
+        return False
+    return isinstance(error, UpstreamUnavailable) or operation.effect in _REPEATABLE
+
+
+def wait_hint(error: Exception) -> float | None:
+    """Return for how many seconds the platform asked to be left alone, if it did."""
+    return error.asked_to_wait if isinstance(error, UpstreamFailure) else None
+
+
+def health_after(error: BaseException | None, *, status: int | None, hurried: bool) -> Health:
+    """Return what a call says about the platform's health.
+
+    A refusal of one request (HTTP 4xx) comes from a platform that works. A `hurried` caller gave the call less time
+    than its kind gets: running out of that says nothing, or one impatient caller could close the platform to others.
+    """
+    if error is None:
+        return Health.GOOD
+    if not isinstance(error, GatewayError):
+        return Health.UNKNOWN
+    if hurried and isinstance(error, UpstreamTimeout | OutcomeUnknown | UpstreamUnavailable):
+        return Health.UNKNOWN
+    if status is not None and 400 <= status < 500:
+        return Health.GOOD
+    if isinstance(error, UpstreamUnavailable | UpstreamTimeout | UpstreamError | UpstreamMalformed | OutcomeUnknown):
+        return Health.BAD
+    return Health.GOOD
+
+
+def excused_by_stale(error: Exception) -> bool:
+    """Tell whether an older answer may stand in for a failed read (RFC 5861, section 4).
+
+    A refused login or a spent limit is an answer about the caller; only trouble is excused.
+    """
+    return isinstance(error, UpstreamUnavailable | UpstreamTimeout | UpstreamError | UpstreamMalformed | Overloaded)

@@ -1,33 +1,26 @@
 """Sends and the journal: nothing that makes mail go out leaves before a row says so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-import structlog
-
-from app.errors import Conflict, GatewayError, OutcomeUnknown, StateUnavailable, UpstreamMalformed
+from app.errors import GatewayError, OutcomeUnknown, UpstreamMalformed
 from app.gateway.context import Caller
-from app.storage.journal.models import Attempt, AttemptState, DuplicateSend, Journal, JournalUnavailable, NewAttempt
-
-Result = TypeVar("Result")
-
-log = structlog.get_logger(__name__)
+from app.gateway.writes import Prepared, Write
+from app.storage.database.statements import Work
+from app.storage.writes.models import Attempt, AttemptState, Confirmed, NewAttempt, Outcome, Settled
+from app.storage.writes.store import WriteStore
 
 _TAKEN_SINCE = timedelta(days=2)
 
 
 class Sends:
-    """Journals sends.
+    """Journals sends."""
 
-    Args:
-        journal: where to.
-    """
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, store: WriteStore) -> None:
+        self._store = store
 
     async def find(self, tenant: str, key: str) -> Attempt | None:
         """Return the latest attempt under an idempotency key.
@@ -35,50 +28,59 @@ class Sends:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        return await _before(self._journal.find(tenant, key))
+        return (await self._store.find(tenant, key)).attempt
 
-    async def open(self, attempt: NewAttempt, *, unless_since: datetime | None = None) -> Attempt:
-        """Write that something is about to be sent.
+    def earlier(self, caller: Caller) -> Attempt | None:
+        """Return the latest attempt under the request's own idempotency key, if there is one that was not refused."""
+        write = caller.context.write
+        earlier = write.earlier if write is not None else None
+        return None if earlier is None or earlier.state is AttemptState.REFUSED else earlier
+
+    @asynccontextmanager
+    async def sending(
+        self,
+        attempt: NewAttempt,
+        caller: Caller,
+        *,
+        unless_since: datetime | None = None,
+        resumable: bool = False,
+        also: Sequence[Work[None]] = (),
+    ) -> AsyncIterator["Sent"]:
+        """Journal what is sent inside the context: before it leaves, and what it ends in.
 
         Args:
-            attempt: what.
+            attempt: what is sent.
+            caller: for whom.
             unless_since: refuse it if an equal one has been sent since.
+            resumable: whether a later request with the same key can find out what became of it.
+            also: further steps of the transaction that journals it.
 
         Raises:
             Conflict: an equal one has been sent since.
             DuplicateKey: its idempotency key belongs to an earlier attempt.
-            StateUnavailable: it cannot be written; nothing must be sent.
+            StateUnavailable: it cannot be journaled; nothing was sent.
         """
-        if unless_since is None:
-            return await _before(self._journal.open(attempt))
+        write = caller.context.write
+        if write is None:
+            write = caller.context.write = Write(self._store)
+        prepared = Prepared(attempt, unless_since, resumable, also)
+        write.prepare(prepared)
+        sent = Sent(self._store, write, prepared)
         try:
-            return await _before(self._journal.open_guarded(attempt, unless_since=unless_since))
-        except DuplicateSend as duplicate:
-            raise _conflict(duplicate.earlier) from None
-
-    @asynccontextmanager
-    async def sending(self, attempt: Attempt) -> AsyncIterator[None]:
-        """Write what the sending inside the context ends in, if it fails; success is for `confirm` to write."""
-        try:
-            yield
+            yield sent
         except (OutcomeUnknown, UpstreamMalformed) as unanswered:
-            await self.leave_open(attempt, unanswered.detail)
+            await sent.unknown(unanswered.detail)
             raise
         except GatewayError as refusal:
-            await _after(attempt, self._journal.refuse(attempt.id, refusal.detail))
+            await sent.refused(refusal.detail)
             raise
         except BaseException:
-            await asyncio.shield(self.leave_open(attempt, "the request was given up while it was under way"))
+            await asyncio.shield(sent.unknown("the request was given up while it was under way"))
             raise
 
     async def confirm(self, attempt: Attempt, reference: str) -> bool:
-        """Write that something was sent, and as what; False if another attempt holds that reference already."""
-        confirmed = await _after(attempt, self._journal.confirm(attempt.id, reference))
-        return confirmed is not False
-
-    async def leave_open(self, attempt: Attempt, detail: str) -> None:
-        """Write that nobody knows what became of an attempt."""
-        await _after(attempt, self._journal.unknown(attempt.id, detail))
+        """Write that an earlier attempt was sent, and as what; False if another attempt holds that reference."""
+        return await self._store.note(attempt, Confirmed(reference))
 
     async def taken(self, attempt: Attempt) -> set[str]:
         """Return the references that attempts of the same kind hold, of those that this one could be.
@@ -86,8 +88,7 @@ class Sends:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        since = attempt.created_at - _TAKEN_SINCE
-        return await _before(self._journal.references(attempt.tenant, attempt.operation, since=since))
+        return await self._store.references(attempt.tenant, attempt.operation, attempt.created_at - _TAKEN_SINCE)
 
     async def rivals(self, attempt: Attempt) -> list[Attempt]:
         """Return the other attempts of the same kind whose fate is open, so that what one is looking for may be theirs.
@@ -98,8 +99,54 @@ class Sends:
             StateUnavailable: the journal cannot be read.
         """
         since = attempt.created_at - _TAKEN_SINCE
-        found = await _before(self._journal.unresolved(attempt.tenant, attempt.operation, since=since))
+        found = await self._store.unresolved(attempt.tenant, attempt.operation, since)
         return [each for each in found if each.id != attempt.id]
+
+
+class Sent:
+    """Something that is being sent, and what becomes of it."""
+
+    def __init__(self, store: WriteStore, write: Write, sending: Prepared) -> None:
+        self._store = store
+        self._write = write
+        self._sending = sending
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt as it was journaled; None as long as it was not."""
+        return self._sending.begun
+
+    async def confirmed(self, reference: str) -> None:
+        """Write that it was sent, and as what; a request with a key does so together with its answer."""
+        await self._ended(Confirmed(reference))
+
+    async def found(self, reference: str) -> bool:
+        """Write that it was found to have been sent; False if another attempt holds that reference."""
+        attempt = self._sending.begun
+        if attempt is None or not await self._store.note(attempt, Confirmed(reference)):
+            return False
+        self._sending.outcome = None
+        return True
+
+    async def refused(self, detail: str) -> None:
+        """Write that nothing was sent."""
+        if self._sending.begun is not None:
+            await self._ended(Settled(AttemptState.REFUSED, detail))
+        elif self._write.has_key and not self._sending.refused:
+            await self._store.record(self._sending.attempt, detail)
+
+    async def unknown(self, detail: str) -> None:
+        """Write that nobody knows what became of it."""
+        if self._sending.begun is not None:
+            await self._ended(Settled(AttemptState.UNKNOWN, detail))
+
+    async def _ended(self, outcome: Outcome) -> None:
+        attempt = self._sending.begun
+        self._sending.outcome = outcome
+        if not self._write.holds(self._sending) and attempt is not None:
+            await self._store.note(attempt, outcome)
+        elif not self._write.has_key:
+            await self._write.end()
 
 
 def new_attempt(operation: str, fingerprint: str, request: dict[str, Any], caller: Caller) -> NewAttempt:
@@ -111,32 +158,4 @@ def new_attempt(operation: str, fingerprint: str, request: dict[str, Any], calle
         fingerprint=fingerprint,
         request=request,
         request_id=caller.context.request_id,
-    )
-
-
-async def _before(access: Awaitable[Result]) -> Result:
-    try:
-        return await access
-    except JournalUnavailable:
-        raise StateUnavailable(
-            "The journal of sends cannot be used at the moment. Nothing was sent.", headers={"Retry-After": "5"}
-        ) from None
-
-
-async def _after(attempt: Attempt, access: Awaitable[bool | None]) -> bool | None:
-    """Carry out what must not change the answer any more: the row that stands there says that it may have been sent."""
-    try:
-        return await access
-    except JournalUnavailable:
-        log.error("journal_not_written", attempt=attempt.id, tenant=attempt.tenant)
-        return None
-
-
-def _conflict(earlier: Attempt) -> Conflict:
-    which = f"campaign {earlier.reference}" if earlier.reference else f"the request with the id {earlier.request_id}"
-    fate = "created" if earlier.state is AttemptState.CONFIRMED else "sent to the platform"
-    return Conflict(
-        f"A campaign with the same templates, list and range was {fate} at"
-        f" {earlier.created_at.isoformat(timespec='seconds')}: {which}. If a second one is meant, repeat the request"
-        " with `allow_duplicate=true`."
     )

@@ -5,16 +5,15 @@ cannot; from the first byte of the message until the relay's reply to it, nobody
 """
 
 import asyncio
+import base64
 import re
 import ssl
 from contextlib import suppress
 
-import aiosmtplib
-from aiosmtplib.protocol import SMTPProtocol
-
 from app.messages import failures
 from app.messages.failures import Reply
 from app.messages.models import Envelope, Rejection, Waits
+from app.messages.session import SessionLost, SmtpReply, SmtpSession
 from app.messages.sockets import connected
 from app.messages.translation import fate_unknown, nothing_sent
 from app.tenants.destinations import Destinations
@@ -22,25 +21,20 @@ from app.tenants.models import SmtpAccount
 from app.upstream.redaction import Redact, redactor
 
 # What the manual's own sample says of itself; the machine's name is nobody's business.
-_HELO = "localhost"
+_HELO = b"localhost"
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 _NO_SUCH_MECHANISM = {500, 502, 503, 504, 534}
 _FAREWELL = 2.0
 
 
 class RelayConnection:
-    """A session that has logged in. Once a method has raised, only `close` is left.
+    """A session that has logged in. Once a method has raised, only `close` is left."""
 
-    Args:
-        client: connected, greeted and logged in.
-        patience: seconds to wait for the reply to a message.
-        redact: masks the account's secrets in what the relay says.
-    """
-
-    def __init__(self, client: aiosmtplib.SMTP, patience: float, redact: Redact) -> None:
-        self._client = client
-        self._patience = patience
+    def __init__(self, session: SmtpSession, waits: Waits, redact: Redact) -> None:
+        self._session = session
+        self._waits = waits
         self._redact = redact
+        self._extensions: dict[str, str] = {}
 
     @classmethod
     async def open(
@@ -53,35 +47,83 @@ class RelayConnection:
             UpstreamCredentialsRejected: the login is refused.
             UpstreamMalformed: what answers is not SMTP.
         """
-        client = aiosmtplib.SMTP(
-            hostname=account.host,
-            local_hostname=_HELO,
-            timeout=waits.reply,
-            use_tls=account.security == "tls",
-            start_tls=account.security == "starttls",
-            tls_context=tls,
-        )
         redact = _redactor(account)
-        connection = cls(client, waits.total, redact)
+        with nothing_sent():
+            sock = await connected(account.host, account.port, destinations, seconds=waits.connect)
+            implicit = tls if account.security == "tls" else None
+            host = account.host.strip("[]") if implicit else None
+            async with asyncio.timeout(waits.connect):
+                _, session = await asyncio.get_running_loop().create_connection(
+                    SmtpSession, sock=sock, ssl=implicit, server_hostname=host
+                )
+        connection = cls(session, waits, redact)
         try:
-            with nothing_sent(redact):
-                sock = await connected(account.host, account.port, destinations, seconds=waits.connect)
-                await client.connect(sock=sock, timeout=waits.connect)
-                await _greet(client)
-                if account.username:
-                    await _log_in(client, account)
+            with nothing_sent():
+                await connection._begin(account, tls)
         except BaseException:
             connection.abort()
             raise
         return connection
 
+    async def _begin(self, account: SmtpAccount, tls: ssl.SSLContext | None) -> None:
+        async with asyncio.timeout(self._waits.connect):
+            self._expect(await self._session.greeted())
+        await self._greet()
+        if account.security == "starttls" and tls is not None:
+            if "STARTTLS" not in self._extensions:
+                raise failures.unavailable("it does not offer STARTTLS")
+            self._expect(await self._ask(b"STARTTLS"))
+            await self._session.secure(tls, account.host.strip("[]"))
+            await self._greet()
+        if account.username:
+            await self._log_in(account)
+
+    async def _greet(self) -> None:
+        reply = await self._ask(b"EHLO " + _HELO)
+        if reply.code // 100 != 2 and reply.code != 421:
+            self._extensions = {}
+            self._expect(await self._ask(b"HELO " + _HELO))
+            return
+        self._expect(reply)
+        words = (line.replace("=", " ", 1).split(None, 1) for line in reply.lines[1:] if line.strip())
+        self._extensions = {name.upper(): (rest[0] if rest else "").upper() for name, *rest in words}
+
+    async def _log_in(self, account: SmtpAccount) -> None:
+        user, password = account.username or "", account.password.get_secret_value() if account.password else ""
+        # One that announces nothing is tried as the manual's sample does it.
+        offered = self._extensions["AUTH"].split() if "AUTH" in self._extensions else ["LOGIN"]
+        for mechanism in ("LOGIN", "PLAIN"):
+            if mechanism not in offered:
+                continue
+            reply = await (self._auth_login if mechanism == "LOGIN" else self._auth_plain)(user, password)
+            if reply.code == 235:
+                return
+            # Passed over, if it announced what it does not have.
+            if reply.code in _NO_SUCH_MECHANISM:
+                continue
+            if 400 <= reply.code < 500:
+                raise failures.unavailable(f"it cannot check the login now ({reply.code})")
+            raise failures.login_refused(reply.code)
+        raise failures.login_refused(reason="it offers no login that the gateway can use, neither PLAIN nor LOGIN")
+
+    async def _auth_login(self, user: str, password: str) -> SmtpReply:
+        reply = await self._ask(b"AUTH LOGIN " + base64.b64encode(user.encode()))
+        return await self._ask(base64.b64encode(password.encode())) if reply.code == 334 else reply
+
+    async def _auth_plain(self, user: str, password: str) -> SmtpReply:
+        return await self._ask(b"AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()))
+
     async def is_alive(self) -> bool:
-        """Reset the session and tell whether the relay took part."""
-        try:
-            await self._client.rset()
-        except (aiosmtplib.SMTPException, OSError):
+        """Tell whether the session can take another message."""
+        if not self._session.in_step:
             return False
-        return True
+        if "PIPELINING" in self._extensions:
+            # MAIL itself asks; where it finds the relay gone, nothing has been sent.
+            return True
+        try:
+            return (await self._ask(b"RSET")).code // 100 == 2
+        except (SessionLost, TimeoutError):
+            return False
 
     async def submit(self, envelope: Envelope) -> list[Rejection]:
         """Hand over one message and return the recipients that were refused, of which there may be some but not all.
@@ -92,105 +134,87 @@ class RelayConnection:
             UpstreamUnavailable, UpstreamMalformed: the session broke before the message began to leave.
             OutcomeUnknown: it broke afterwards.
         """
-        with nothing_sent(self._redact):
-            await self._mail(envelope)
-            rejections = await self._recipients(envelope.recipients)
-            protocol = await self._data(envelope)
+        with nothing_sent():
+            rejections = await self._envelope(envelope)
+            self._check(await self._ask(b"DATA"), "the message", {354})
+            content = _LEADING_DOT.sub(b"..", envelope.content) + b"."
+            (answer,) = self._session.send(content)
+            envelope.begun = True
         with fate_unknown(envelope.message_id):
             # The message's own size decides how long this takes, so it may take as long as the whole submission.
-            reply = self._reply(*await protocol.read_response(timeout=self._patience))
+            async with asyncio.timeout(self._waits.total):
+                reply = self._reply(await answer)
         if reply.code // 100 in {4, 5}:
             raise _refusal("the message", reply)
         if reply.code // 100 != 2:
             raise failures.outcome_unknown(envelope.message_id, f"it answered {reply.code}")
         return rejections
 
-    async def _mail(self, envelope: Envelope) -> None:
-        size = [f"SIZE={len(envelope.content)}"] if self._client.supports_extension("size") else []
-        try:
-            await self._client.mail(envelope.sender, options=size)
-        except aiosmtplib.SMTPSenderRefused as error:
-            raise _refusal("the sender", self._reply(error.code, error.message)) from None
-
-    async def _recipients(self, recipients: dict[str, str]) -> list[Rejection]:
+    async def _envelope(self, envelope: Envelope) -> list[Rejection]:
+        size = f" SIZE={len(envelope.content)}" if "SIZE" in self._extensions else ""
+        commands = [f"MAIL FROM:<{envelope.sender}>{size}".encode()]
+        commands += [f"RCPT TO:<{address}>".encode() for address in envelope.recipients]
+        replies = await self._all(commands)
+        self._check(replies[0], "the sender", {250})
         rejections = []
-        for address, spelling in recipients.items():
-            try:
-                await self._client.rcpt(address)
-            except aiosmtplib.SMTPRecipientRefused as error:
-                reply = self._reply(error.code, error.message)
-                if reply.code == 421:
-                    raise _refusal("a recipient", reply) from None
-                rejections.append(Rejection(spelling, reply.code, reply.text))
-        if len(rejections) == len(recipients):
+        for spelling, answer in zip(envelope.recipients.values(), replies[1:], strict=True):
+            if answer.code in {250, 251}:
+                continue
+            self._in_step(answer, {250, 251})
+            reply = self._reply(answer)
+            if reply.code == 421:
+                raise _refusal("a recipient", reply)
+            rejections.append(Rejection(spelling, reply.code, reply.text))
+        if len(rejections) == len(envelope.recipients):
             raise failures.all_refused(rejections)
         return rejections
 
-    async def _data(self, envelope: Envelope) -> SMTPProtocol:
-        """Send DATA and, once the relay is ready, the message; the reply to it is still to be read."""
-        reply = await self._client.execute_command(b"DATA")
-        if reply.code != 354:
-            raise _refusal("the message", self._reply(*reply))
-        # The library's own data() does not tell a failure before the 354 from one after it.
-        protocol = self._client.protocol
-        if protocol is None:
-            raise aiosmtplib.SMTPServerDisconnected("lost right after the 354")
-        protocol.write(_LEADING_DOT.sub(b"..", envelope.content) + b".\r\n")
-        envelope.begun = True
-        return protocol
+    async def _all(self, commands: list[bytes]) -> list[SmtpReply]:
+        """Ask everything at once where the relay offers it (RFC 2920), otherwise until the sender is refused."""
+        if "PIPELINING" in self._extensions:
+            replies = self._session.send(*commands)
+            async with asyncio.timeout(self._waits.reply):
+                return [await each for each in replies]
+        first = await self._ask(commands[0])
+        self._check(first, "the sender", {250})
+        return [first, *[await self._ask(each) for each in commands[1:]]]
 
-    def _reply(self, code: int, text: str) -> Reply:
-        return Reply.of(code, self._redact(text))
+    def _check(self, answer: SmtpReply, what: str, expected: set[int]) -> None:
+        if answer.code not in expected:
+            self._in_step(answer, expected)
+            raise _refusal(what, self._reply(answer))
+
+    def _in_step(self, answer: SmtpReply, expected: set[int]) -> None:
+        """See that a reply that is no consent is a refusal; anything else belongs to another command."""
+        if answer.code not in expected and answer.code // 100 not in {4, 5}:
+            self.abort()
+            raise failures.unavailable("its replies do not belong to what it was asked")
+
+    def _expect(self, answer: SmtpReply) -> None:
+        if answer.code // 100 != 2:
+            raise failures.unavailable("it does not take part", self._reply(answer))
+
+    async def _ask(self, command: bytes) -> SmtpReply:
+        return await self._session.ask(command, seconds=self._waits.reply)
+
+    def _reply(self, answer: SmtpReply) -> Reply:
+        return Reply.of(answer.code, self._redact(answer.text))
 
     async def close(self) -> None:
         """Take leave of the relay, without insisting on an answer."""
-        with suppress(aiosmtplib.SMTPException, OSError):
-            await self._client.quit(timeout=_FAREWELL)
+        with suppress(SessionLost, TimeoutError):
+            await self._session.ask(b"QUIT", seconds=_FAREWELL)
         self.abort()
 
     def abort(self) -> None:
         """Drop the connection together with whatever has not left yet."""
-        transport = self._client.transport
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
-        self._client.close()
+        self._session.lose(SessionLost("the connection was closed"))
 
 
 def _redactor(account: SmtpAccount) -> Redact:
     password = account.password.get_secret_value() if account.password else ""
     # AUTH PLAIN sends user and password as one (RFC 4616).
     return redactor([password, f"\0{account.username}\0{password}"] if password else [])
-
-
-async def _greet(client: aiosmtplib.SMTP) -> None:
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        await client.helo()
-
-
-async def _log_in(client: aiosmtplib.SMTP, account: SmtpAccount) -> None:
-    password = account.password.get_secret_value() if account.password else ""
-    # LOGIN comes first because it is what the manual's sample uses.
-    known = {"login": client.auth_login, "plain": client.auth_plain}
-    mechanisms = [attempt for name, attempt in known.items() if name in client.server_auth_methods]
-    for attempt in mechanisms:
-        try:
-            await attempt(account.username or "", password)
-        except aiosmtplib.SMTPAuthenticationError as error:
-            _check_login_refusal(error)
-        else:
-            return
-    raise failures.login_refused(reason="it offers no login that the gateway can use, neither PLAIN nor LOGIN")
-
-
-def _check_login_refusal(error: aiosmtplib.SMTPAuthenticationError) -> None:
-    """Pass over a mechanism that the relay announced but does not have."""
-    if error.code in _NO_SUCH_MECHANISM:
-        return
-    if 400 <= error.code < 500:
-        raise failures.unavailable(f"it cannot check the login now ({error.code})") from None
-    raise failures.login_refused(error.code) from None
 
 
 def _refusal(what: str, reply: Reply) -> Exception:

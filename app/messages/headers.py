@@ -8,6 +8,8 @@ import base64
 import re
 from collections.abc import Iterable, Iterator
 
+import idna
+
 from app.messages.addresses import ascii_address
 from app.messages.models import Mailbox
 
@@ -16,6 +18,11 @@ _LONGEST_TOKEN = 900
 _WORD_BYTES = 45
 _PRINTABLE = re.compile(r"[ -~]*")
 _ENCODED_WORD = re.compile(r"=\?.*\?[bBqQ]\?.*\?=")
+_DOMAIN_IN_TEXT = re.compile(r"(?:(?<=://)|(?<=@))[^\s/:?#@<>,]+")
+_STRUCTURED = frozenset(
+    {"message-id", "in-reply-to", "references", "auto-submitted", "precedence", "importance", "x-priority", "priority"}
+    | {"disposition-notification-to", "return-receipt-to", "errors-to", "feedback-id", "x-mailer-id"}
+)
 _QUOTED = re.compile(r'(["\\])')
 
 
@@ -25,6 +32,31 @@ def text_field(name: str, value: str) -> bytes:
     if _goes_as_it_is(value) and max(map(len, tokens)) <= _LONGEST_TOKEN:
         return _folded(name, tokens)
     return _folded(name, _encoded_words(value))
+
+
+def structured_field(name: str, value: str) -> bytes:
+    """Return a header field that programs read: never encoded, folded only at its spaces.
+
+    Raises:
+        ValueError: it has text outside ASCII elsewhere than in a domain, or a part that no line may hold.
+    """
+    written = _DOMAIN_IN_TEXT.sub(_a_labels, value)
+    tokens = written.split(" ")
+    if not _PRINTABLE.fullmatch(written) or max(map(len, tokens)) > _LONGEST_TOKEN:
+        raise ValueError(f"{name} cannot be written in ASCII")
+    return _folded(name, tokens)
+
+
+def is_structured(name: str) -> bool:
+    """Tell whether programs read a header field, so that it must not have encoded words."""
+    return name.lower() in _STRUCTURED or name.lower().startswith("list-")
+
+
+def _a_labels(found: re.Match[str]) -> str:
+    try:
+        return idna.encode(found[0], uts46=True).decode()
+    except idna.IDNAError:
+        return found[0]
 
 
 def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:

@@ -5,7 +5,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from app.messages.headers import mailbox_field, text_field
+from app.messages.headers import is_structured, mailbox_field, structured_field, text_field
 from app.messages.models import Attachment, Message
 
 _BUILDING = email.policy.SMTP.clone(cte_type="7bit")
@@ -24,6 +24,15 @@ def compose(message: Message, message_id: str, date: datetime) -> bytes:
     return _envelope_headers(message, message_id, date) + _body(message).as_bytes(policy=_WRITING)
 
 
+def further_field(name: str, value: str) -> bytes:
+    """Return a header field that the author has chosen.
+
+    Raises:
+        ValueError: it is one that programs read, and cannot be written in ASCII.
+    """
+    return structured_field(name, value) if is_structured(name) else text_field(name, value)
+
+
 def _envelope_headers(message: Message, message_id: str, date: datetime) -> bytes:
     fields = [
         mailbox_field("From", [message.sender]),
@@ -32,8 +41,8 @@ def _envelope_headers(message: Message, message_id: str, date: datetime) -> byte
         mailbox_field("Reply-To", [message.reply_to]) if message.reply_to else b"",
         text_field("Subject", message.subject),
         text_field("Date", format_datetime(date)),
-        text_field("Message-ID", message_id),
-        *(text_field(name, value) for name, value in message.headers.items()),
+        structured_field("Message-ID", message_id),
+        *(further_field(name, value) for name, value in message.headers.items()),
     ]
     return b"".join(fields)
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 
-import aiosmtplib
 import structlog
 
 from app.tenants.destinations import Destinations
@@ -11,19 +10,27 @@ from app.tenants.destinations import Destinations
 log = structlog.get_logger(__name__)
 
 
+class NoConnection(OSError):
+    """No address takes the connection, or none may be connected to."""
+
+
+class NoConnectionInTime(NoConnection):
+    """There is no connection so far."""
+
+
 async def connected(host: str, port: int, destinations: Destinations, *, seconds: float) -> socket.socket:
     """Return a socket connected to the first address of a host that takes the connection and is allowed.
 
     Raises:
-        aiosmtplib.SMTPConnectTimeoutError: there is none within so many seconds.
-        aiosmtplib.SMTPConnectError: no address takes the connection, or none may be connected to.
+        NoConnectionInTime: there is none within so many seconds.
+        NoConnection: no address takes the connection, or none may be connected to.
         OSError: the name cannot be resolved.
     """
     try:
         async with asyncio.timeout(seconds):
             return await _first(host, port, destinations)
     except TimeoutError:
-        raise aiosmtplib.SMTPConnectTimeoutError("no connection in time") from None
+        raise NoConnectionInTime("no connection in time") from None
 
 
 async def _first(host: str, port: int, destinations: Destinations) -> socket.socket:
@@ -33,7 +40,7 @@ async def _first(host: str, port: int, destinations: Destinations) -> socket.soc
             log.warning("destination_refused", host=host, port=port)
         elif (sock := await _attempt(family, address)) is not None:
             return sock
-    raise aiosmtplib.SMTPConnectError("no address takes the connection")
+    raise NoConnection("no address takes the connection")
 
 
 async def _attempt(family: int, address: tuple[object, ...]) -> socket.socket | None:

@@ -10,14 +10,14 @@ from datetime import datetime
 import structlog
 
 from app.errors import Conflict, GatewayError
+from app.gateway.admission import Observer
 from app.gateway.context import Caller, UpstreamCall
-from app.gateway.passage import Observer
 from app.gateway.sends import Sends, new_attempt
 from app.messages import failures
 from app.messages.addresses import ascii_address, domain_of
 from app.messages.models import Envelope, Message, Receipt, Rejection
 from app.messages.pool import RelayPool
-from app.storage.journal.models import Attempt, DuplicateKey
+from app.storage.writes.models import DuplicateKey
 from app.tenants.models import SmtpAccount, is_loopback
 
 log = structlog.get_logger(__name__)
@@ -78,21 +78,17 @@ class Submitter:
 
     async def _submit(self, message: Message, caller: Caller, account: SmtpAccount) -> Receipt:
         envelope = await self._envelope(message)
-        attempt = await self._journaled(envelope.message_id, caller)
-        async with self._sends.sending(attempt):
-            await caller.context.before_sending()
-            receipt = await self._hand_over(envelope, caller.tenant.id, account)
-        await self._sends.confirm(attempt, envelope.message_id)
-        return receipt
-
-    async def _journaled(self, message_id: str, caller: Caller) -> Attempt:
+        message_id = envelope.message_id
         fingerprint = hashlib.sha256(message_id.encode()).hexdigest()
+        attempt = new_attempt(failures.OPERATION, fingerprint, {"message_id": message_id}, caller)
         try:
-            return await self._sends.open(
-                new_attempt(failures.OPERATION, fingerprint, {"message_id": message_id}, caller)
-            )
+            async with self._sends.sending(attempt, caller) as sent:
+                await caller.context.before_sending()
+                receipt = await self._hand_over(envelope, caller.tenant.id, account)
+                await sent.confirmed(message_id)
         except DuplicateKey as duplicate:
             raise failures.sent_before(duplicate.earlier.request.get("message_id")) from None
+        return receipt
 
     async def _hand_over(self, envelope: Envelope, tenant_id: str, account: SmtpAccount) -> Receipt:
         try:

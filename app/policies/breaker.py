@@ -1,16 +1,19 @@
-"""Circuit breakers: a platform that keeps failing is left alone for a while, then tried with one call at a time."""
+"""Circuit breakers: whoever keeps failing is left alone for a while, then tried with one call at a time.
+
+Each login of a platform has a breaker, and the platform has one that opens only for failures of more than one login:
+nobody closes a platform to the others.
+"""
 
 import time
-from collections import OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
 
 _BUCKETS = 10
 _LONGEST_PAUSE = 120.0
-_LOOKS = 8
-"""Breakers looked at for each new one; more than one, so that a crowd shrinks again."""
+_MOST_LOGINS = 100
+"""Logins whose failures are told apart in one bucket."""
 
 
 class State(StrEnum):
@@ -24,21 +27,17 @@ class State(StrEnum):
     """One at a time passes, to find out."""
 
 
-class Verdict(StrEnum):
-    """What a call tells of the other side."""
+class Health(StrEnum):
+    """What a call says about the other side."""
 
-    SUCCESS = "success"
-    FAILURE = "failure"
-    NONE = "none"
-    """Nothing: it was cancelled, or given too little time."""
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    """It was cancelled, or given too little time."""
 
 
 class BreakerOpen(Exception):
-    """The call is refused.
-
-    Args:
-        retry_after: seconds until it is worth asking again.
-    """
+    """The call is refused; `retry_after` is the seconds until it is worth asking again."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(retry_after)
@@ -47,21 +46,16 @@ class BreakerOpen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When a breaker opens, and for how long.
-
-    Args:
-        window: seconds over which calls are counted.
-        minimum_calls: calls in the window without which nothing is concluded.
-        failure_ratio: share of failures from which it opens.
-        slow_call: seconds from which a call counts as failed whatever it ended in.
-        open_for: seconds for which it stays open; doubles with each probe that fails.
-    """
+    """When a breaker opens, and for how long, in seconds."""
 
     window: float = 30.0
     minimum_calls: int = 20
+    """Calls in the window without which nothing is concluded."""
     failure_ratio: float = 0.5
     slow_call: float = 10.0
+    """From so many seconds a call counts as failed whatever it ended in."""
     open_for: float = 15.0
+    """Doubles with each probe that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,114 +68,138 @@ class Snapshot:
     retry_after: float | None
 
 
-class Admission:
-    """One call that was let through, and must end in `done`: a half-open breaker lets nobody else through until then.
+class Permit:
+    """One call that was let through; it must end in `done`, because a half-open breaker lets nobody else through."""
 
-    Args:
-        breaker: whose.
-        epoch: which stretch of the breaker's life it belongs to; a verdict from an earlier one is not heard.
-    """
-
-    def __init__(self, breaker: "CircuitBreaker", epoch: int) -> None:
+    def __init__(self, breaker: "CircuitBreaker", epoch: int, login: str) -> None:
         self._breaker = breaker
         self._epoch = epoch
+        self._login = login
         self._done = False
 
-    def done(self, verdict: Verdict, seconds: float) -> None:
-        """Tell what the call ended in and how long it took; only the first time counts."""
+    def done(self, health: Health, seconds: float) -> None:
+        """Report what the call ended in and how long it took; only the first time counts."""
         if not self._done:
             self._done = True
-            self._breaker.finished(self._epoch, verdict, seconds)
+            self._breaker.finished(self._epoch, health, seconds, self._login)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    number: float
+    calls: int = 0
+    failures: int = 0
+    by_login: Counter[str] = field(default_factory=Counter)
+
+    def failed(self, login: str) -> None:
+        self.failures += 1
+        if login in self.by_login or len(self.by_login) < _MOST_LOGINS:
+            self.by_login[login] += 1
 
 
 class CircuitBreaker:
-    """One breaker.
-
-    Args:
-        policy: when it opens.
-        now: a clock that only goes forward.
-        on_change: told of every change of its state.
-    """
+    """One breaker; if it is `shared`, the login that failed most does not count."""
 
     def __init__(
         self,
         policy: BreakerPolicy,
         now: Callable[[], float] = time.monotonic,
         on_change: Callable[[State, State], None] = lambda _before, _after: None,
+        *,
+        shared: bool = False,
     ) -> None:
         self._policy = policy
         self._now = now
         self._on_change = on_change
-        self._buckets: deque[list[float]] = deque(maxlen=_BUCKETS)
+        self._shared = shared
+        self._buckets: deque[_Bucket] = deque(maxlen=_BUCKETS)
         self._epoch = 0
         self._until = 0.0
         self._pause = policy.open_for
         self._probing = False
+        self._suspect: str | None = None
+        """The login whose probe failed; if the breaker is shared, it takes another one's to believe it."""
         self.state = State.CLOSED
 
-    def admit(self) -> Admission:
-        """Let a call through.
-
-        Raises:
-            BreakerOpen: not now.
-        """
+    def admit(self, login: str = "") -> Permit:
+        """Let a call through, or raise BreakerOpen."""
         if self.state is State.OPEN and self._now() >= self._until:
             self._change(State.HALF_OPEN)
         if self.state is State.OPEN:
             raise BreakerOpen(self._until - self._now())
         if self.state is State.HALF_OPEN:
+            if login == self._suspect and self._now() < self._until:
+                raise BreakerOpen(self._until - self._now())
             if self._probing:
                 raise BreakerOpen(1.0)
             self._probing = True
-        return Admission(self, self._epoch)
+        return Permit(self, self._epoch, login)
 
-    def finished(self, epoch: int, verdict: Verdict, seconds: float) -> None:
-        """Take a call's verdict."""
+    def finished(self, epoch: int, health: Health, seconds: float, login: str) -> None:
+        """Take a call's end into account, unless the breaker has changed its state since the call began."""
         if epoch != self._epoch:
             return
-        if verdict is not Verdict.FAILURE and seconds >= self._policy.slow_call:
-            verdict = Verdict.FAILURE
+        if health is not Health.BAD and seconds >= self._policy.slow_call:
+            health = Health.BAD
         if self.state is State.HALF_OPEN:
-            self._probed(verdict)
-        elif verdict is not Verdict.NONE:
-            self._count(failed=verdict is Verdict.FAILURE)
+            self._probed(health, login)
+        elif health is not Health.UNKNOWN:
+            self._count(login, failed=health is Health.BAD)
 
     def snapshot(self) -> Snapshot:
         """Return how it stands."""
-        calls, failures = self._counts()
+        current = self._current()
+        calls, failures = sum(each.calls for each in current), sum(each.failures for each in current)
         retry_after = max(self._until - self._now(), 0.0) if self.state is State.OPEN else None
         return Snapshot(self.state, calls, failures, retry_after)
 
+    def refuses(self) -> bool:
+        """Tell whether calls are refused now; one that nobody has called since its pause ended does not."""
+        return self.state is State.HALF_OPEN or (self.state is State.OPEN and self._now() < self._until)
+
     def idle(self) -> bool:
         """Tell whether it knows nothing that would be lost with it."""
-        return self.state is State.CLOSED and self._counts() == (0, 0)
+        if self.state is State.OPEN:
+            return self._now() >= self._until + self._policy.window
+        return self.state is State.CLOSED and not any(each.calls for each in self._current())
 
-    def _probed(self, verdict: Verdict) -> None:
+    def _probed(self, health: Health, login: str) -> None:
         self._probing = False
-        if verdict is Verdict.SUCCESS:
+        if health is Health.GOOD:
             self._pause = self._policy.open_for
             self._change(State.CLOSED)
-        elif verdict is Verdict.FAILURE:
+        elif health is Health.BAD:
             self._pause = min(self._pause * 2, max(_LONGEST_PAUSE, self._policy.open_for))
-            self._open()
+            if self._shared and self._suspect in {None, login}:
+                self._suspect, self._until = login, self._now() + self._pause
+            else:
+                self._open()
 
-    def _count(self, *, failed: bool) -> None:
+    def _count(self, login: str, *, failed: bool) -> None:
         number = self._now() // (self._policy.window / _BUCKETS)
-        if not self._buckets or self._buckets[-1][0] != number:
-            self._buckets.append([number, 0, 0])
-        self._buckets[-1][1] += 1
-        self._buckets[-1][2] += failed
-        if failed and self._fails_too_often():
-            self._open()
+        if not self._buckets or self._buckets[-1].number != number:
+            self._buckets.append(_Bucket(number))
+        bucket = self._buckets[-1]
+        bucket.calls += 1
+        if failed:
+            bucket.failed(login)
+            if self._fails_too_often():
+                self._open()
 
     def _fails_too_often(self) -> bool:
-        calls, failures = self._counts()
+        current = self._current()
+        calls, failures = sum(each.calls for each in current), sum(each.failures for each in current)
+        if self._shared:
+            by_login: Counter[str] = Counter()
+            for each in current:
+                by_login.update(each.by_login)
+            worst = max(by_login.values(), default=0)
+            calls, failures = calls - worst, failures - worst
         return calls >= self._policy.minimum_calls and failures >= calls * self._policy.failure_ratio
 
-    def _counts(self) -> tuple[int, int]:
+    def _current(self) -> list[_Bucket]:
         oldest = self._now() // (self._policy.window / _BUCKETS) - _BUCKETS
-        current = [bucket for bucket in self._buckets if bucket[0] > oldest]
-        return int(sum(bucket[1] for bucket in current)), int(sum(bucket[2] for bucket in current))
+        return [bucket for bucket in self._buckets if bucket.number > oldest]
 
     def _open(self) -> None:
         self._until = self._now() + self._pause
@@ -191,50 +209,6 @@ class CircuitBreaker:
         before, self.state = self.state, state
         self._epoch += 1
         self._probing = False
+        self._suspect = None
         self._buckets.clear()
         self._on_change(before, state)
-
-
-class Breakers:
-    """One breaker for each name, made when it is first asked for.
-
-    Args:
-        policy: of all of them.
-        now: a clock that only goes forward.
-        on_change: told of every change of a breaker's state.
-        most: names kept at most; only breakers that know nothing are forgotten.
-    """
-
-    def __init__(
-        self,
-        policy: BreakerPolicy,
-        now: Callable[[], float] = time.monotonic,
-        on_change: Callable[[State, State], None] = lambda _before, _after: None,
-        most: int = 10_000,
-    ) -> None:
-        self._policy = policy
-        self._now = now
-        self._on_change = on_change
-        self._most = most
-        self._breakers: OrderedDict[str, CircuitBreaker] = OrderedDict()
-
-    def get(self, name: str) -> CircuitBreaker:
-        """Return the breaker of a name."""
-        breaker = self._breakers.get(name)
-        if breaker is None:
-            self._make_room()
-            breaker = self._breakers[name] = CircuitBreaker(self._policy, self._now, self._on_change)
-        return breaker
-
-    def snapshot(self) -> dict[str, Snapshot]:
-        """Return how each breaker stands."""
-        return {name: breaker.snapshot() for name, breaker in self._breakers.items()}
-
-    def _make_room(self) -> None:
-        for name, breaker in list(islice(self._breakers.items(), _LOOKS)):
-            if len(self._breakers) < self._most:
-                return
-            if breaker.idle():
-                del self._breakers[name]
-            else:
-                self._breakers.move_to_end(name)

@@ -28,7 +28,7 @@ class Bulkheads:
         found = [bulkhead for key, bulkhead in self._bulkheads.items() if key[0] == which]
         return sum(each.in_use for each in found), sum(each.waiting for each in found)
 
-    def slot(
+    def slots(
         self,
         *,
         upstream: str,

@@ -2,46 +2,85 @@
 
 import asyncio
 import random as randomness
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import count
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from app.policies.budget import RetryBudget
-
 Result = TypeVar("Result")
 
-_SHORTEST_TRY = 0.05
-"""Seconds without which another try is not worth beginning."""
+_SHORTEST_ATTEMPT = 0.05
+"""Seconds without which another attempt is not worth beginning."""
+_MOST_UPSTREAMS = 1000
 _LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often to try, and how long to wait in between.
-
-    Args:
-        attempts: most tries.
-        base: the first wait is between nothing and this many seconds; the bound doubles with each try.
-        cap: the bound's own bound, in seconds.
-    """
+    """How often to try, and how long to wait: up to `base` seconds, doubled with each attempt, at most `cap`."""
 
     attempts: int = 3
     base: float = 0.1
     cap: float = 2.0
 
 
-class Retrier:
-    """Carries out calls in several tries.
+class RetryBudget:
+    """Allows retries in proportion to the calls made, and a few for platforms that are called rarely.
 
-    Args:
-        policy: how often and how long.
-        budget: how many retries a platform gets.
-        sleep: waits.
-        random: draws from 0 to 1; waits are spread over their whole range, so that callers do not come back together.
+    Each call earns a share of a retry, and time earns the reserve back. Neither can be saved up for long.
+    """
+
+    def __init__(
+        self,
+        ratio: float = 0.2,
+        *,
+        reserve: float = 10.0,
+        window: float = 10.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ratio = ratio
+        self._reserve = reserve if ratio > 0 else 0.0
+        self._per_second = self._reserve / window
+        self._most = max(self._reserve, 100 * ratio)
+        self._now = now
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def called(self, upstream: str) -> None:
+        """Note a call that is not a retry."""
+        left, when = self._current(upstream)
+        self._set(upstream, min(self._most, left + self._ratio), when)
+
+    def take(self, upstream: str) -> bool:
+        """Take one retry, if there is one."""
+        left, when = self._current(upstream)
+        taken = left >= 1
+        self._set(upstream, left - 1 if taken else left, when)
+        return taken
+
+    def _current(self, upstream: str) -> tuple[float, float]:
+        now = self._now()
+        left, when = self._left.get(upstream, (self._reserve, now))
+        # Time refills the reserve only; what calls have earned beyond it is for calls to earn.
+        refilled = max(left, min(self._reserve, left + (now - when) * self._per_second))
+        return refilled, now
+
+    def _set(self, upstream: str, left: float, when: float) -> None:
+        self._left[upstream] = left, when
+        self._left.move_to_end(upstream)
+        if len(self._left) > _MOST_UPSTREAMS:
+            self._left.popitem(last=False)
+
+
+class Retrier:
+    """Carries out calls in several attempts.
+
+    Waits are spread over their whole range, so that callers do not come back together.
     """
 
     def __init__(
@@ -67,84 +106,54 @@ class Retrier:
         wait_hint: Callable[[Exception], float | None],
         waiting: Callable[[Exception, float], None] = lambda _error, _seconds: None,
     ) -> Result:
-        """Return what `attempt` returns; it is called with the number of the try, from 1.
+        """Return what `attempt` returns, called with its number from 1 on, or raise what the last one raised.
 
         Args:
-            attempt: one try.
-            upstream: whose budget pays for further tries.
-            deadline: the time, on the event loop's clock, by which another try must have begun.
-            repeatable: tells of an error whether the call may be tried again after it.
+            attempt: one attempt.
+            upstream: whose budget pays for further attempts.
+            deadline: the time, on the event loop's clock, by which another attempt must have begun.
+            repeatable: tells of an error whether the call may be repeated after it.
             wait_hint: the seconds that the other side asked to be left alone, if it did.
-            waiting: told, before each further try, of the error and of the seconds until then.
-
-        Raises:
-            Exception: what the last try raised, unchanged.
+            waiting: called before each further attempt with the error and the seconds until then.
         """
 
-        self._budget.called(upstream)
-        try:
-            # Most calls need no second try, and what makes further ones costs as much as a quick call.
-            return await attempt(1)
-        except Exception as error:
-            if not repeatable(error):
-                raise
-            first = error
-        retrying = self._retrying(upstream, deadline, repeatable, wait_hint, waiting)
-        number = 0
-
-        async def next_attempt() -> Result:
-            nonlocal number
-            number += 1
-            if number == 1:
-                raise first
-            return await attempt(number)
-
-        return await retrying(next_attempt)
-
-    def _retrying(
-        self,
-        upstream: str,
-        deadline: float,
-        repeatable: Callable[[Exception], bool],
-        wait_hint: Callable[[Exception], float | None],
-        waiting: Callable[[Exception, float], None],
-    ) -> AsyncRetrying:
         def wait(state: RetryCallState) -> float:
             bound = min(self._policy.cap, self._policy.base * 2.0 ** (state.attempt_number - 1))
-            error = state.outcome.exception() if state.outcome else None
-            hint = wait_hint(error) if isinstance(error, Exception) else None
-            return max(self._random() * bound, hint or 0.0)
+            return max(self._random() * bound, wait_hint(_error_of(state)) or 0.0)
 
         def stop(state: RetryCallState) -> bool:
             if state.attempt_number >= self._policy.attempts:
                 return True
             left = deadline - asyncio.get_running_loop().time()
-            return state.upcoming_sleep + _SHORTEST_TRY > left or not self._budget.take(upstream)
+            return state.upcoming_sleep + _SHORTEST_ATTEMPT > left or not self._budget.take(upstream)
 
-        def before_sleep(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            if isinstance(error, Exception):
-                waiting(error, state.upcoming_sleep)
-
-        return AsyncRetrying(
+        self._budget.called(upstream)
+        retrying = AsyncRetrying(
             sleep=self._sleep,
             wait=wait,
             stop=stop,
-            before_sleep=before_sleep,
+            before_sleep=lambda state: waiting(_error_of(state), state.upcoming_sleep),
             retry=retry_if_exception(lambda error: isinstance(error, Exception) and repeatable(error)),
             reraise=True,
         )
+        numbers = count(1)
+
+        async def once() -> Result:
+            return await attempt(next(numbers))
+
+        return await retrying(once)
+
+
+def _error_of(state: RetryCallState) -> Exception:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, Exception)  # noqa: S101 - nothing else is retried
+    return error
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Read a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date.
+    """Read a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date. from `now`.
 
-    Args:
-        text: the header's value, if there is one.
-        now: the current time, aware.
-
-    Returns:
-        Seconds from now, at most a day and never negative; None for a header that says nothing.
+    None for a header that says nothing; at most a day, never negative.
     """
     if text is None:
         return None

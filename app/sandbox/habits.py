@@ -33,11 +33,27 @@ _BOM = "\ufeff"
 
 _DECLARATION = re.compile(r"<\?xml[^>]*\?>\s*", re.IGNORECASE)
 _ROOT = re.compile(r"(\s*(?:<\?xml[^>]*\?>)?\s*<([^\s<>/?!]+)[^<>]*>)(.*)(</\2>\s*)", re.DOTALL)
+_AMPERSAND = re.compile(r"&amp;(?!#?\w+;)")
+"""One that means the same when it is written bare."""
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 
 _TIMES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _DAYS = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?= |\Z)")
-_ID_NAMES = frozenset({"id", "list_id", "task_id", "track_id", "send_id", "date", "task_date", "domain", "tpl_id"})
+_ID_NAMES = frozenset(
+    {
+        "id",
+        "list_id",
+        "task_id",
+        "task_ident",
+        "task_sn",
+        "track_id",
+        "send_id",
+        "date",
+        "task_date",
+        "domain",
+        "tpl_id",
+    }
+)
 _COUNT_NAMES = frozenset({"count", "total_num", "send_count", "total", "qty_available", "qty_buytotal", "totalsum"})
 _QUOTA_NAMES = frozenset({"qty_available", "qty_buytotal"})
 
@@ -93,6 +109,11 @@ def _leaves(change: Callable[[str], str], names: frozenset[str] | None = None) -
     return _tree(apply)
 
 
+def _behind(text: str) -> Habit:
+    """Put text on a line of its own behind everything else."""
+    return _export(lambda before: f"{before}{'' if not before or before.endswith(chr(10)) else chr(10)}{text}")
+
+
 def _headed(name: str, value: str, change: Callable[[bytes], bytes] = bytes) -> Habit:
     return lambda reply: replace(reply, body=change(reply.body), headers={**reply.headers, name: value})
 
@@ -101,7 +122,7 @@ def _encoded(charset: str, codec: str, *, declared: bool) -> Habit:
     """Encode a reply, and say so in the declaration; text exports say it in the header."""
 
     def encode(reply: Reply) -> Reply:
-        text = reply.body.decode()
+        text = reply.body.decode().removeprefix(_BOM)
         if not _is_xml(reply):
             return replace(reply, body=text.encode(codec, "replace"), content_type=f"text/html; charset={charset}")
         declaration = f'<?xml version="1.0" encoding="{charset}"?>\n' if declared else ""
@@ -137,7 +158,7 @@ def _children_in_capitals(root: Element) -> None:
 
 def _records(root: Element) -> list[Element]:
     """Return the repeated elements of an answer, or the answer itself if it holds leaves."""
-    records = [element for element in root if len(element)]
+    records = [element for element in root if len(element) and not len(element[0])]
     return records or ([root] if len(root) else [])
 
 
@@ -248,7 +269,7 @@ REPAIRABLE: Mapping[str, Habit] = MappingProxyType(
         "raw_deflate": _headed("Content-Encoding", "deflate", _deflated),
         "surrogates": _xml(_surrogates),
         "html_entities": _xml(_entities),
-        "bare_ampersand": _xml(lambda text: _escaped(text).replace("&amp;", "&")),
+        "bare_ampersand": _xml(lambda text: _AMPERSAND.sub("&", _escaped(text))),
         "lower_cdata": _xml(lambda text: text.replace("<![CDATA[", "<![cdata[")),
         "no_characters": _xml(lambda text: _ROOT.sub("\\1&#0;\x0b\\3&#xffff;\\4", text, count=1)),
         "thousands": _leaves(_thousands, _COUNT_NAMES),
@@ -265,14 +286,14 @@ UNTRUSTWORTHY: Mapping[str, Habit] = MappingProxyType(
         "php_warning": _export(lambda _text: _WARNING),
         "text_warning": _export(lambda _text: _TEXT_WARNING),
         "warning_inside": _export(lambda text: _WARNING + text),
-        "php_fatal": _export(lambda text: text + _FATAL),
-        "text_fatal": _export(lambda text: text + _TEXT_FATAL),
+        "php_fatal": _behind(_FATAL),
+        "text_fatal": _behind(_TEXT_FATAL),
         "error_prose": _export(lambda _text: _PROSE),
-        "error_prose_behind": _export(lambda text: text + _PROSE),
+        "error_prose_behind": _behind(_PROSE),
         "json_error": _export(lambda _text: _JSON),
-        "json_error_behind": _export(lambda text: text + _JSON),
+        "json_error_behind": _behind(_JSON),
         "error_in_root": _export(lambda _text: "<error>数据库连接失败</error>"),
-        "result_behind": _export(lambda text: text + _RESULT),
+        "result_behind": _export(lambda text: f"{text.rstrip()}\r\n{_RESULT}" if text.strip() else text),
         "unknown_wrapper": _tree(_unknown_wrapper),
         "unknown_fields": _tree(_unknown_fields),
         "count_without_rows": _tree(_count_without_rows),

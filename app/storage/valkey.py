@@ -6,10 +6,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
+
+log = structlog.get_logger(__name__)
 
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
 """What a command raises when the store cannot be used, whatever the reason."""
@@ -33,6 +36,16 @@ def connect(url: str, *, timeout: float, connections: int = 64) -> Redis:
         protocol=2,
     )
     return Redis.from_pool(pool)
+
+
+async def warn_if_unbounded(client: Redis) -> None:
+    """Log a warning for a store that neither evicts nor has a bound; one that cannot be asked is not judged."""
+    try:
+        memory = await client.info("memory")
+    except UNAVAILABLE:
+        return
+    if memory.get("maxmemory_policy") == "noeviction" and not memory.get("maxmemory"):
+        log.warning("state_store_unbounded", advice="set maxmemory, and maxmemory-policy to allkeys-lru")
 
 
 class Script:

@@ -64,9 +64,10 @@ class TelemetryObserver:
         for each in drift:
             self._metrics.drifted(operation, each.kind)
             known = (operation, each) in self._seen
-            if known or len(self._seen) < _REMEMBERED:
-                self._seen[operation, each] += 1
-            if not known and len(self._seen) <= _REMEMBERED:
+            if not known and len(self._seen) >= _REMEMBERED:
+                continue
+            self._seen[operation, each] += 1
+            if not known:
                 log.warning("upstream_drift", operation=operation, kind=each.kind, path=each.path[:_PATH_LENGTH])
 
 

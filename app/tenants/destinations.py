@@ -1,6 +1,7 @@
 """Where tenants' platforms and relays may be: not where a cloud hands out its own secrets."""
 
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -44,12 +45,13 @@ class Destinations:
     def allows(self, address: str) -> bool:
         """Tell whether an IP address may be connected to; what is no IP address may not."""
         try:
-            forms = list(_forms(ip_address(address.partition("%")[0])))
+            given = ip_address(address.partition("%")[0])
         except ValueError:
             return False
-        if any(form in network for form in forms for network in self._allowed):
+        if _is_within(given, self._allowed):
             return True
-        return not any(form in network for form in forms for network in self._refused)
+        # Each form by itself: an allowed reading of an address must not carry a refused one along.
+        return all(_is_within(form, self._allowed) or not _is_within(form, self._refused) for form in _forms(given))
 
     def refusal(self, tenant: Tenant) -> str | None:
         """Return what is wrong with the addresses that stand literally in a tenant, or None.
@@ -65,6 +67,11 @@ class Destinations:
         return None
 
 
+def _is_within(address: Address, networks: Collection[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+@lru_cache(1000)
 def _is_address(host: str) -> bool:
     try:
         ip_address(host.partition("%")[0])
@@ -74,15 +81,39 @@ def _is_address(host: str) -> bool:
 
 
 def _forms(address: Address) -> Iterator[Address]:
-    """Yield an address and the IPv4 addresses that routers or translators may make of it."""
+    """Yield an address and every IPv4 address that routers or translators may make of it."""
     yield address
-    if isinstance(address, IPv6Address):
-        for embedded in (address.ipv4_mapped, address.sixtofour):
-            if embedded is not None:
-                yield embedded
-        if address in _NAT64 or (address in _COMPATIBLE and not address.is_loopback):
-            yield IPv4Address(int(address) & 0xFFFFFFFF)
+    if not isinstance(address, IPv6Address):
+        return
+    low = int(address) & 0xFFFFFFFF
+    if address in _TEREDO:
+        # The server, and the client behind it with all bits turned over.
+        yield IPv4Address(int(address) >> 64 & 0xFFFFFFFF)
+        yield IPv4Address(low ^ 0xFFFFFFFF)
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address in _LOCAL_NAT64:
+        yield from _embedded(int(address))
+    is_isatap = int(address) >> 32 & 0xFDFFFFFF == _ISATAP
+    if is_isatap or (any(address in network for network in _LOW_BITS) and not address.is_loopback):
+        yield IPv4Address(low)
 
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_COMPATIBLE = IPv6Network("::/96")
+def _embedded(address: int) -> Iterator[IPv4Address]:
+    """Yield what the prefix lengths of RFC 6052 make of an address; which of them is used here nobody tells."""
+    yield IPv4Address(address & 0xFFFFFFFF)
+    for length in (48, 56, 64):
+        # Bits 64 to 71 are left out wherever the IPv4 address would cover them.
+        bits = f"{address:0128b}"
+        joined = bits[length:64] + bits[72:]
+        # What is all zero at the beginning was written with another length.
+        if (embedded := IPv4Address(int(joined[:32], 2))) not in _UNSPECIFIED:
+            yield embedded
+
+
+_LOW_BITS = tuple(IPv6Network(each) for each in ("64:ff9b::/96", "::/96", "::ffff:0:0/96", "::ffff:0:0:0/96"))
+"""NAT64, IPv4-compatible, IPv4-mapped, and IPv4-translated (SIIT) addresses: the last 32 bits are the IPv4 address."""
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_UNSPECIFIED = IPv4Network("0.0.0.0/8")
+_TEREDO = IPv6Network("2001::/32")
+_ISATAP = 0x5EFE

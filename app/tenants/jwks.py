@@ -146,6 +146,7 @@ def _is_usable(key: Any) -> bool:
     return (
         isinstance(key, dict)
         and isinstance(key.get("kid"), str)
-        and key.get("kty") in _KEY_TYPES
+        and isinstance(key.get("kty"), str)
+        and key["kty"] in _KEY_TYPES
         and key.get("use", "sig") == "sig"
     )

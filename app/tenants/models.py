@@ -5,6 +5,7 @@ import ipaddress
 import re
 from contextlib import suppress
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -46,6 +47,7 @@ def _port_of(parts: SplitResult) -> int | None:
         return 0
 
 
+@lru_cache(1000)
 def _base_url(value: str) -> str:
     try:
         # The client, too, must take it: it knows which names and addresses cannot be.

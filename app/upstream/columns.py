@@ -156,6 +156,8 @@ def _full(element: "Element", name: str, place: int, reading: _Reading) -> Seque
         return _usable(element, _converted(column, element.convert, reading, name))
     # As good as never the same as one before.
     texts = list(map(str.strip, column))
+    if "![" in "\n".join(texts):
+        texts = [text(each, reading.document.zone) for each in texts]
     return _usable(element, [each or None for each in texts] if "" in texts else texts)
 
 

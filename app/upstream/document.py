@@ -14,7 +14,7 @@ from app.upstream.listed import Listed
 from app.upstream.markup import HTML, SURPLUS
 from app.upstream.reader import Run
 from app.upstream.redaction import Redact
-from app.upstream.values import Convert, Repaired, UnknownCode, identifier
+from app.upstream.values import Convert, Repaired, UnknownCode, identifier, integer
 
 if TYPE_CHECKING:
     from app.upstream.records import Record
@@ -193,6 +193,8 @@ class Document:
         """
         found = self.records(name, record, beside=beside)
         if not found:
+            for count in beside:
+                self.expect_rows(self.leaf(count, integer), before=0, received=0)
             raise NotFound(missing)
         if len(found) > 1 or getattr(found[0], "id", None) != expected:
             raise UnexpectedForm("another resource than the one asked for")

@@ -32,12 +32,14 @@ class Parameters:
         form: fields of a body; None sends a GET, unless there are files.
         files: files of a multipart body.
         upload: instead of those, one file of any size, which is read as it is sent.
+        time: the field of the form that takes the time at which the call leaves.
     """
 
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     files: tuple[File, ...] = ()
     upload: StoredFile | None = None
+    time: str | None = None
 
 
 @dataclass(slots=True)

@@ -20,14 +20,19 @@ from app.wiring.policies import Policies
 
 
 def build_gateway(
-    settings: Settings, client: UpstreamClient, policies: Policies, answers: Cache, observer: DriftObserver
+    settings: Settings,
+    client: UpstreamClient,
+    policies: Policies,
+    answers: Cache,
+    observer: DriftObserver,
+    clock: PlatformClock | None = None,
 ) -> Gateway:
     """Build what calls the platform."""
     return Gateway(
         client,
         policies.attempts,
         answers,
-        zone=ZoneInfo(settings.upstream_timezone),
+        clock=clock or PlatformClock(ZoneInfo(settings.upstream_timezone)),
         waits=policies.waits,
         observer=observer,
         export_limits=ExportLimits(settings.export_idle_timeout, settings.max_record_length),

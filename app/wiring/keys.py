@@ -20,8 +20,8 @@ _FILE = "master.key"
 def build_master_keys(settings: Settings) -> MasterKeys:
     """Return the master keys.
 
-    Where tenants are kept in the SQLite file under `data_dir`, a missing one is made and kept beside it; where nothing
-    that lasts is encrypted, it lives as long as the process.
+    Beside the SQLite file under `data_dir` a missing one is made and kept. Where a `DATABASE_URL` holds no tenants it
+    lives as long as the process: answers under idempotency keys cannot be given again after a restart then.
 
     Raises:
         DatabaseError: there is none and none may be made, or the file it is kept in cannot be read or written.
@@ -30,7 +30,7 @@ def build_master_keys(settings: Settings) -> MasterKeys:
         return MasterKeys.parse(settings.master_key.get_secret_value())
     if settings.master_key_file is not None:
         return _read(settings.master_key_file)
-    if not settings.tenants_in_database:
+    if settings.database_url is not None and not settings.tenants_in_database:
         return MasterKeys(MasterKey.random())
     if settings.database_url is not None:
         raise DatabaseError(

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.gateway.attempts import Attempts
+from app.gateway.admission import Admission, Attempts
 from app.gateway.call import Waits
 from app.gateway.operation import DeadlineClass
-from app.gateway.passage import Gates
-from app.policies.breaker import BreakerPolicy, Breakers, State
-from app.policies.budget import RetryBudget
+from app.policies.breaker import BreakerPolicy, State
+from app.policies.breakers import Breakers
 from app.policies.bulkheads import Bulkheads
 from app.policies.credentials import CredentialGuard
 from app.policies.limits.campaigns import CampaignQuota
-from app.policies.retry import Retrier, RetryPolicy
+from app.policies.retry import Retrier, RetryBudget, RetryPolicy
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
@@ -28,7 +27,7 @@ class Policies:
 
     Args:
         attempts: carries calls out.
-        breakers: one for each platform.
+        breakers: one for each platform and each login.
         bulkheads: calls at once.
         waits: how long calls may take.
     """
@@ -53,7 +52,7 @@ def build_policies(
         ),
         on_change=_BreakerMetrics(metrics).changed,
     )
-    gates = Gates(
+    admission = Admission(
         credentials=CredentialGuard(refusals=settings.login_refusals, pause=settings.login_pause),
         bulkheads=Bulkheads(
             upstream_limit=settings.upstream_connections,
@@ -64,22 +63,20 @@ def build_policies(
         breakers=breakers,
         campaigns=campaigns,
         fingerprints=fingerprints,
+        observer=TelemetryObserver(metrics),
     )
     policy = RetryPolicy(attempts=settings.retry_attempts, base=settings.retry_base, cap=settings.retry_cap)
     retrier = Retrier(policy, budget=RetryBudget(ratio=settings.retry_budget))
-    attempts = Attempts(gates, retrier, TelemetryObserver(metrics))
-    return Policies(attempts, breakers, gates.bulkheads, build_waits(settings))
+    attempts = Attempts(admission, retrier)
+    return Policies(attempts, breakers, admission.bulkheads, build_waits(settings))
 
 
 class _BreakerMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._not_closed = 0
 
     def changed(self, before: State, after: State) -> None:
-        self._not_closed += (before is State.CLOSED) - (after is State.CLOSED)
         self._metrics.breaker_changed(after)
-        self._metrics.breakers_open(self._not_closed)
         log.warning("breaker_changed", before=before.value, after=after.value)
 
 

@@ -1,12 +1,14 @@
 """State in a store that workers and replicas share, as the settings say."""
 
+from functools import partial
+
+from redis.asyncio import Redis
+
 from app.policies.cache.valkey import ValkeyStore
-from app.policies.idempotency.valkey import ValkeyIdempotencyStore
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.valkey import ValkeyRateLimiter, ValkeyWindow
-from app.policies.locks.valkey import ValkeyLocks
 from app.settings import Settings
-from app.storage.valkey import connect
+from app.storage.valkey import UNAVAILABLE, connect, warn_if_unbounded
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
 from app.tenants.master_keys import MasterKey
@@ -29,7 +31,15 @@ def build_shared_state(settings: Settings, master_key: MasterKey, metrics: Metri
         answers,
         ValkeyRateLimiter(client, lambda: metrics.state_failed("limits"), timeout=settings.state_timeout),
         CampaignQuota(ValkeyWindow(client, lambda: metrics.state_failed("campaigns"), timeout=settings.state_timeout)),
-        ValkeyIdempotencyStore(client, master_key),
-        ValkeyLocks(client),
         client,
+        partial(_reachable, client),
+        partial(warn_if_unbounded, client),
     )
+
+
+async def _reachable(client: Redis) -> bool:
+    try:
+        await client.ping()
+    except UNAVAILABLE:
+        return False
+    return True

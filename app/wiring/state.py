@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.gateway.judgement import excused_by_stale
+from app.gateway.failures import excused_by_stale
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
 from app.policies.cache.protocol import Cache
 from app.policies.cache.store import CacheStore
-from app.policies.idempotency.memory import MemoryIdempotencyStore
-from app.policies.idempotency.models import StoreUnavailable
-from app.policies.idempotency.store import IdempotencyStore
 from app.policies.limits.campaigns import CampaignQuota
 from app.policies.limits.memory import MemoryRateLimiter, MemoryWindow
 from app.policies.limits.model import RateLimiter
-from app.policies.locks import LocalLocks, NamedLocks
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
@@ -37,26 +33,21 @@ class State:
         answers: the store that keeps them.
         limiter: requests of the last minute.
         campaigns: campaigns of the last hour.
-        idempotency: idempotency keys of the last day.
-        locks: what must not overlap.
         client: the connections to the shared store, if there is one.
+        reachable: tells whether it answers.
     """
 
     cache: Cache
     answers: CacheStore
     limiter: RateLimiter
     campaigns: CampaignQuota
-    idempotency: IdempotencyStore
-    locks: NamedLocks
     client: Redis | None = None
+    reachable: Callable[[], Awaitable[bool]] | None = None
+    started: Callable[[], Awaitable[None]] | None = None
 
     async def check(self) -> bool:
         """Tell whether the store can be used."""
-        try:
-            await self.idempotency.check()
-        except StoreUnavailable:
-            return False
-        return True
+        return self.reachable is None or await self.reachable()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -64,7 +55,8 @@ class State:
         async with AsyncExitStack() as stack:
             if self.client is not None:
                 stack.push_async_callback(self.client.aclose, close_connection_pool=True)
-            await stack.enter_async_context(self.idempotency.running())
+            if self.started is not None:
+                await self.started()
             await stack.enter_async_context(self.cache.running())
             yield
 
@@ -85,8 +77,6 @@ def _local(settings: Settings, metrics: Metrics) -> State:
         answers,
         MemoryRateLimiter(),
         CampaignQuota(MemoryWindow()),
-        MemoryIdempotencyStore(),
-        LocalLocks(),
     )
 
 

@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
 
+from app.errors import DatabaseError
 from app.gateway.clock import PlatformClock
 from app.settings import Settings
 from app.storage.database.database import Database
-from app.storage.journal.database import DatabaseJournal
-from app.storage.journal.models import Journal, JournalUnavailable
 from app.storage.tenants.repository import TenantRepository
+from app.storage.writes.store import WriteStore
 from app.tenants.destinations import Destinations
 from app.tenants.file import FileTenantStore
 from app.tenants.master_keys import MasterKeys
@@ -26,27 +26,27 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Tenants and journal, which may share a database.
+    """Tenants and writes, which may share a database.
 
     Args:
         tenants: whom keys stand for.
         repository: changes the tenants, if they are kept in the database.
-        journal: the journal of sends.
-        retention: for how long the journal remembers attempts; older ones are forgotten at start.
-        database: the database, if anything is kept in it.
+        writes: the journal of sends, idempotency keys and leases.
+        database: where all of it is kept.
+        folder: where the database's file is by default, made if it is not there.
     """
 
     tenants: TenantStore
     repository: TenantRepository | None
-    journal: Journal
-    retention: timedelta
-    database: Database | None
+    writes: WriteStore
+    database: Database
+    folder: Path | None = None
 
     async def check(self) -> bool:
-        """Tell whether the journal can be used."""
+        """Tell whether the database can be used."""
         try:
-            await self.journal.check()
-        except JournalUnavailable:
+            await self.writes.check()
+        except DatabaseError:
             return False
         return True
 
@@ -58,18 +58,12 @@ class Storage:
             DatabaseError: the database cannot be used, or its secrets cannot be decrypted.
         """
         async with AsyncExitStack() as stack:
-            if self.database is not None:
-                await stack.enter_async_context(self.database.running())
-            await stack.enter_async_context(self.journal.running())
-            await self._forget_old()
+            if self.folder is not None:
+                make_folder(self.folder)
+            await stack.enter_async_context(self.database.running())
+            await stack.enter_async_context(self.writes.running())
             await stack.enter_async_context(self.tenants.running())
             yield
-
-    async def _forget_old(self) -> None:
-        try:
-            await self.journal.forget(datetime.now(UTC) - self.retention)
-        except JournalUnavailable:
-            log.warning("journal_not_pruned")
 
 
 def build_storage(
@@ -79,7 +73,7 @@ def build_storage(
     *,
     destinations: Destinations,
     tenants: TenantStore | None = None,
-    journal: Journal | None = None,
+    database: Database | None = None,
 ) -> Storage:
     """Build what the settings ask for, except what is given.
 
@@ -88,8 +82,8 @@ def build_storage(
         TenantsFileError: the tenants file cannot be used.
     """
     in_database = tenants is None and settings.tenants_in_database
-    used = in_database or journal is None
-    database = _database(settings) if used else Database(settings.database())
+    folder = settings.data_dir if database is None and settings.database_url is None else None
+    database = database or Database(settings.database())
     repository: TenantRepository | None = None
     if in_database:
         from app.storage.tenants.store import DatabaseTenantStore  # noqa: PLC0415 - the library of its vault takes 6 MB
@@ -100,9 +94,9 @@ def build_storage(
     return Storage(
         tenants or file_tenants(settings, destinations),
         repository,
-        journal or DatabaseJournal(database, clock.now),
-        timedelta(days=settings.journal_days),
-        database if used else None,
+        WriteStore(database, master_keys.current, now=clock.now, journal_kept=timedelta(days=settings.journal_days)),
+        database,
+        folder,
     )
 
 

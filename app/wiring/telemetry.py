@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from app.policies.bulkheads import Bulkheads
 from app.policies.shedding import Shedder
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
+from app.wiring.policies import Policies
 from app.wiring.state import State
 
 if TYPE_CHECKING:
@@ -44,13 +44,14 @@ def _resource() -> dict[str, str]:
     return {"service.name": "umail-gateway", "service.version": version("umail-gateway")}
 
 
-def watch(metrics: Metrics, shedder: Shedder, bulkheads: Bulkheads, state: State) -> None:
+def watch(metrics: Metrics, shedder: Shedder, policies: Policies, state: State) -> None:
     """Have the gauges show what is counted where it happens."""
 
     def sample() -> None:
         metrics.requests_in_progress(shedder.under_way)
         for which in ("tenant", "upstream"):
-            metrics.slots(which, *bulkheads.standing(which))
+            metrics.slots(which, *policies.bulkheads.standing(which))
+        metrics.breakers_open(policies.breakers.refusing())
         kept = state.answers.usage()
         metrics.cache_size(kept.entries, kept.size, kept.evicted)
 

@@ -72,11 +72,13 @@ class TestBreakers:
                 problem(await client.get("/v1/lists"), 503, "upstream_unavailable")
             response = await client.get("/v1/lists")
             left_alone = problem(response, 503, "upstream_unavailable")
-            (breaker,) = (await client.get(BREAKERS, headers=ADMIN)).json()["data"]
+            platform, breaker = (await client.get(BREAKERS, headers=ADMIN)).json()["data"]
             metrics = (await client.get("/metrics")).text
         assert len(failing.requests) == 2
         assert "left alone" in left_alone["detail"]
         assert 1 <= int(response.headers["retry-after"]) <= 15
+        assert (platform["tenant"], platform["state"], platform["failures"]) == (None, "closed", 2)
+        assert breaker["tenant"] == "acme"
         assert breaker["upstream"] == make_tenant().upstream.base_url
         assert breaker["state"] == "open"
         assert 0 < breaker["retry_after"] <= 15

@@ -10,10 +10,10 @@ import pytest
 from fastapi import FastAPI
 
 from app.main import create_app
-from app.storage.journal.memory import MemoryJournal
 from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope, Tenant
 from app.tenants.store import Identity, MemoryTenantStore
+from tests.support.databases import fresh_database
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem
 from tests.support.running import client_of, make_app, make_settings
@@ -133,7 +133,7 @@ class TestLockout:
         store = CountingStore([make_tenant()])
         platform = FakePlatform([xml_reply("<maillist/>")])
         app = create_app(
-            make_settings(lockout_failures=3), tenants=store, transport=platform.transport, journal=MemoryJournal()
+            make_settings(lockout_failures=3), tenants=store, transport=platform.transport, database=fresh_database()
         )
         async with coming_from(app, "192.0.2.1", key=None) as client:
             assert await self._ask(client, KEY) == 200

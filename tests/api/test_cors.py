@@ -92,4 +92,4 @@ async def test_what_operators_use_is_left_out() -> None:
         response = await client.get("/admin/v1/breakers", headers={"Origin": ORIGIN})
         assert allowed(response) is None
         preflight = await client.options("/admin/v1/breakers", headers={"Origin": ORIGIN, **PREFLIGHT})
-        assert (preflight.status_code, allowed(preflight)) == (405, None)
+        assert (preflight.status_code, allowed(preflight)) == (401, None)

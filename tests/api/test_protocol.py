@@ -25,7 +25,7 @@ class TestPathsAndMethods:
     async def test_unknown_method_names_the_known_ones(self, offline: httpx2.AsyncClient) -> None:
         response = await offline.put("/v1/lists")
         problem(response, 405, "method_not_allowed")
-        assert response.headers["allow"] == "GET, POST"
+        assert response.headers["allow"] == "GET, HEAD, POST"
 
 
 class TestMediaTypes:

@@ -7,6 +7,7 @@ import pty
 import stat
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,24 @@ def typed(folder: Path, arguments: list[str], text: str, code: int = 0) -> str:
     return seen.decode()
 
 
+class TestEditing:
+    def test_cache_lifetimes_are_added_one_by_one(self, command: Command) -> None:
+        added(command)
+        command("tenants", "edit", "acme", "--cache", "lists.list=5")
+        record = printed(command("tenants", "edit", "acme", "--cache", "*=60", "--json"))
+        assert record["cache"] == {"lists.list": 5, "*": 60}
+        assert (
+            "did you mean 'lists.list'" in command("tenants", "edit", "acme", "--cache", "lists.lst=5", code=2).stderr
+        )
+        assert "must be like" in command("tenants", "edit", "acme", "--cache", "lists.list", code=2).stderr
+
+    def test_without_changes_nothing_changes(self, command: Command) -> None:
+        before = added(command)
+        result = command("tenants", "edit", "acme", "--json")
+        assert printed(result) == before
+        assert "Nothing was changed" in result.stderr
+
+
 class TestKeys:
     def test_a_key_is_shown_once(self, command: Command) -> None:
         added(command)
@@ -239,6 +258,27 @@ class TestKeys:
         assert printed(command("keys", "list", "--json")) == []
         assert printed(command("keys", "list", "--all", "--json"))[0]["revoked_at"]
         assert "had, a key web" in command("keys", "create", "acme", "--id", "web", code=1).stderr
+
+    def test_what_is_revoked_already_is_said_so(self, command: Command) -> None:
+        added(command)
+        command("keys", "create", "acme", "--id", "web")
+        assert command("keys", "revoke", "acme", "web").stdout == "Key web of acme is revoked.\n"
+        assert "already" in command("keys", "revoke", "acme", "web", code=1).stderr
+
+    def test_a_key_is_replaced_with_an_overlap(self, command: Command) -> None:
+        added(command)
+        command(
+            "keys", "create", "acme", "--id", "web", "--scope", "send", "--network", "10.0.0.0/8", "--expires", "1h"
+        )
+        created = printed(command("keys", "rotate", "acme", "web", "--overlap", "24h", "--id", "web-2", "--json"))
+        assert created["key"].startswith("umg_")
+        former, new = printed(command("keys", "list", "--json"))
+        assert (new["id"], new["scopes"], new["networks"]) == ("web-2", ["send"], ["10.0.0.0/8"])
+        assert new["expires_at"] is None
+        # An earlier end of its own stays.
+        assert datetime.fromisoformat(former["expires_at"]) < datetime.now(UTC) + timedelta(hours=2)
+        command("keys", "revoke", "acme", "web")
+        assert "no valid key web" in command("keys", "rotate", "acme", "web", code=1).stderr
 
     def test_one_for_people(self, command: Command) -> None:
         added(command)

@@ -80,6 +80,7 @@ def output_of(response: httpx2.Response) -> dict[str, Any]:
     return output
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("case", CASES, ids=_name)
 async def test_golden(case: Path) -> None:
     golden = json.loads(case.read_text())

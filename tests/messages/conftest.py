@@ -11,12 +11,27 @@ from app.gateway.sends import Sends
 from app.messages.models import Waits
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
-from app.storage.journal.memory import MemoryJournal
+from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
+from app.tenants.master_keys import MasterKey
+from tests.support.databases import fresh_database
 
 WAITS = Waits(connect=5, reply=5, total=10)
+_STORES: list[WriteStore] = []
+
+
+@pytest.fixture(autouse=True)
+async def writes() -> AsyncIterator[WriteStore]:
+    """The store that this test's submitters journal in."""
+    database = fresh_database()
+    async with database.running():
+        store = WriteStore(database, MasterKey.random())
+        async with store.running():
+            _STORES.append(store)
+            yield store
+            _STORES.remove(store)
 
 
 def make_submitter(
@@ -27,9 +42,7 @@ def make_submitter(
         waits, lambda: tls or ssl.create_default_context(), Destinations(), size=size, idle_seconds=idle_seconds
     )
     observer = TelemetryObserver(Metrics())
-    return Submitter(
-        pool, Sends(MemoryJournal()), deadline=waits.total, now=lambda: datetime.now(UTC), observer=observer
-    )
+    return Submitter(pool, Sends(_STORES[-1]), deadline=waits.total, now=lambda: datetime.now(UTC), observer=observer)
 
 
 @pytest.fixture(scope="session")

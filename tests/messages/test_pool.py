@@ -102,9 +102,9 @@ class TestBounds:
     async def test_waiting_for_a_session_ends_with_the_deadline(self) -> None:
         submitter = make_submitter(Waits(connect=5, reply=5, total=0.2), size=1)
         async with serving(scripted([], MAIL=HANG)) as url:
-            caller = make_caller(port_of(url))
+            callers = [make_caller(port_of(url)) for _ in range(2)]
             results = await asyncio.gather(
-                *(submitter.submit(make_message(), caller) for _ in range(2)), return_exceptions=True
+                *(submitter.submit(make_message(), caller) for caller in callers), return_exceptions=True
             )
         assert [type(result) for result in results] == [UpstreamUnavailable] * 2
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.breaker import BreakerPolicy, CircuitBreaker, Snapshot, State, Verdict
+from app.policies.breaker import BreakerPolicy, CircuitBreaker, Health, Snapshot, State
 from tests.support.breakers import POLICY, Changes, admitted, call, opened, refused
 from tests.support.clocks import Clock
 
@@ -16,7 +16,7 @@ def breaker(clock: Clock, changes: Changes) -> CircuitBreaker:
 
 class TestClosed:
     def test_calls_pass_whatever_they_end_in_until_there_are_enough(self, breaker: CircuitBreaker) -> None:
-        call(breaker, Verdict.FAILURE, times=3)
+        call(breaker, Health.BAD, times=3)
         assert breaker.snapshot() == Snapshot(State.CLOSED, 3, 3, None)
 
     def test_enough_failures_open_it(self, breaker: CircuitBreaker, changes: Changes) -> None:
@@ -25,34 +25,34 @@ class TestClosed:
         assert changes.seen == [(State.CLOSED, State.OPEN)]
 
     def test_a_share_of_failures_opens_it(self, breaker: CircuitBreaker) -> None:
-        call(breaker, Verdict.SUCCESS, times=6)
-        call(breaker, Verdict.FAILURE, times=5)
+        call(breaker, Health.GOOD, times=6)
+        call(breaker, Health.BAD, times=5)
         assert breaker.snapshot().state is State.CLOSED
-        call(breaker, Verdict.FAILURE)
+        call(breaker, Health.BAD)
         assert breaker.snapshot().state is State.OPEN
 
     def test_a_success_never_opens_it(self, breaker: CircuitBreaker) -> None:
-        call(breaker, Verdict.FAILURE, times=3)
-        call(breaker, Verdict.SUCCESS)
+        call(breaker, Health.BAD, times=3)
+        call(breaker, Health.GOOD)
         assert breaker.snapshot() == Snapshot(State.CLOSED, 4, 3, None)
 
     def test_slow_calls_have_failed(self, breaker: CircuitBreaker) -> None:
-        call(breaker, Verdict.SUCCESS, 9.99, times=4)
+        call(breaker, Health.GOOD, 9.99, times=4)
         assert breaker.snapshot().failures == 0
-        call(breaker, Verdict.SUCCESS, 10.0, times=2)
-        call(breaker, Verdict.NONE, 10.0, times=2)
+        call(breaker, Health.GOOD, 10.0, times=2)
+        call(breaker, Health.UNKNOWN, 10.0, times=2)
         assert breaker.snapshot().state is State.OPEN
 
     def test_calls_without_a_verdict_are_not_counted(self, breaker: CircuitBreaker) -> None:
-        call(breaker, Verdict.NONE, times=9)
+        call(breaker, Health.UNKNOWN, times=9)
         with admitted(breaker):
             pass
         assert breaker.snapshot() == Snapshot(State.CLOSED, 0, 0, None)
 
     def test_only_the_first_verdict_counts(self, breaker: CircuitBreaker) -> None:
         with admitted(breaker) as admission:
-            admission.done(Verdict.FAILURE, 0.1)
-            admission.done(Verdict.FAILURE, 0.1)
+            admission.done(Health.BAD, 0.1)
+            admission.done(Health.BAD, 0.1)
         assert breaker.snapshot() == Snapshot(State.CLOSED, 1, 1, None)
 
     def test_an_error_passes_through(self, breaker: CircuitBreaker) -> None:
@@ -61,15 +61,15 @@ class TestClosed:
         assert breaker.snapshot().calls == 0
 
     def test_calls_leave_the_window(self, breaker: CircuitBreaker, clock: Clock) -> None:
-        call(breaker, Verdict.FAILURE, times=3)
+        call(breaker, Health.BAD, times=3)
         clock.now += 26.0
-        call(breaker, Verdict.SUCCESS)
+        call(breaker, Health.GOOD)
         assert breaker.snapshot() == Snapshot(State.CLOSED, 4, 3, None)
         clock.now += 4.0
         assert breaker.snapshot() == Snapshot(State.CLOSED, 1, 0, None)
-        call(breaker, Verdict.FAILURE, times=2)
+        call(breaker, Health.BAD, times=2)
         assert breaker.snapshot().state is State.CLOSED
-        call(breaker, Verdict.FAILURE)
+        call(breaker, Health.BAD)
         assert breaker.snapshot().state is State.OPEN
 
     @given(st.lists(st.tuples(st.floats(0, 20), st.booleans()), max_size=80))
@@ -79,7 +79,7 @@ class TestClosed:
         made: list[tuple[float, bool]] = []
         for pause, failed in calls:
             clock.now += pause
-            call(breaker, Verdict.FAILURE if failed else Verdict.SUCCESS)
+            call(breaker, Health.BAD if failed else Health.GOOD)
             made.append((clock.now, failed))
             snapshot = breaker.snapshot()
             young = [each for when, each in made if when > clock.now - 27.0]
@@ -100,7 +100,7 @@ class TestOpen:
         late = [breaker.admit() for _ in range(9)]
         opened(breaker)
         for admission in late:
-            admission.done(Verdict.FAILURE, 0.1)
+            admission.done(Health.BAD, 0.1)
         assert changes.seen == [(State.CLOSED, State.OPEN)]
         assert breaker.snapshot() == Snapshot(State.OPEN, 0, 0, 15.0)
 
@@ -122,7 +122,7 @@ class TestHalfOpen:
     def test_a_probe_that_succeeds_closes_it(self, breaker: CircuitBreaker, clock: Clock, changes: Changes) -> None:
         opened(breaker)
         clock.now += 15.0
-        call(breaker, Verdict.SUCCESS)
+        call(breaker, Health.GOOD)
         assert breaker.snapshot() == Snapshot(State.CLOSED, 0, 0, None)
         assert changes.seen == [
             (State.CLOSED, State.OPEN),
@@ -138,22 +138,22 @@ class TestHalfOpen:
         assert breaker.snapshot().state is State.HALF_OPEN
         with admitted(breaker):
             refused(breaker)
-        call(breaker, Verdict.SUCCESS)
+        call(breaker, Health.GOOD)
         assert breaker.snapshot().state is State.CLOSED
 
     def test_a_verdict_twice_does_not_free_the_next_probe(self, breaker: CircuitBreaker, clock: Clock) -> None:
         opened(breaker)
         clock.now += 15.0
         with admitted(breaker) as first:
-            first.done(Verdict.NONE, 0.1)
+            first.done(Health.UNKNOWN, 0.1)
             with admitted(breaker):
-                first.done(Verdict.SUCCESS, 0.1)
+                first.done(Health.GOOD, 0.1)
                 assert breaker.snapshot().state is State.HALF_OPEN
                 refused(breaker)
 
-    @pytest.mark.parametrize("verdict", Verdict)
+    @pytest.mark.parametrize("verdict", Health)
     def test_verdicts_from_before_are_not_the_probes(
-        self, breaker: CircuitBreaker, clock: Clock, verdict: Verdict
+        self, breaker: CircuitBreaker, clock: Clock, verdict: Health
     ) -> None:
         late = breaker.admit()
         opened(breaker)
@@ -167,9 +167,9 @@ class TestHalfOpen:
         late = [breaker.admit() for _ in range(9)]
         opened(breaker)
         clock.now += 15.0
-        call(breaker, Verdict.SUCCESS)
+        call(breaker, Health.GOOD)
         for admission in late:
-            admission.done(Verdict.FAILURE, 0.1)
+            admission.done(Health.BAD, 0.1)
         assert breaker.snapshot() == Snapshot(State.CLOSED, 0, 0, None)
 
     def test_the_pause_doubles_up_to_two_minutes_and_starts_anew(self, breaker: CircuitBreaker, clock: Clock) -> None:
@@ -178,20 +178,20 @@ class TestHalfOpen:
         for _ in range(6):
             pauses.append(refused(breaker))
             clock.now += pauses[-1]
-            call(breaker, Verdict.FAILURE)
+            call(breaker, Health.BAD)
         assert pauses == [15.0, 30.0, 60.0, 120.0, 120.0, 120.0]
         clock.now += 120.0
-        call(breaker, Verdict.SUCCESS)
+        call(breaker, Health.GOOD)
         assert refused(opened(breaker)) == 15.0
 
     def test_a_pause_longer_than_that_stays_as_it_is(self, clock: Clock) -> None:
         breaker = opened(CircuitBreaker(BreakerPolicy(minimum_calls=4, open_for=300.0), clock))
         clock.now += 300.0
-        call(breaker, Verdict.FAILURE)
+        call(breaker, Health.BAD)
         assert refused(breaker) == 300.0
 
     def test_a_slow_probe_has_failed(self, breaker: CircuitBreaker, clock: Clock) -> None:
         opened(breaker)
         clock.now += 15.0
-        call(breaker, Verdict.SUCCESS, 10.0)
+        call(breaker, Health.GOOD, 10.0)
         assert refused(breaker) == 30.0

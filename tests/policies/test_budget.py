@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.budget import RetryBudget
+from app.policies.retry import RetryBudget
 from tests.support.clocks import Clock
 
 

@@ -31,7 +31,7 @@ async def slot(
     bulk: bool = False,
     deadline: float = FAR,
 ) -> AsyncIterator[None]:
-    slots = bulkheads.slot(upstream=upstream, tenant=tenant, tenant_limit=tenant_limit, bulk=bulk, deadline=deadline)
+    slots = bulkheads.slots(upstream=upstream, tenant=tenant, tenant_limit=tenant_limit, bulk=bulk, deadline=deadline)
     await slots.take()
     try:
         yield

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.budget import RetryBudget
-from app.policies.retry import Retrier, RetryPolicy
+from app.policies.retry import Retrier, RetryBudget, RetryPolicy
 from tests.support.clocks import Clock, ruling
 
 FAR = 1e9

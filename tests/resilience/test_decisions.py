@@ -11,10 +11,17 @@ from app.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from app.gateway.failures import check_status, transport_error, unusable
-from app.gateway.judgement import excused_by_stale, is_repeatable, may_repeat, verdict
+from app.gateway.failures import (
+    check_status,
+    excused_by_stale,
+    health_after,
+    is_repeatable,
+    may_repeat,
+    transport_error,
+    unusable,
+)
 from app.gateway.operation import Effect
-from app.policies.breaker import Verdict
+from app.policies.breaker import Health
 from app.upstream.wire import MaybeSent, NeverSent
 from tests.support.operations import AnyOperation, operations
 
@@ -71,12 +78,17 @@ class TestOperation:
     def test_trouble_counts_against_the_platform_and_refusals_do_not(self, operation: AnyOperation) -> None:
         refusals = (UpstreamRejected, UpstreamQuotaExhausted, UpstreamCredentialsRejected)
         for error in failures(operation):
-            expected = Verdict.SUCCESS if isinstance(error, refusals) else Verdict.FAILURE
-            assert verdict(error, hurried=False) is expected, error
+            expected = Health.GOOD if isinstance(error, refusals) else Health.BAD
+            assert health_after(error, status=None, hurried=False) is expected, error
+
+    def test_a_refusal_of_one_request_is_no_trouble(self, operation: AnyOperation) -> None:
+        for status in STATUSES:
+            expected = Health.GOOD if 400 <= status < 500 else Health.BAD
+            assert health_after(status_error(operation, status), status=status, hurried=False) is expected, status
 
     def test_a_hurried_caller_does_not_close_the_platform_to_others(self, operation: AnyOperation) -> None:
         for timed_out in (NeverSent("x", timed_out=True), MaybeSent("x", timed_out=True)):
-            assert verdict(transport_error(operation, timed_out), hurried=True) is Verdict.NONE
+            assert health_after(transport_error(operation, timed_out), status=None, hurried=True) is Health.UNKNOWN
 
     def test_an_unknown_outcome_is_never_covered_up_by_an_older_answer(self, operation: AnyOperation) -> None:
         for error in failures(operation):
@@ -85,8 +97,8 @@ class TestOperation:
 
 
 def test_what_is_no_answer_says_nothing_of_the_platform() -> None:
-    assert verdict(None, hurried=False) is Verdict.SUCCESS
-    assert verdict(KeyboardInterrupt(), hurried=False) is Verdict.NONE
+    assert health_after(None, status=200, hurried=False) is Health.GOOD
+    assert health_after(KeyboardInterrupt(), status=None, hurried=False) is Health.UNKNOWN
 
 
 @pytest.mark.parametrize("kind", UpstreamFailure.__subclasses__())

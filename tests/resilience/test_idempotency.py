@@ -1,49 +1,58 @@
-"""What an `Idempotency-Key` promises, over several endpoints, with keys in memory and in Valkey."""
+"""What an `Idempotency-Key` promises, over several endpoints."""
 
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import create_engine, text
 
 from app.sandbox import Fault, Sandbox
+from app.storage.database.database import Database
 from tests.support.misbehaving import (
+    ACCOUNTS,
+    POLICIES,
+    client_for,
     gateway,
     named,
     new_campaign,
     operations_of,
+    tenant_of,
 )
 from tests.support.problems import problem
+from tests.support.running import make_app
 from tests.support.sockets import until
-from tests.support.valkey import ValkeyServer
+from tests.support.tenants import READ_KEY
 
 Clients = dict[str, httpx2.AsyncClient]
 
 KEY = {"Idempotency-Key": "k"}
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 PATIENT: dict[str, Any] = {"interactive_timeout": 20, "write_timeout": 20}
-
-
-@pytest.fixture(params=["memory", "valkey"])
-async def clients(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Clients]:
-    """A client per account, with keys kept in memory and in Valkey in turn."""
-    shared: dict[str, Any] = {}
-    if request.param == "valkey":
-        server: ValkeyServer = request.getfixturevalue("valkey")
-        shared = {"state_url": server.url, "master_key": MASTER_KEY, "state_timeout": 5}
-    async with gateway(sandbox.base_url, **PATIENT, **shared) as running:
-        yield running
+FORGETFUL: dict[str, Any] = {"database_url": "sqlite:///unused.db", **PATIENT}
 
 
 @pytest.fixture
-def own_valkey() -> Iterator[ValkeyServer]:
-    """A server that the test may stop."""
-    server = ValkeyServer()
-    server.start()
-    yield server
-    server.close()
+async def clients(sandbox: Sandbox) -> AsyncIterator[Clients]:
+    """A client per account."""
+    async with gateway(sandbox.base_url, **PATIENT) as running:
+        yield running
+
+
+@contextmanager
+def broken(url: str) -> Iterator[None]:
+    """Make a database unusable for keys while the context is open."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE idempotency_keys RENAME TO gone"))
+    yield
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE gone RENAME TO idempotency_keys"))
+    engine.dispose()
 
 
 def requests_for(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
@@ -85,12 +94,13 @@ class TestEndpoint:
         assert again.headers["x-request-id"] != first.headers["x-request-id"]
         assert operations_of(sandbox).count(operation) == 1
 
-    async def test_it_is_not_carried_out_without_the_store(
-        self, sandbox: Sandbox, own_valkey: ValkeyServer, operation: str
+    async def test_it_is_not_carried_out_without_the_database(
+        self, sandbox: Sandbox, tmp_path: Path, operation: str
     ) -> None:
-        async with gateway(sandbox.base_url, state_url=own_valkey.url, master_key=MASTER_KEY, **PATIENT) as clients:
-            own_valkey.stop()
-            response = await clients["acme"].request(**requests_for(sandbox)[operation], headers=KEY)
+        url = f"sqlite:///{tmp_path / 'gateway.db'}"
+        async with gateway(sandbox.base_url, database=Database(url), **PATIENT) as clients:
+            with broken(url):
+                response = await clients["acme"].request(**requests_for(sandbox)[operation], headers=KEY)
         assert response.headers["retry-after"] == "5"
         problem(response, 503, "state_unavailable")
         assert operation not in operations_of(sandbox)
@@ -187,29 +197,59 @@ class TestKey:
             assert (await client.get(path, headers=KEY)).status_code == 200
 
 
-async def test_without_a_key_the_store_is_not_needed(sandbox: Sandbox, own_valkey: ValkeyServer) -> None:
-    async with gateway(sandbox.base_url, state_url=own_valkey.url, master_key=MASTER_KEY, **PATIENT) as clients:
-        own_valkey.stop()
-        assert (await clients["acme"].post("/v1/lists", json={"name": "A"})).status_code == 201
-        assert (await clients["acme"].post("/v1/campaigns", json=new_campaign(sandbox))).status_code == 201
-
-
-async def test_the_store_comes_back(sandbox: Sandbox, own_valkey: ValkeyServer) -> None:
-    async with gateway(sandbox.base_url, state_url=own_valkey.url, master_key=MASTER_KEY, **PATIENT) as clients:
+async def test_the_database_comes_back(sandbox: Sandbox, database_url: str) -> None:
+    async with gateway(sandbox.base_url, database=Database(database_url), **PATIENT) as clients:
         first = await clients["acme"].post("/v1/lists", json={"name": "A"}, headers=KEY)
-        own_valkey.stop(keep=True)
-        problem(await clients["acme"].post("/v1/lists", json={"name": "A"}, headers=KEY), 503, "state_unavailable")
-        own_valkey.start()
+        with broken(database_url):
+            problem(await clients["acme"].post("/v1/lists", json={"name": "A"}, headers=KEY), 503, "state_unavailable")
+            assert (await clients["acme"].post("/v1/lists", json={"name": "B"})).status_code == 201
         again = await clients["acme"].post("/v1/lists", json={"name": "A"}, headers=KEY)
     assert (again.status_code, again.content) == (201, first.content)
-    assert operations_of(sandbox).count("maillist-add") == 1
+    assert operations_of(sandbox).count("maillist-add") == 2
 
 
-async def test_two_gateways_share_keys(sandbox: Sandbox, valkey: ValkeyServer) -> None:
-    shared: dict[str, Any] = {"state_url": valkey.url, "master_key": MASTER_KEY, "state_timeout": 5, **PATIENT}
-    async with gateway(sandbox.base_url, **shared) as one, gateway(sandbox.base_url, **shared) as other:
+async def test_gateways_with_one_database_share_keys(sandbox: Sandbox, database_url: str) -> None:
+    common: dict[str, Any] = {"master_key": MASTER_KEY, **PATIENT}
+    async with (
+        gateway(sandbox.base_url, database=Database(database_url), **common) as one,
+        gateway(sandbox.base_url, database=Database(database_url), **common) as other,
+    ):
         first = await one["acme"].post("/v1/lists", json={"name": "A"}, headers=KEY)
         again = await other["acme"].post("/v1/lists", json={"name": "A"}, headers=KEY)
     assert again.headers["idempotency-replayed"] == "true"
     assert again.content == first.content
     assert operations_of(sandbox) == ["maillist-add"]
+
+
+async def test_a_restart_forgets_no_answer(sandbox: Sandbox, database_url: str) -> None:
+    common: dict[str, Any] = {"master_key": MASTER_KEY, **PATIENT}
+    body = new_campaign(sandbox)
+    answers = []
+    for _ in range(2):
+        async with gateway(sandbox.base_url, database=Database(database_url), **common) as clients:
+            answers.append(await clients["acme"].post("/v1/campaigns", json=body, headers=KEY))
+    first, again = answers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (again.status_code, again.content) == (201, first.content)
+    assert operations_of(sandbox).count("add-task") == 1
+
+
+async def test_an_answer_that_cannot_be_read_any_more_is_said_to_have_been_given(
+    sandbox: Sandbox, database_url: str
+) -> None:
+    answers = []
+    for _ in range(2):
+        # Each makes a master key of its own.
+        async with gateway(sandbox.base_url, database=Database(database_url), **FORGETFUL) as clients:
+            answers.append(await clients["acme"].post("/v1/lists", json={"name": "A"}, headers=KEY))
+    assert answers[0].status_code == 201
+    assert "answered with 201" in problem(answers[1], 409, "conflict")["detail"]
+    assert operations_of(sandbox) == ["maillist-add"]
+
+
+async def test_an_answer_is_given_again_only_to_who_could_have_asked(sandbox: Sandbox) -> None:
+    app = make_app([tenant_of(ACCOUNTS[0], sandbox.base_url)], **{**POLICIES, **PATIENT})
+    async with app.router.lifespan_context(app), client_for(app, "acme") as client:
+        assert (await client.post("/v1/lists", json={"name": "A"}, headers=KEY)).status_code == 201
+        client.headers["X-API-Key"] = f"{READ_KEY}acme"
+        problem(await client.post("/v1/lists", json={"name": "A"}, headers=KEY), 403, "insufficient_scope")

@@ -56,7 +56,10 @@ class TestLostAnswer:
         assert named(sandbox, "Lost") == [response.json()["id"]]
         assert response.headers["location"] == f"/v1/campaigns/{response.json()['id']}"
         assert operations_of(sandbox).count("add-task") == 1
+        asked = len(sandbox.calls)
         found = await attempt(client, "k")
+        # What is confirmed is not asked for again.
+        assert len(sandbox.calls) == asked
         assert (found["state"], found["campaign_id"]) == ("confirmed", response.json()["id"])
 
     @pytest.mark.parametrize("kind", LOST_BEFORE)

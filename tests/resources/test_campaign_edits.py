@@ -12,7 +12,7 @@ from app.sandbox.state import HELD, WAITING
 from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope
 from tests.conftest import Clients
-from tests.support.platform import FakePlatform, xml_reply
+from tests.support.platform import FakePlatform, describe, xml_reply
 from tests.support.problems import problem, refused_fields
 from tests.support.running import client_of, make_app
 from tests.support.tenants import READ_KEY, WRITE_KEY, make_tenant
@@ -167,8 +167,28 @@ class TestKeeping:
         assert (campaign.track_domain, campaign.subs_link) == ("t.example.com", False)
 
 
+class TestWhatIsPromised:
+    @pytest.mark.parametrize(
+        ("body", "form"),
+        [
+            ({"from_name": "x"}, {"send_status": "-1", "send_time": "2026-03-02 09:30:00"}),
+            ({"schedule": {"mode": "now"}}, {"send_status": "2", "send_time": "2026-03-01 12:00:06"}),
+            (
+                {"schedule": {"mode": "hold", "at": "2026-03-05T09:30+08:00"}},
+                {"send_status": "-1", "send_time": "2026-03-05 09:30:00"},
+            ),
+            ({"reply_to": None, "tracking_domain": None}, {"send_replyto": "", "track_domain": ""}),
+        ],
+    )
+    async def test_of_a_paused_campaign(self, body: dict[str, Any], form: dict[str, str]) -> None:
+        platform = FakePlatform([xml_reply(TASK.format(**{**PRESENT, "status": "-2"}))])
+        async with client_of(make_app([make_tenant()], platform.transport, now=lambda: NOW)) as client:
+            await client.patch("/v1/campaigns/5", json=body)
+        assert describe(platform.requests[1])["form"].items() >= form.items()
+
+
 class TestRefusals:
-    @pytest.mark.parametrize("status", ["2", "3", "-2", "-3", "9", ""])
+    @pytest.mark.parametrize("status", ["2", "3", "-3", "9", ""])
     @pytest.mark.parametrize(
         "body", [{"from_name": "x"}, {"schedule": {"mode": "now"}}, {"schedule": {"mode": "hold"}}]
     )
@@ -222,8 +242,6 @@ class TestRefusals:
             ({"template_ids": []}, {"/template_ids"}),
             ({"list_id": 0}, {"/list_id"}),
             ({"from_name": "\n"}, {"/from_name"}),
-            ({"reply_to": None}, {"/reply_to"}),
-            ({"tracking_domain": None}, {"/tracking_domain"}),
             ({"status": "waiting"}, {"/status"}),
         ],
     )

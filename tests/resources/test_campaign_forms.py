@@ -61,6 +61,9 @@ def test_nothing_is_left_to_the_platforms_defaults(body: dict[str, Any]) -> None
     form = dict(parameters.form or {})
     schedule = body["schedule"]
     assert form["status"] == {"now": "2", "at": "1", "hold": "-1"}[schedule["mode"]]
+    if schedule["mode"] == "now":
+        assert (parameters.time, "time" in form) == ("time", False)
+        return
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", form["time"])
     due = datetime.fromisoformat(form["time"]).replace(tzinfo=CHINA)
     expected = datetime.fromisoformat(schedule["at"]) if "at" in schedule else NOW
@@ -110,7 +113,7 @@ def test_an_edit_changes_only_what_it_names(body: dict[str, Any], present: Campa
     except (Conflict, ValidationFailed):
         return
     form = dict(edited_campaign(request).form or {})
-    kept = {"waiting": "1", "held": "-1"}[str(present.status)]
+    kept = {"waiting": "1", "held": "-1", "paused": "-1"}[str(present.status)]
     asked = body.get("schedule", {}).get("mode")
     assert form["send_status"] == {None: kept, "now": "2", "at": "1", "hold": "-1"}[asked]
     if asked in {None, "hold"} and present.scheduled_at:

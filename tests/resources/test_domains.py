@@ -145,7 +145,7 @@ class TestDelete:
         body = problem(await client.delete("/v1/domains/verified.example.com"), 409, "conflict")
         assert body["upstream"]["message"] == "已经验证通过的域名不能删除"
 
-    @pytest.mark.parametrize("name", ["localhost", "a_b.example", "a.example,b.example"])
+    @pytest.mark.parametrize("name", ["localhost", "a.example,b.example"])
     async def test_refuses_names(self, offline: httpx2.AsyncClient, name: str) -> None:
         assert refused_fields(await offline.delete(f"/v1/domains/{name}")) == {"domain"}
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.storage.journal.models import NewAttempt
+from app.storage.writes.models import NewAttempt
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 

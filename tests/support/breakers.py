@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.policies.breaker import Admission, BreakerOpen, BreakerPolicy, CircuitBreaker, State, Verdict
+from app.policies.breaker import BreakerOpen, BreakerPolicy, CircuitBreaker, Health, Permit, State
 
 POLICY = BreakerPolicy(window=30.0, minimum_calls=4, failure_ratio=0.5, slow_call=10.0, open_for=15.0)
 
@@ -22,24 +22,24 @@ class Changes:
 
 
 @contextmanager
-def admitted(breaker: CircuitBreaker) -> Iterator[Admission]:
+def admitted(breaker: CircuitBreaker) -> Iterator[Permit]:
     """Make a call that ends without a verdict unless it is given one before."""
-    admission = breaker.admit()
+    permit = breaker.admit()
     try:
-        yield admission
+        yield permit
     finally:
-        admission.done(Verdict.NONE, 0.0)
+        permit.done(Health.UNKNOWN, 0.0)
 
 
-def call(breaker: CircuitBreaker, verdict: Verdict, seconds: float = 0.1, times: int = 1) -> None:
+def call(breaker: CircuitBreaker, health: Health, seconds: float = 0.1, times: int = 1) -> None:
     """Make calls that end in a verdict."""
     for _ in range(times):
-        breaker.admit().done(verdict, seconds)
+        breaker.admit().done(health, seconds)
 
 
 def opened(breaker: CircuitBreaker) -> CircuitBreaker:
     """Open a closed breaker and return it."""
-    call(breaker, Verdict.FAILURE, times=4)
+    call(breaker, Health.BAD, times=4)
     return breaker
 
 

@@ -10,11 +10,11 @@ from fastapi import FastAPI
 
 from app.main import create_app
 from app.settings import Settings
-from app.storage.journal.memory import MemoryJournal
-from app.storage.journal.models import Journal
+from app.storage.database.database import Database
 from app.tenants.models import Tenant
 from app.tenants.store import MemoryTenantStore
 from tests.support.conformance import check_response
+from tests.support.databases import fresh_database
 from tests.support.tenants import KEY
 
 CHECKED = {"response": [check_response]}
@@ -34,14 +34,17 @@ ONCE_AND_FRESH: dict[str, Any] = {
 
 def make_settings(**overrides: Any) -> Settings:
     """Return settings that depend on nothing around the test."""
-    return Settings(**{"tenants_url": "file:unused", "_env_file": None, **ONCE_AND_FRESH, **overrides})
+    fixed = {"tenants_url": "file:unused", "_env_file": None, **ONCE_AND_FRESH}
+    if "data_dir" not in overrides:
+        fixed["database_url"] = "sqlite:///unused.db"
+    return Settings(**{**fixed, **overrides})
 
 
 def make_app(
     tenants: Iterable[Tenant],
     transport: httpx2.AsyncBaseTransport | None = None,
     now: Callable[[], datetime] | None = None,
-    journal: Journal | None = None,
+    database: Database | None = None,
     **settings: Any,
 ) -> FastAPI:
     """Build the application for a fixed set of tenants."""
@@ -49,7 +52,7 @@ def make_app(
         make_settings(**settings),
         tenants=MemoryTenantStore(tenants),
         transport=transport,
-        journal=journal or MemoryJournal(now),
+        database=database or fresh_database(),
         now=now,
     )
 

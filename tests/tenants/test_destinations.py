@@ -31,6 +31,15 @@ REFUSED = [
     "::a9fe:a9fe",
     "64:ff9b::a9fe:a9fe",
     "2002:a9fe:a9fe::1",
+    "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00::",
+    "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1::a9:fea9:fe00:0",
+    "2001:0:a9fe:a9fe::1",
+    "2001:0:cb00:7101::5601:5601",
+    "::ffff:0:a9fe:a9fe",
+    "2001:db8::5efe:a9fe:a9fe",
+    "2001:db8::200:5efe:a9fe:a9fe",
     "name.example",
     "",
 ]
@@ -43,6 +52,9 @@ ALLOWED = [
     "203.0.113.1",
     "2001:db8::1",
     "64:ff9b::cb00:7101",
+    "64:ff9b:1::cb00:7101",
+    "2001:0:cb00:7101::34ff:8efe",
+    "::ffff:0:cb00:7101",
 ]
 
 
@@ -84,6 +96,6 @@ class TestTenants:
             "tenants: [{id: acme, name: Acme, keys: [], upstream: "
             "{base_url: 'http://[fd00:ec2::254]/', username: u, password: p}}]"
         )
-        with pytest.raises(TenantsFileError, match=r"tenant acme: upstream\.base_url"):
+        with pytest.raises(TenantsFileError, match=r"tenant acme, upstream\.base_url"):
             FileTenantStore(file, {})
         FileTenantStore(file, {}, destinations=Destinations(allowed=[ip_network("fd00:ec2::254")]))

@@ -76,8 +76,8 @@ tenants:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            (("- id: acme", "- id: 'a b'"), "tenants.0.id"),
-            (("name: Acme Ltd", "nmae: Acme"), "tenants.0"),
+            (("- id: acme", "- id: 'a b'"), "tenant number 1, id"),
+            (("name: Acme Ltd", "nmae: Acme"), "tenant acme, name"),
             (("[read, write]", "[read, fly]"), "scopes"),
             ((hash_key(KEY), "abc"), "sha256"),
             (("http://127.0.0.1:9000/mm-ms/apinew", "ftp://x/"), "base_url"),
@@ -89,8 +89,8 @@ tenants:
             (("tenants:", "\x00"), "YAML"),
             (("name: Acme Ltd", "name: 2026-02-30"), "cannot be read"),
             (("name: Acme Ltd", "name: 0x_"), "cannot be read"),
-            (("name: Acme Ltd", "name: &a [*a]"), "cannot be read"),
-            (("name: Acme Ltd", "name: " + "[" * 5000), "cannot be read"),
+            (("name: Acme Ltd", "name: &a [*a]"), "name: must be text"),
+            (("name: Acme Ltd", "name: " + "[" * 5000), "YAML"),
             (("name: Acme Ltd", "name: Acme\n    name: Twice"), "YAML at line 3"),
             (("password: hunter2", 'password_file: "a\\0b"'), "cannot be read"),
             (("password: hunter2", 'password: ""'), "password"),
@@ -249,7 +249,7 @@ class TestWatching:
         text = minimal().replace("127.0.0.1:9000", "www.bestedm.org")
         FileTenantStore(written(tmp_path, text), {})
         warning = next(line for line in map(json.loads, stream.getvalue().splitlines()) if line["level"] == "warning")
-        assert (warning["event"], warning["tenant"]) == ("password_sent_in_clear", "acme")
+        assert (warning["event"], warning["tenants"]) == ("password_sent_in_clear", ["acme"])
 
 
 def test_keys_are_random_and_long() -> None:

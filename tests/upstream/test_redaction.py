@@ -1,6 +1,7 @@
 """Secrets in the platform's texts, however they are quoted."""
 
 import base64
+import hashlib
 import html
 import json
 from collections.abc import Callable
@@ -21,6 +22,8 @@ QUOTINGS: dict[str, Callable[[str], str]] = {
     "references by number": lambda text: "".join(f"&#{ord(each)};" for each in text),
     "references in hexadecimal": lambda text: "".join(f"&#x{ord(each):X};" for each in text),
     "backslashes": lambda text: text.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"'),
+    "percent twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "percent thrice": lambda text: quote(quote(quote(text, safe=""), safe=""), safe=""),
     "base64": lambda text: base64.b64encode(text.encode()).decode("ascii"),
 }
 SECRETS = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF, exclude_categories=["C"]), min_size=1)
@@ -47,3 +50,25 @@ def test_masks_all_of_the_longest() -> None:
 @pytest.mark.parametrize("secrets", [[], [""], ["absent"]])
 def test_leaves_other_texts_alone(secrets: list[str]) -> None:
     assert redactor(secrets)("参数错误") == "参数错误"
+
+
+LONG = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF, exclude_categories=["C"]), min_size=4)
+
+
+@given(LONG, st.booleans())
+def test_masks_hex(secret: str, upper: bool) -> None:
+    written = secret.encode().hex()
+    assert redactor([secret])(f"<{written.upper() if upper else written}>") == "<***>"
+
+
+@given(LONG, st.binary(max_size=5), st.binary(max_size=5), st.booleans())
+def test_masks_base64_of_a_longer_text(secret: str, before: bytes, after: bytes, url_safe: bool) -> None:
+    encode = base64.urlsafe_b64encode if url_safe else base64.b64encode
+    masked = redactor([secret])(encode(before + secret.encode() + after).decode("ascii"))
+    assert "***" in masked
+    assert len(masked) <= (len(before) + len(after) + 4) * 4 // 3 + len("***") + 4
+
+
+def test_masks_digests_in_either_case() -> None:
+    digest = hashlib.md5(b"hunter2", usedforsecurity=False).hexdigest()
+    assert redactor([digest])(f"pwd={digest.upper()} {digest}") == "pwd=*** ***"

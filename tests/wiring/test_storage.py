@@ -65,11 +65,11 @@ class TestApplication:
             async with app.router.lifespan_context(app):
                 raise AssertionError("it started")
 
-    async def test_a_file_of_tenants_needs_no_master_key(self, tmp_path: Path) -> None:
+    async def test_a_file_of_tenants_has_a_master_key_beside_the_database(self, tmp_path: Path) -> None:
         settings = make_settings(data_dir=tmp_path / "data")
         await prepare(settings)
-        assert len(build_master_keys(settings).ids) == 1
-        assert [path.name for path in (tmp_path / "data").iterdir()] == ["gateway.db"]
+        assert build_master_keys(settings).ids == build_master_keys(settings).ids
+        assert {path.name for path in (tmp_path / "data").iterdir()} == {"gateway.db", "master.key"}
 
 
 class TestMasterKeys:

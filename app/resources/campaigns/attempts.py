@@ -9,7 +9,7 @@ from typing_extensions import TypeAliasType
 from app.api.types import PublicModel
 from app.resources.campaigns.operations import CREATE, EDIT_QUEUED
 from app.resources.campaigns.schemas import Campaign
-from app.storage.journal.models import Attempt
+from app.storage.writes.models import Attempt
 
 SendKind = TypeAliasType(
     "SendKind",
@@ -53,8 +53,9 @@ class SendAttempt(PublicModel):
     state: Annotated[
         SendState,
         Field(
-            description="`pending`: under way, or the gateway ended in the middle of it; `confirmed`: the platform has"
-            " it; `refused`: certainly not sent; `unknown`: sent, and nobody knows what became of it."
+            description="`pending`: under way; `confirmed`: the platform has"
+            " it; `refused`: certainly not sent; `unknown`: sent, or the"
+            " gateway ended in the middle of it, and nobody knows what became of it."
         ),
     ]
     campaign_id: Annotated[

@@ -15,12 +15,12 @@ from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
 from app.gateway.pages import PageRequest
-from app.gateway.sends import Sends, new_attempt
+from app.gateway.sends import Sends, Sent, new_attempt
 from app.resources.campaigns.forms import CreateCampaign
-from app.resources.campaigns.matching import Sought, sought
+from app.resources.campaigns.matching import Shown, Sought, sought
 from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
 from app.resources.campaigns.schemas import Campaign
-from app.storage.journal.models import Attempt, AttemptState, DuplicateKey
+from app.storage.writes.models import Attempt, AttemptState, DuplicateKey
 
 _PAGE = 500
 _MOST_PAGES = 10
@@ -63,20 +63,24 @@ class CampaignCreator:
             StateUnavailable: the journal cannot be written; nothing was sent.
             GatewayError: anything else that kept the platform from creating it.
         """
-        key = caller.context.idempotency_key
-        earlier = await self._sends.find(caller.tenant.id, key) if key else None
-        if earlier is not None and earlier.state is not AttemptState.REFUSED:
+        earlier = self._sends.earlier(caller)
+        if earlier is not None:
             return await self._earlier(earlier, request, caller)
         wanted = sought(request)
         wanted = wanted.beside(await self._shown(wanted, caller))
         guarded = self._duplicate_window and not allow_duplicate
         since = self._clock.now() - self._duplicate_window if guarded else None
         attempt = new_attempt(CREATE.name, _fingerprint(request), wanted.as_json(), caller)
+        sending = self._sends.sending(attempt, caller, unless_since=since, resumable=True)
         try:
-            opened = await self._sends.open(attempt, unless_since=since)
+            async with sending as sent:
+                campaign = await self._gateway.call(CREATE, request, caller)
+                await sent.confirmed(str(campaign.id))
+                return campaign
         except DuplicateKey:
-            raise _still_unknown(key, "another request with this key has sent it") from None
-        return await self._send(opened, wanted, request, caller)
+            raise _still_unknown(attempt.idempotency_key, "another request with this key has sent it") from None
+        except (OutcomeUnknown, UpstreamMalformed) as unanswered:
+            return await self._find_out(sent, wanted, caller, unanswered)
 
     async def settle(self, attempt: Attempt, caller: Caller) -> Campaign | None:
         """Look once for the campaign of an attempt whose fate is open; if it is there, that is remembered.
@@ -96,19 +100,13 @@ class CampaignCreator:
         except GatewayError:
             return None
 
-    async def _send(self, attempt: Attempt, wanted: Sought, request: CreateCampaign, caller: Caller) -> Campaign:
-        try:
-            async with self._sends.sending(attempt):
-                campaign = await self._gateway.call(CREATE, request, caller)
-        except (OutcomeUnknown, UpstreamMalformed) as unanswered:
-            return await self._find_out(attempt, wanted, caller, unanswered)
-        await self._sends.confirm(attempt, str(campaign.id))
-        return campaign
-
     async def _find_out(
-        self, attempt: Attempt, wanted: Sought, caller: Caller, unanswered: OutcomeUnknown | UpstreamMalformed
+        self, sent: Sent, wanted: Sought, caller: Caller, unanswered: OutcomeUnknown | UpstreamMalformed
     ) -> Campaign:
         """Look for the campaign until it shows or time is up."""
+        attempt = sent.attempt
+        if attempt is None:
+            raise unanswered
         clock = asyncio.get_running_loop().time
         until, wait = clock() + self._lookup_seconds, _FIRST_WAIT
         found, detail = await self._look_bravely(attempt, wanted, caller)
@@ -116,9 +114,9 @@ class CampaignCreator:
             await asyncio.sleep(wait)
             wait *= 2
             found, detail = await self._look_bravely(attempt, wanted, caller)
-        if found is not None and await self._sends.confirm(attempt, str(found.id)):
+        if found is not None and await sent.found(str(found.id)):
             return found
-        await self._sends.leave_open(attempt, detail)
+        await sent.unknown(detail)
         raise _still_unknown(attempt.idempotency_key, detail, unanswered.upstream) from unanswered
 
     async def _look_bravely(self, attempt: Attempt, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
@@ -131,7 +129,9 @@ class CampaignCreator:
         shown = await self._shown(wanted, caller)
         rivals = await self._sends.rivals(attempt)
         taken = await self._sends.taken(attempt)
-        found = wanted.among(shown, (int(reference) for reference in taken))
+        if not (wanted.certain and shown.is_whole):
+            return None, "the platform's list of campaigns is not whole, so nothing can be concluded from it"
+        found = wanted.among(shown.campaigns, (int(reference) for reference in taken))
         if not found:
             return None, "no campaign that looks like it is there so far"
         if len(found) > 1:
@@ -140,17 +140,21 @@ class CampaignCreator:
             return None, f"another request whose fate is open may have created campaign {found[0].id}"
         return found[0], ""
 
-    async def _shown(self, wanted: Sought, caller: Caller) -> list[Campaign]:
+    async def _shown(self, wanted: Sought, caller: Caller) -> Shown:
         """Return the campaigns of the days on which the platform may list it."""
         shown: list[Campaign] = []
+        is_whole = True
         for day in wanted.days(self._clock.now()):
             for number in range(1, _MOST_PAGES + 1):
                 query = FindCampaigns(PageRequest(page=number, page_size=_PAGE), day=day)
                 found = await self._gateway.call(FIND, query, caller)
                 shown += found.data
+                is_whole = is_whole and getattr(found.data, "is_whole", True)
                 if not found.pagination.has_more:
                     break
-        return shown
+            else:
+                is_whole = False
+        return Shown(shown, is_whole)
 
     async def _earlier(self, attempt: Attempt, request: CreateCampaign, caller: Caller) -> Campaign:
         """Answer for an attempt that an earlier request with the same key has made."""

@@ -12,6 +12,7 @@ from app.resources.campaigns.requests import CampaignChanges, ChosenSender, Reci
 from app.resources.campaigns.schemas import Campaign, CampaignSender
 from app.resources.campaigns.timing import Timing
 
+_EDITABLE = frozenset({"waiting", "held", "paused"})
 _ABOUT_TO_START = timedelta(minutes=1)
 
 
@@ -45,7 +46,7 @@ def complete(changes: CampaignChanges, timing: Timing | None, present: Campaign,
         now: the present time.
 
     Raises:
-        Conflict: the campaign is neither waiting nor held, or may start before the edit arrives.
+        Conflict: the campaign cannot be changed any more, or may start before the edit arrives.
         ValidationFailed: something that is not changed cannot be repeated, because the platform does not tell it.
     """
     _check_editable(present, timing, now)
@@ -55,16 +56,16 @@ def complete(changes: CampaignChanges, timing: Timing | None, present: Campaign,
     return EditCampaign(
         campaign_id=present.id,
         changes=changes,
-        timing=_complete_timing(timing, present),
+        timing=_complete_timing(timing, present, planned="schedule" in given and changes.schedule.at is not None),
         sender=sender,
         recipients=changes.recipients if "recipients" in given else None,
     )
 
 
 def _check_editable(present: Campaign, timing: Timing | None, now: datetime) -> None:
-    if present.status not in {"waiting", "held"}:
+    if present.status not in _EDITABLE:
         state = present.status if present.status not in {None, "unknown"} else "in an unknown state"
-        raise Conflict(f"The campaign is {state}. Only a waiting or a held campaign can be changed; nothing was.")
+        raise Conflict(f"The campaign is {state}. Only a waiting, held or paused one can be changed; nothing was.")
     holds = timing is not None and timing.mode == "hold"
     if present.status == "waiting" and not holds and _is_due(present, now):
         # An edit that arrives after the start would put the campaign into the queue again.
@@ -97,7 +98,8 @@ def _needed(pointer: str, reason: str) -> FieldError:
     return FieldError("body", pointer, "missing", f"must be given again: {reason}, and may reset it")
 
 
-def _complete_timing(timing: Timing | None, present: Campaign) -> Timing:
+def _complete_timing(timing: Timing | None, present: Campaign, *, planned: bool) -> Timing:
     if timing is None:
-        return Timing("hold" if present.status == "held" else "at", present.scheduled_at)
-    return Timing("hold", present.scheduled_at) if timing.mode == "hold" else timing
+        # The manual documents no way to say that a paused campaign stays paused; held, it is not sent either.
+        return Timing("at" if present.status == "waiting" else "hold", present.scheduled_at)
+    return Timing("hold", present.scheduled_at) if timing.mode == "hold" and not planned else timing

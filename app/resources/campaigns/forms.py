@@ -51,7 +51,11 @@ def _settings(campaign: NewCampaign | CampaignChanges, given: Collection[str]) -
 def _timing(timing: Timing, status: str, time: str) -> dict[str, str]:
     """Write when to send, under the names that adding and editing have for it."""
     written = {status: str(MODE_CODES[timing.mode])}
-    return written if timing.time is None else {**written, time: write_time(timing.time)}
+    return written if timing.time is None or timing.mode == "now" else {**written, time: write_time(timing.time)}
+
+
+def _left_at(timing: Timing, time: str) -> str | None:
+    return time if timing.mode == "now" else None
 
 
 def new_campaign(request: CreateCampaign) -> Parameters:
@@ -64,7 +68,7 @@ def new_campaign(request: CreateCampaign) -> Parameters:
         **_recipients(campaign.recipients),
         **_timing(request.timing, "status", "time"),
     }
-    return Parameters(form=form)
+    return Parameters(form=form, time=_left_at(request.timing, "time"))
 
 
 def edited_campaign(request: EditCampaign) -> Parameters:
@@ -75,4 +79,5 @@ def edited_campaign(request: EditCampaign) -> Parameters:
         **(_recipients(request.recipients) if request.recipients else {"send_qty": "0"}),
         **_timing(request.timing, "send_status", "send_time"),
     }
-    return Parameters(query={"id": str(request.campaign_id)}, form=form)
+    time = _left_at(request.timing, "send_time")
+    return Parameters(query={"id": str(request.campaign_id)}, form=form, time=time)

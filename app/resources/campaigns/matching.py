@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.requests import ChosenSender, ScheduleMode
@@ -13,6 +13,13 @@ _CLOCKS_APART = timedelta(minutes=5)
 """The platform writes its own time down for a campaign that is sent at once."""
 _WHOLE_MINUTE = timedelta(minutes=1)
 """The platform takes times with and without seconds (manual 6.2) and may keep them without."""
+
+
+class Shown(NamedTuple):
+    """The campaigns that the platform shows, and whether certainly none is missing among them."""
+
+    campaigns: list[Campaign]
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,7 @@ class Sought:
         time: its time in the platform's zone, ISO 8601.
         send_limit: the end of its range of recipients, 0 for the list's end.
         known: ids of campaigns that looked just like it before it was created.
+        certain: whether the listings that told so were whole.
     """
 
     template_ids: tuple[int, ...]
@@ -38,6 +46,7 @@ class Sought:
     time: str
     send_limit: int
     known: tuple[int, ...] = ()
+    certain: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -49,9 +58,9 @@ class Sought:
         lists = {name: tuple(values[name]) for name in ("template_ids", "sender", "known")}
         return cls(**{**values, **lists})
 
-    def beside(self, campaigns: Iterable[Campaign]) -> "Sought":
+    def beside(self, shown: Shown) -> "Sought":
         """Return it with the ids of those among some campaigns that already look just like it."""
-        return replace(self, known=tuple(each.id for each in self.among(campaigns)))
+        return replace(self, known=tuple(each.id for each in self.among(shown.campaigns)), certain=shown.is_whole)
 
     def days(self, now: datetime) -> set[date]:
         """Return the days under which the platform may list it."""

@@ -38,6 +38,15 @@ def _first_identifier(value: str, zone: tzinfo) -> int | None:
     return identifier(value.partition(",")[0].strip(), zone)
 
 
+def _identifiers(value: str, zone: tzinfo) -> list[int]:
+    found = [identifier(each.strip(), zone) for each in value.split(",")]
+    return [each for each in found if each is not None]
+
+
+def _all(ids: list[int] | None) -> list[int]:
+    return ids or []
+
+
 def _sender(kind: str | None, domain: str | None, address: str | None) -> dict[str, str | None]:
     return {"type": kind, "domain": domain, "address": address}
 
@@ -85,7 +94,10 @@ SEND = Record(
         **_COMMON,
         "template_id": Element("tpl_id", convert=_first_identifier),
         "template_name": Element("tpl_name"),
+        "template_list": Element("tpl_id", convert=_identifiers),
         "list_id": Element("list_id", convert=_first_identifier),
+        "list_list": Element("list_id", convert=_identifiers),
         "list_name": Element("list_name"),
     },
+    combined={"template_ids": Combined(_all, "template_list"), "list_ids": Combined(_all, "list_list")},
 )

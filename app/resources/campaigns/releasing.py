@@ -11,7 +11,7 @@ from app.gateway.sends import Sends, new_attempt
 from app.resources.campaigns.editing import EditCampaign
 from app.resources.campaigns.operations import GET, edit_operation
 from app.resources.campaigns.schemas import Campaign
-from app.storage.journal.models import DuplicateKey
+from app.storage.writes.models import DuplicateKey
 
 _QUEUED = frozenset({"waiting", "sending", "sent"})
 _CLOCKS_APART = timedelta(minutes=5)
@@ -38,19 +38,20 @@ async def carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sen
         return
     fingerprint = hashlib.sha256(f"{operation.name} {edit.campaign_id}".encode()).hexdigest()
     request = {"campaign_id": edit.campaign_id}
+    attempt = new_attempt(operation.name, fingerprint, request, caller)
+    reference = f"{edit.campaign_id}/{attempt.id}"
     try:
-        attempt = await sends.open(new_attempt(operation.name, fingerprint, request, caller))
+        async with sends.sending(attempt, caller) as sent:
+            await gateway.call(operation, edit, caller)
+            await sent.confirmed(reference)
     except DuplicateKey:
         raise OutcomeUnknown(
             f"Another request with this key has sent the change. It is not sent again. {operation.find_out}"
         ) from None
-    try:
-        async with sends.sending(attempt):
-            await gateway.call(operation, edit, caller)
     except OutcomeUnknown:
         if not await _is_carried_out(edit, present, gateway, caller):
             raise
-    await sends.confirm(attempt, f"{edit.campaign_id}/{attempt.id}")
+        await sent.found(reference)
 
 
 async def _is_carried_out(edit: EditCampaign, before: Campaign, gateway: Gateway, caller: Caller) -> bool:

@@ -60,15 +60,21 @@ class Schedule(RequestModel):
     """When to send: `now`, `at` a time, or not before it is released (`hold`)."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"mode": "at", "at": "2026-03-02T09:30:00+08:00"}, {"mode": "hold"}]}
+        json_schema_extra={
+            "examples": [
+                {"mode": "at", "at": "2026-03-02T09:30:00+08:00"},
+                {"mode": "hold"},
+                {"mode": "hold", "at": "2026-03-02T09:30:00+08:00"},
+            ]
+        }
     )
 
     mode: Annotated[ScheduleMode, Field(description="At once, at a time, or not before it is released.")]
     at: Annotated[
         Moment | None,
         Field(
-            description="Needed if, and only if, the mode is `at`. A time more than a minute ago is refused: the"
-            " platform would send at once.",
+            description="Needed when the mode is `at`; with `hold`, the planned time. A time more than a minute ago is"
+            " refused: the platform would send at once.",
             validate_default=True,
         ),
     ] = None
@@ -76,8 +82,9 @@ class Schedule(RequestModel):
     @field_validator("at")
     @classmethod
     def _only_with_its_mode(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
-        if "mode" in info.data:
-            _check_needed(value, needed=info.data["mode"] == "at", when="the mode is `at`")
+        mode = info.data.get("mode")
+        if mode == "at" or (mode == "now" and value is not None):
+            _check_needed(value, needed=mode == "at", when="the mode is `at` or `hold`")
         return value
 
 
@@ -160,7 +167,7 @@ class NewCampaign(RequestModel):
 
 
 class CampaignChanges(Changes):
-    """The fields of a campaign to change. Without `schedule` a held campaign stays held and a waiting one waiting."""
+    """The fields of a campaign to change. Without `schedule` it is sent when it would have been."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -172,7 +179,7 @@ class CampaignChanges(Changes):
     list_id: Annotated[Id, Field(description="The contact list it is sent to.")] = 0
     sender: Annotated[ChosenSender, Field(description="Whom it comes from.")] = ChosenSender(type="any")
     from_name: Annotated[Name, Field(description="The sender's name that recipients see.")] = ""
-    reply_to: Annotated[EmailAddress, Field(description="Where answers go.")] = ""
+    reply_to: Annotated[EmailAddress | None, Field(description="Where answers go; null for the sender.")] = None
     schedule: Annotated[Schedule, Field(description="Holds the campaign (`hold`) or releases it (`now`, `at`).")] = (
         Schedule(mode="hold")
     )
@@ -184,5 +191,7 @@ class CampaignChanges(Changes):
         ),
     ] = _EVERYONE
     tracking: Annotated[CampaignTracking, Field(description="What is tracked.")] = "off"
-    tracking_domain: TrackingDomain = ""
+    tracking_domain: Annotated[
+        TrackingDomain | None, Field(description="A host name of your own for tracked links; null for the platform's.")
+    ] = None
     unsubscribe_link: Annotated[bool, Field(description="Whether the platform adds a link to unsubscribe.")] = True

@@ -128,7 +128,8 @@ async def edit_campaign(
 ) -> Response:
     """Change the fields given and return the campaign as it now is.
 
-    Only a waiting or a held campaign can be changed. `schedule` holds it (`hold`) or releases it (`now`, `at`);
+    Only a waiting, held or paused campaign can be changed; a paused one is held afterwards unless `schedule` releases
+    it. `schedule` holds it (`hold`) or releases it (`now`, `at`);
     releasing needs the scope `send`, any other change the scope `write`. What is not given stays as it is: the
     campaign is read first, and what the platform would reset is sent to it again.
     """
@@ -136,10 +137,10 @@ async def edit_campaign(
     services, clock = call.services, call.services.platform_clock
     timing = plan(body.schedule, clock) if "schedule" in body.model_fields_set else None
     # An edit repeats the status it has read: were another one to hold the campaign in between, it would release it.
-    async with services.locks.holding(("campaign", call.caller.tenant.id, campaign_id), wait=_EDIT_WAIT) as lock:
+    async with services.writes.holding("campaign", call.caller.tenant.id, campaign_id, wait=_EDIT_WAIT) as held:
         present = await call.run(operations.GET, campaign_id)
         edit = complete(body, timing, present, clock.now())
-        lock.ensure()
+        held.ensure()
         await carry_out(edit, present, services.gateway, services.sends, call.caller)
     return await read_back(call.run(operations.GET, campaign_id))
 

@@ -41,13 +41,13 @@ AnySenderType = TypeAliasType(
 
 BatchNumber = Annotated[str | None, Field(description="What statistics and tracking also go by.")]
 FromAddress = Annotated[str | None, Field(description="The sender in the platform's words: not always an address.")]
-FirstId = Annotated[int | None, Field(description="Of several, the first; the campaign itself has them all.")]
+FirstId = Annotated[int | None, Field(description="Of several, the first.")]
 Source = Annotated[AddressSource | None, Field(description="Contact lists or the subscription list.")]
 SendLimit = Annotated[
     int | None, Field(description="The last recipient of the chosen range; 0 goes to the end of the list.")
 ]
 RecipientCount = Annotated[int | None, Field(description="How many recipients the platform counted.")]
-ErrorCount = Annotated[int | None, Field(description="Messages that were not sent at all.")]
+ErrorCount = Annotated[int | None, Field(description="Failures of sending; not failures of delivery.")]
 
 _FACTS: Example = {
     "address_source": "list",
@@ -154,8 +154,10 @@ class Send(PublicModel):
                 {
                     **_HEAD,
                     "template_id": 16,
+                    "template_ids": [16],
                     "template_name": "春季促销",
                     "list_id": 78,
+                    "list_ids": [78],
                     "list_name": "Newsletter 北京",
                     **_FACTS,
                 }
@@ -169,8 +171,10 @@ class Send(PublicModel):
     from_name: Annotated[str | None, Field(description="The sender's name that recipients see.")]
     reply_to: Annotated[str | None, Field(description="Where answers go.")]
     template_id: FirstId
+    template_ids: Annotated[list[int], Field(description="All its templates.")]
     template_name: Annotated[str | None, Field(description="The template's name.")]
     list_id: FirstId
+    list_ids: Annotated[list[int], Field(description="All its contact lists.")]
     list_name: Annotated[str | None, Field(description="The contact list's name.")]
     address_source: Source
     address_source_code: Annotated[int | None, Field(description="The platform's own code of the source.")]

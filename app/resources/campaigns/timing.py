@@ -26,7 +26,8 @@ class Timing:
 def plan(schedule: Schedule, clock: PlatformClock) -> Timing:
     """Return the timing that a schedule asks for.
 
-    The platform wants a time with every mode (manual 6.2); where the schedule has none, that is the platform's now.
+    The platform wants a time with every mode (manual 6.2); where the schedule has none, that is the platform's now,
+    and for the mode `now` the one at which the call leaves.
 
     Raises:
         ValidationFailed: `at` is more than a minute ago. The platform would send at once, which nobody who names

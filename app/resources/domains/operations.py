@@ -1,8 +1,12 @@
 """Upstream operations of sending domains (manual 7.1 to 7.6)."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from app.errors import Conflict, OutcomeUnknown, UpstreamRejected
 from app.gateway.checks import DOMAIN, NOTHING, Check, same
 from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
@@ -16,6 +20,7 @@ from app.upstream.values import code, identifier, integer
 
 _SCRIPT = "bs.php"
 _TAGS = frozenset({"domains"})
+_STAYS = re.compile("验证.*不能删除")
 _VERIFIED = "success_and_check_ok"
 
 
@@ -101,6 +106,17 @@ def _added_id(document: Document) -> int | None:
 
 def _verifications(document: Document, _domains: list[str]) -> Collection[DomainVerification]:
     return Collection[DomainVerification](data=document.records("domain", _VERIFICATION))
+
+
+@contextmanager
+def verified_stay() -> Iterator[None]:
+    """Answer a conflict where the platform says that a verified domain cannot be deleted (manual 7.6)."""
+    try:
+        yield
+    except (UpstreamRejected, OutcomeUnknown) as error:
+        if error.upstream is None or not _STAYS.search(error.upstream.message or ""):
+            raise
+        raise Conflict("The domain is verified; the platform does not delete it.", upstream=error.upstream) from None
 
 
 LIST = Operation(

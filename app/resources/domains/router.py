@@ -6,10 +6,11 @@ from urllib.parse import quote
 from fastapi import Path
 from starlette.responses import Response
 
+from app.api.contact_rows import HeldDomain
 from app.api.deps import ManageCall, ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
 from app.api.responses import answer, created, no_content
-from app.api.types import DomainName, Id
+from app.api.types import Id
 from app.gateway.pages import Collection
 from app.resources.domains import operations
 from app.resources.domains.operations import NamedDomain
@@ -17,7 +18,7 @@ from app.resources.domains.schemas import AddedDomain, DomainsToVerify, DomainVe
 
 router = resource_router("/v1", "Domains")
 
-Name = Annotated[DomainName, Path(description="The domain's name.", examples=["news.example.com"])]
+Name = Annotated[HeldDomain, Path(description="The domain's name.", examples=["news.example.com"])]
 CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]
 
 
@@ -48,7 +49,8 @@ async def verify_domains(body: DomainsToVerify, call: WriteCall) -> Response:
 @router.delete("/domains/{domain}", **documents(operations.DELETE, summary="Delete a domain", status_code=204))
 async def delete_domain(domain: Name, call: WriteCall) -> Response:
     """Delete a sending domain; one that is verified stays."""
-    await call.run(operations.DELETE, NamedDomain(domain))
+    with operations.verified_stay():
+        await call.run(operations.DELETE, NamedDomain(domain))
     return no_content()
 
 
@@ -79,5 +81,6 @@ async def add_customer_domain(customer_id: CustomerId, body: NewDomain, call: Ma
 )
 async def delete_customer_domain(customer_id: CustomerId, domain: Name, call: ManageCall) -> Response:
     """Delete a customer's sending domain; one that is verified stays."""
-    await call.run(operations.DELETE_FOR_CUSTOMER, NamedDomain(domain, customer_id))
+    with operations.verified_stay():
+        await call.run(operations.DELETE_FOR_CUSTOMER, NamedDomain(domain, customer_id))
     return no_content()

@@ -4,13 +4,13 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from email.message import Message
 from typing import BinaryIO, cast
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from app.api.handlers import field_error
+from app.api.negotiation import media_type_of
 from app.api.uploads import OpenForm, open_form, validated
 from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
 from app.resources.imports.checking import RowChecker, no_rows
@@ -50,15 +50,13 @@ async def open_file(request: Request, on_invalid: OnInvalid, limits: ImportLimit
         PayloadTooLarge: it is larger than it may be.
         ValidationFailed: rows are refused, or there are none.
     """
-    header = Message()
-    header["Content-Type"] = request.headers.get("content-type", "")
-    media_type = header.get_content_type() if header["Content-Type"] else ""
+    media_type, parameters = media_type_of(request.headers.get("content-type", ""))
     async with aclosing(chunks(request, limits.idle)) as body:
         if media_type == MULTIPART:
             async with open_form(request, body, max_files=2, max_part_size=_MAX_FIELD) as form:
                 yield _uploaded(form)
             return
-        charset = _CHARSETS.get(media_type, {}).get(str(header.get_param("charset", "utf-8")).lower())
+        charset = _CHARSETS.get(media_type, {}).get(parameters.get("charset", "utf-8").lower())
         if charset is None:
             raise _not_taken()
         form_of_rows = _FORMS[media_type]()

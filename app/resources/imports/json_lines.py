@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.api.handlers import field_error
-from app.api.routing import strict_decoder
+from app.api.strict_json import strict_decoder
 from app.errors import FieldError
 from app.resources.imports.quick import quick_contact
 from app.resources.imports.rows import MAX_ROW, Row, Window, too_large

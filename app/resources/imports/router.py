@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.preferences import preferred_wait
+from app.api.negotiation import preferred_wait
 from app.api.responses import answer
 from app.api.routing import takes_large_body
 from app.api.types import Id

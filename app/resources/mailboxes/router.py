@@ -6,11 +6,12 @@ from urllib.parse import quote
 from fastapi import Path
 from starlette.responses import Response
 
+from app.api.contact_rows import HeldAddress, HeldDomain
 from app.api.deps import ManageCall, ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
 from app.api.pagination import PageRequestDep
 from app.api.responses import created, no_content
-from app.api.types import DomainName, EmailAddress, Id
+from app.api.types import Id
 from app.gateway.pages import Page
 from app.resources.mailboxes import operations
 from app.resources.mailboxes.operations import FindMailboxes, MailboxWithPassword, NamedMailbox
@@ -18,8 +19,8 @@ from app.resources.mailboxes.schemas import AddedMailbox, Mailbox, NewMailbox, N
 
 router = resource_router("/v1", "Mailboxes")
 
-Domain = Annotated[DomainName, Path(description="The domain's name.", examples=["news.example.com"])]
-Address = Annotated[EmailAddress, Path(description="The mailbox's address.", examples=["editor@news.example.com"])]
+Domain = Annotated[HeldDomain, Path(description="The domain's name.", examples=["news.example.com"])]
+Address = Annotated[HeldAddress, Path(description="The mailbox's address.", examples=["editor@news.example.com"])]
 CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]
 
 

@@ -9,6 +9,38 @@ from app.resources.messages import schemas
 
 _PARAMETER = re.compile(r'; ?([^=;]+)=(?:"([^"]*)"|([^;]*))')
 _UNKNOWN_TYPE = "application/octet-stream"
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_ODF = "application/vnd.oasis.opendocument"
+_FURTHER_TYPES = {
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".dotx": f"{_OFFICE}.wordprocessingml.template",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    ".xltx": f"{_OFFICE}.spreadsheetml.template",
+    ".pptx": f"{_OFFICE}.presentationml.presentation",
+    ".ppsx": f"{_OFFICE}.presentationml.slideshow",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
+    ".odt": f"{_ODF}.text",
+    ".ods": f"{_ODF}.spreadsheet",
+    ".odp": f"{_ODF}.presentation",
+    ".ics": "text/calendar",
+    ".vcf": "text/vcard",
+    ".md": "text/markdown",
+    ".rtf": "application/rtf",
+    ".epub": "application/epub+zip",
+    ".7z": "application/x-7z-compressed",
+    ".rar": "application/vnd.rar",
+    ".gz .tgz": "application/gzip",
+    ".wps": "application/vnd.ms-works",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".svg": "image/svg+xml",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+    ".webm": "video/webm",
+    ".woff2": "font/woff2",
+}
 
 
 def outgoing(body: schemas.NewMessage) -> Message:
@@ -65,8 +97,12 @@ def _guessed(filename: str) -> str:
 
 @cache
 def _types() -> mimetypes.MimeTypes:
-    # Made without the system's own tables, which differ from machine to machine.
-    return mimetypes.MimeTypes()
+    # Made without the system's own tables, which differ from machine to machine; the library's own lacks these.
+    types = mimetypes.MimeTypes()
+    for suffixes, media_type in _FURTHER_TYPES.items():
+        for suffix in suffixes.split():
+            types.add_type(media_type, suffix)
+    return types
 
 
 def _suffix(filename: str) -> str:

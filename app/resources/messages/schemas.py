@@ -26,6 +26,7 @@ from app.api.types import (
     PublicModel,
     RequestModel,
 )
+from app.messages.mime import further_field
 
 MAX_RECIPIENTS = 100
 
@@ -81,6 +82,13 @@ ContentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@+-]{1,128}$
 def _distinct_names(headers: dict[str, str]) -> dict[str, str]:
     if len({name.lower() for name in headers}) < len(headers):
         raise PydanticCustomError("repeated_header", "names the same header twice")
+    for name, value in headers.items():
+        try:
+            further_field(name, value)
+        except ValueError:
+            raise PydanticCustomError(
+                "header_not_ascii", "has {name}, which must be ASCII, its domains excepted", {"name": name}
+            ) from None
     return headers
 
 

@@ -73,7 +73,10 @@ def _by_campaign(campaign: CampaignKey) -> Parameters:
 def _daily(document: Document, wanted: date) -> DailyStatistics:
     if not document.content:
         raise NotFound(f"There are no statistics of {wanted.isoformat()}.")
-    return document.record(_DAILY)
+    found = document.record(_DAILY)
+    if found.date not in {None, wanted}:
+        raise UnexpectedForm("the statistics of another day")
+    return found
 
 
 def _campaigns(document: Document, _wanted: date) -> Collection[CampaignStatistics]:

@@ -123,6 +123,7 @@ def _created(document: Document, request: CreateTemplate) -> Template:
         id=document.created_id(),
         name=content.name,
         subjects=content.subjects,
+        html=content.html,
         content=content.html,
         content_type=None,
         attachments=[TemplateAttachment(id=None, name=attachment.filename) for attachment in request.attachments],

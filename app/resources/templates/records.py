@@ -22,6 +22,7 @@ TEMPLATE_RECORD = Record(
     {
         "id": Element("id", convert=integer, required=True),
         "name": Element("name"),
+        "html": Element("content"),
         "content": Element("content"),
         "content_type": Element("content_type"),
         "created_at": Element("created", convert=local_time),

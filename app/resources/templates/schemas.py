@@ -82,6 +82,7 @@ class Template(PublicModel):
                     "id": 53,
                     "name": "Spring 2026",
                     "subjects": ["春季新品上市", "Spring is here"],
+                    "html": _HTML,
                     "content": _HTML,
                     "content_type": "html",
                     "attachments": [{"id": 12, "name": "价目表.pdf"}],
@@ -95,7 +96,11 @@ class Template(PublicModel):
     id: Annotated[int, Field(description="The template's id.")]
     name: Annotated[str | None, Field(description="The template's name; recipients do not see it.")]
     subjects: Annotated[list[str], Field(description="Its subjects, of which each message gets one.")]
-    content: Annotated[str | None, Field(description="The message as HTML.")]
+    html: Annotated[str | None, Field(description="The message as HTML.")]
+    content: Annotated[
+        str | None,
+        Field(description="The same as `html`, under its former name.", json_schema_extra={"deprecated": True}),
+    ]
     content_type: Annotated[str | None, Field(description="The platform's own word for the kind of content.")]
     attachments: Annotated[list[TemplateAttachment], Field(description="Files attached to the template.")]
     created_at: Annotated[datetime | None, Field(description="When it was made.")]

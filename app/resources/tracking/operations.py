@@ -147,7 +147,8 @@ def _tracking(document: Document, campaign: CampaignKey) -> Tracking:
     found = document.record(_TRACKING)
     if not (found.track_id or found.statistics_id or found.batch or found.campaign_id):
         raise no_tracking(campaign)
-    if isinstance(campaign, int) and found.campaign_id not in {None, campaign}:
+    another_batch = isinstance(campaign, str) and (found.batch or campaign).lower() != campaign.lower()
+    if another_batch or (isinstance(campaign, int) and found.campaign_id not in {None, campaign}):
         raise UnexpectedForm("the overview of another campaign")
     return found
 

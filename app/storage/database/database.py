@@ -3,35 +3,32 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
-from sqlalchemy import Connection, select
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.errors import DatabaseError
-from app.storage.database.connections import AsyncConnection, AsyncEngine
-from app.storage.database.creating import create_if_new
-from app.storage.database.engine import READS_ONLY, make_engine, prepare_file
+from app.storage.database.engine import READS_ONLY, make_engine
 from app.storage.database.errors import FAILURES, describe
-from app.storage.database.revisions import is_up_to_date
+from app.storage.database.migrating import upgrade
+from app.storage.database.postgres import PostgresPool
+from app.storage.database.sqlite import SqliteThread, prepare_file
+from app.storage.database.statements import Statement, Steps, T, Work
 from app.storage.database.urls import file_of, is_sqlite, parse_url
 
-T = TypeVar("T")
-Work = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
+log = structlog.get_logger(__name__)
 
-
-def _bring_up_to_date(connection: Connection) -> None:
-    if is_up_to_date(connection) or create_if_new(connection):
-        return
-    from app.storage.database.migrating import upgrade  # noqa: PLC0415 - loading it takes a tenth of a second and 12 MB
-
-    upgrade(connection)
+EngineWork = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
 
 
 class Database:
     """A database that several processes may use at once; its repr shows no password.
 
-    Transactions must not be opened within another, and only one `Database` of a process may be starting at a time.
+    `write` and `read` are quick and made for what every request needs; `run` and `transaction` speak SQLAlchemy, for
+    tenants. Transactions must not be opened within another, and only one `Database` of a process may be starting at
+    a time.
     """
 
     def __init__(
@@ -53,35 +50,57 @@ class Database:
         self._check_timeout = check_timeout
         self._start_timeout = start_timeout
         self._engine: AsyncEngine | None = None
+        self._writer, self._reader = self._quick()
         self._at_work: set[asyncio.Task[Any]] = set()
+        self._failing = False
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)!r})"
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Open the database and bring it to the present schema; leaving closes it once `run` has nothing under way.
+        """Open the database and bring it to the present schema; leaving closes it once nothing is under way.
 
         Raises:
             DatabaseError: it cannot be opened, made or migrated, or is newer than the code.
         """
         engine = make_engine(self._url, timeout=self._timeout)
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.dispose)
             await self._start(engine)
+            for part in dict.fromkeys((self._writer, self._reader)):
+                part.start()
+                stack.push_async_callback(part.stop)
             self._engine = engine
-            yield
-        finally:
-            while self._at_work:
-                await asyncio.wait(self._at_work)
-            self._engine = None
-            await engine.dispose()
+            try:
+                yield
+            finally:
+                while self._at_work:
+                    await asyncio.wait(self._at_work)
+                self._engine = None
+
+    async def write(self, work: Work[T]) -> T:
+        """Carry out a transaction; once begun it is carried to its end even if the caller is cancelled.
+
+        Raises:
+            DatabaseError: the database cannot be used, or did not answer in time. Whether what was to be committed is
+                there is then not known.
+        """
+        return await self._carried_out(self._writer, work, self._timeout)
+
+    async def read(self, work: Work[T]) -> T:
+        """Carry out a transaction that changes nothing, and so waits for no other.
+
+        Raises:
+            DatabaseError: the database cannot be used, or did not answer in time.
+        """
+        return await self._carried_out(self._reader, work, self._timeout)
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction; leaving commits it, leaving with an exception undoes it.
 
         Raises:
-            DatabaseError: the database cannot be used, or did not answer in time. Whether what was to be committed is
-                there is then not known.
+            DatabaseError: as `write`.
         """
         return self._opened(self._timeout, reads_only=False)
 
@@ -89,68 +108,86 @@ class Database:
         """Open a transaction that changes nothing, and so waits for no other.
 
         Raises:
-            DatabaseError: the database cannot be used, or did not answer in time.
+            DatabaseError: as `read`.
         """
         return self._opened(self._timeout, reads_only=True)
 
-    async def run(self, work: Work[T], *, reads_only: bool = False) -> T:
-        """Do something in a transaction and return its result.
-
-        Once begun it is carried to its end even if the caller is cancelled.
-
-        Args:
-            work: what to do; called with the connection.
-            reads_only: whether it changes nothing.
+    async def run(self, work: EngineWork[T], *, reads_only: bool = False) -> T:
+        """Do something in a transaction, carried to its end even if the caller is cancelled.
 
         Raises:
-            DatabaseError: as `transaction`.
+            DatabaseError: as `write`.
         """
-        return await self._carried_out(work, self._timeout, reads_only=reads_only)
+        task = asyncio.create_task(self._do(work, reads_only=reads_only))
+        self._at_work.add(task)
+        task.add_done_callback(self._forget)
+        # A driver whose server has fallen silent takes seconds to give up; nobody should wait for that.
+        done, _ = await asyncio.wait({task}, timeout=self._timeout)
+        if not done:
+            raise self._unusable(TimeoutError())
+        return task.result()
 
     async def check(self) -> None:
-        """See whether the database answers.
+        """See whether the database answers and, if it has refused to write, whether it writes again.
 
         Raises:
             DatabaseError: it does not, or not in time.
         """
-        await self._carried_out(_ask, self._check_timeout, reads_only=True)
+        if self._failing:
+            await self._carried_out(self._writer, _touch, self._check_timeout)
+        await self._carried_out(self._reader, _ask, self._check_timeout)
 
     async def _start(self, engine: AsyncEngine) -> None:
         try:
             async with asyncio.timeout(self._start_timeout):
                 if is_sqlite(self._url):
                     await asyncio.to_thread(prepare_file, file_of(self._url), timeout=self._timeout)
-                async with engine.transaction() as connection:
-                    await connection.run_sync(_bring_up_to_date)
+                async with engine.begin() as connection:
+                    await connection.run_sync(upgrade)
         except (*FAILURES, sqlite3.Error) as failure:
             raise DatabaseError(f"The database cannot be opened: {describe(failure, self._url)}.") from None
+
+    def _quick(self) -> tuple[SqliteThread | PostgresPool, SqliteThread | PostgresPool]:
+        if not is_sqlite(self._url):
+            pool = PostgresPool(self._url, timeout=self._timeout)
+            return pool, pool
+        path = file_of(self._url)
+        writer, reader = (SqliteThread(path, timeout=self._timeout, writes=writes) for writes in (True, False))
+        return writer, reader
+
+    async def _carried_out(self, where: SqliteThread | PostgresPool, work: Work[T], seconds: float) -> T:
+        if self._engine is None:
+            raise DatabaseError("The database is not open.")
+        try:
+            result = await where.run(work, seconds=seconds)
+        except DatabaseError as failure:
+            error = self._unusable(failure)
+            if not self._failing:
+                log.error("database_unavailable", reason=str(error))
+            self._failing = True
+            raise error from None
+        if self._failing and where is self._writer:
+            self._failing = False
+            log.warning("database_available")
+        return result
 
     @asynccontextmanager
     async def _opened(self, seconds: float, *, reads_only: bool) -> AsyncIterator[AsyncConnection]:
         if self._engine is None:
             raise DatabaseError("The database is not open.")
         try:
-            reads = {READS_ONLY: reads_only}
-            async with asyncio.timeout(seconds), self._engine.transaction(reads) as connection:
-                yield connection
+            async with asyncio.timeout(seconds), self._engine.connect() as connection:
+                await connection.execution_options(**{READS_ONLY: reads_only})
+                async with connection.begin():
+                    yield connection
         except FAILURES as failure:
             raise self._unusable(failure) from None
 
-    async def _carried_out(self, work: Work[T], seconds: float, *, reads_only: bool) -> T:
-        task = asyncio.create_task(self._do(work, seconds, reads_only=reads_only))
-        self._at_work.add(task)
-        task.add_done_callback(self._forget)
-        # A driver whose server has fallen silent takes seconds to give up; nobody should wait for that.
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        if not done:
-            raise self._unusable(TimeoutError())
-        return task.result()
-
-    async def _do(self, work: Work[T], seconds: float, *, reads_only: bool) -> T:
-        async with self._opened(seconds, reads_only=reads_only) as connection:
+    async def _do(self, work: EngineWork[T], *, reads_only: bool) -> T:
+        async with self._opened(self._timeout, reads_only=reads_only) as connection:
             return await work(connection)
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
         self._at_work.discard(task)
         # Asked for, so that a failure nobody waits for any more is not reported as overlooked.
         with suppress(asyncio.CancelledError):
@@ -160,5 +197,14 @@ class Database:
         return DatabaseError(f"The database cannot be used: {describe(failure, self._url)}.")
 
 
-async def _ask(connection: AsyncConnection) -> None:
-    await connection.execute(select(1))
+def _ask() -> Steps[None]:
+    yield [Statement("SELECT 1")]
+
+
+def _touch() -> Steps[None]:
+    yield [
+        Statement(
+            "INSERT INTO leases (name, holder, expires_at) VALUES ('check', 'check', {now})"
+            " ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at"
+        )
+    ]

@@ -19,17 +19,14 @@ def upgrade(connection: Connection) -> None:
         DatabaseError: a newer version of the gateway has changed the database already.
     """
     serialize_sync(connection, ("migrations",))
-    config = _config(connection)
-    known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
-    newer = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if newer:
-        steps = ", ".join(sorted(newer))
-        raise DatabaseError(f"The database was changed by a newer version of the gateway: step {steps} is not known.")
-    command.upgrade(config, "head")
-
-
-def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", "app.storage.database:migrations")
     config.attributes["connection"] = connection
-    return config
+    steps = ScriptDirectory.from_config(config)
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    newer = found - {step.revision for step in steps.walk_revisions()}
+    if newer:
+        names = ", ".join(sorted(newer))
+        raise DatabaseError(f"The database was changed by a newer version of the gateway: step {names} is not known.")
+    if found != set(steps.get_heads()):
+        command.upgrade(config, "head")

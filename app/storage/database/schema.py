@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -64,6 +65,8 @@ sends = Table(
     Column("request_id", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # The process that was sending it, as `leases` has it.
+    Column("holder", Text),
 )
 Index("sends_id_key", sends.c.id, unique=True)
 Index(
@@ -80,6 +83,44 @@ Index("sends_reference_key", sends.c.tenant, sends.c.operation, sends.c.referenc
 Index("sends_fingerprint_idx", sends.c.tenant, sends.c.operation, sends.c.fingerprint, sends.c.created_at)
 Index("sends_state_idx", sends.c.tenant, sends.c.operation, sends.c.state, sends.c.created_at)
 Index("sends_created_at_idx", sends.c.created_at)
+Index("sends_key_idx", sends.c.tenant, sends.c.idempotency_key, sends.c.number)
+
+# One row for each key of the last day. It has a status once the request has been answered; its times are seconds.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("head", Text, nullable=False),
+    Column("body", Text),
+    Column("request_id", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("resumable", Integer, nullable=False),
+    Column("scopes", Text),
+    Column("status", Integer),
+    # Encrypted; none where there is no answer yet, or it is too large or too old to be kept.
+    Column("answer", LargeBinary),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+Index("idempotency_keys_expires_at_idx", idempotency_keys.c.expires_at)
+Index(
+    "idempotency_keys_kept_idx",
+    idempotency_keys.c.tenant,
+    idempotency_keys.c.created_at,
+    sqlite_where=idempotency_keys.c.size > 0,
+)
+
+# Processes that live, and what they hold alone.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+Index("leases_expires_at_idx", leases.c.expires_at)
 
 tenants = Table(
     "tenants",

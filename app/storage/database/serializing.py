@@ -1,11 +1,9 @@
 """Making transactions that concern the same thing run one after another."""
 
-import hashlib
-import json
-
 from sqlalchemy import Connection, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.storage.database.connections import AsyncConnection
+from app.storage.database.statements import lock_number
 
 Name = tuple[str, ...]
 
@@ -28,10 +26,5 @@ def serialize_sync(connection: Connection, *names: Name) -> None:
     if connection.dialect.name == "sqlite":
         return
     # In one order for everybody, or two transactions could wait for each other.
-    for number in sorted({_number(name) for name in names}):
+    for number in sorted({lock_number(*name) for name in names}):
         connection.execute(select(func.pg_advisory_xact_lock(number)))
-
-
-def _number(name: Name) -> int:
-    digest = hashlib.blake2b(json.dumps(name).encode(), digest_size=8, person=b"umail-gateway").digest()
-    return int.from_bytes(digest, signed=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import DatabaseError
-from app.storage.database.connections import AsyncConnection
 from app.storage.database.schema import api_keys, tenant_changes, tenants
 
 _KEY_COLUMNS = (

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from app.storage.database.database import Database, Work
+from app.storage.database.database import Database, EngineWork
 from app.storage.tenants import statements
 from app.storage.tenants.models import CreatedKey, KeyRecord, NewKey, Page, TenantPatch, TenantRecord
 from app.storage.tenants.statements import Changes
@@ -98,6 +98,20 @@ class TenantRepository:
             tenant_id, partial(statements.revoke_key, tenant_id=tenant_id, key_id=key_id, moment=self._now())
         )
 
+    async def rotate_key(
+        self, tenant_id: str, key_id: str, ends_at: datetime, *, new_id: str | None = None
+    ) -> tuple[CreatedKey, KeyRecord]:
+        """Make a key with the rights of another, which then ends; both in one transaction."""
+        work = partial(
+            statements.rotate_key,
+            tenant_id=tenant_id,
+            key_id=key_id,
+            ends_at=ends_at,
+            new_id=new_id,
+            moment=self._now(),
+        )
+        return await self._write(tenant_id, work)
+
     async def touch(self, uses: Mapping[tuple[str, str], datetime]) -> None:
         """Write down when keys were last used, unless that was written down less than `USES_APART` before."""
         if uses:
@@ -114,10 +128,10 @@ class TenantRepository:
         work = partial(statements.change, tenant_id=tenant_id, changes=changes, revision=revision, moment=self._now())
         return await self._write(tenant_id, work)
 
-    async def _read(self, work: Work[T]) -> T:
+    async def _read(self, work: EngineWork[T]) -> T:
         return await self._database.run(work, reads_only=True)
 
-    async def _write(self, tenant_id: str, work: Work[T]) -> T:
+    async def _write(self, tenant_id: str, work: EngineWork[T]) -> T:
         try:
             return await self._database.run(work)
         finally:

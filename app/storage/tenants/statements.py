@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.storage.database.connections import AsyncConnection
 from app.storage.database.schema import api_keys, master_keys, tenant_changes, tenants
 from app.storage.database.serializing import serialize
 from app.storage.tenants.models import Conflict, CreatedKey, KeyRecord, Missing, NewKey, Page, TenantPatch, TenantRecord
@@ -246,6 +246,29 @@ async def revoke_key(connection: AsyncConnection, *, tenant_id: str, key_id: str
     record = key_record((await connection.execute(ended.returning(*api_keys.c))).one())
     await number_change(connection, tenant_id)
     return record
+
+
+async def rotate_key(
+    connection: AsyncConnection, *, tenant_id: str, key_id: str, ends_at: datetime, new_id: str | None, moment: datetime
+) -> tuple[CreatedKey, KeyRecord]:
+    """Make a key with the rights of another, and let that one end; an earlier end of its own stays."""
+    await begin(connection)
+    row = await _row(connection, tenant_id, key_id)
+    if row is None or row.revoked_at is not None:
+        await existing(connection, tenant_id)
+        raise Missing(f"Tenant {tenant_id} has no valid key {key_id}.")
+    former = key_record(row)
+    new = NewKey(
+        id=new_id,
+        scopes=former.scopes,
+        requests_per_minute=former.requests_per_minute,
+        networks=former.networks,
+    )
+    created = await create_key(connection, tenant_id=tenant_id, new=new, moment=moment)
+    ends = min(filter(None, (former.expires_at, ends_at)))
+    ended = update(api_keys).where(api_keys.c.tenant == tenant_id, api_keys.c.id == key_id).values(expires_at=ends)
+    record = key_record((await connection.execute(ended.returning(*api_keys.c))).one())
+    return created, record
 
 
 async def touch(connection: AsyncConnection, *, uses: Mapping[tuple[str, str], datetime], apart: timedelta) -> None:

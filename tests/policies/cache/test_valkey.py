@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.policies.cache import valkey as valkey_store
 from app.policies.cache.model import Outcome
 from app.policies.cache.valkey import ValkeyStore
+from app.storage.valkey import connect, warn_if_unbounded
 from app.tenants.master_keys import MasterKey
 from tests.policies.cache.conftest import Clock, Platform, Replica, eventually, make_key, replica_of, scripts_run
 from tests.support.sockets import until
@@ -363,3 +365,19 @@ class TestAFullStore:
             assert replica.observer.failures == []
             with server.client() as client:
                 assert client.info("stats")["evicted_keys"] > 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "bound", "warned"), [("noeviction", 0, True), ("noeviction", 9, False), ("allkeys-lru", 0, False)]
+)
+async def test_a_store_without_any_bound_is_warned_of(
+    server: ValkeyServer, policy: str, bound: int, warned: bool
+) -> None:
+    async with connect(server.url, timeout=5.0) as client:
+        await client.config_set("maxmemory-policy", policy)
+        await client.config_set("maxmemory", bound)
+        with capture_logs() as logs:
+            await warn_if_unbounded(client)
+        assert [line["event"] for line in logs] == ["state_store_unbounded"] * warned
+        server.stop()
+        await warn_if_unbounded(client)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import DatabaseError
-from app.storage.database.connections import AsyncConnection
 from app.storage.database.database import Database
 from app.storage.database.errors import describe
 from app.storage.database.serializing import serialize

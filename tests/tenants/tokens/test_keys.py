@@ -109,7 +109,13 @@ async def test_what_is_no_key_set_is_none(keys: ProviderKeys, provider: Provider
 
 
 async def test_keys_that_cannot_check_signatures_are_left_out(keys: ProviderKeys, provider: Provider) -> None:
-    provider.keys = [{**TWO, "use": "enc"}, {"kty": "oct", "kid": "three", "k": "c2VjcmV0"}, {"kty": "RSA"}, ONE]
+    provider.keys = [
+        {**TWO, "use": "enc"},
+        {"kty": "oct", "kid": "three", "k": "c2VjcmV0"},
+        {"kty": "RSA"},
+        {**TWO, "kty": ["RSA"]},
+        ONE,
+    ]
     assert [await keys.find(kid) for kid in ("one", "two", "three")] == [ONE, None, None]
 
 

@@ -1,0 +1,77 @@
+"""JSON bodies: only what every reader understands alike (RFC 7493), and bounded before anything is built from them."""
+
+import asyncio
+import json
+import re
+from typing import Any, NoReturn
+
+from app.errors import MalformedRequest
+
+_MOST_VALUES = 20_000
+"""Values of a body; the largest batch has half of that."""
+_MOST_NAMES = 1_000
+"""Names of one object."""
+_DEEPEST = 64
+_LARGE = 65_536
+"""Bytes from which on a body is read in a thread."""
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+_NOT_STRICT = "The body is not valid JSON: UTF-8, each name of an object once, no NaN."
+
+
+async def read_strict_json(body: bytes) -> Any:
+    """Read a body without stopping the loop for long.
+
+    Raises:
+        MalformedRequest: not JSON, not UTF-8, a name that stands twice in an object, NaN or an infinity; too deep, or
+            too many values.
+    """
+    return await asyncio.to_thread(strict_json, body) if len(body) > _LARGE else strict_json(body)
+
+
+def strict_json(body: bytes) -> Any:
+    """Read a body; raises as `read_strict_json`."""
+    _check_size(body)
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise MalformedRequest(
+            f"The body is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from None
+    except (ValueError, RecursionError):
+        raise MalformedRequest(_NOT_STRICT) from None
+
+
+def strict_decoder(**options: Any) -> json.JSONDecoder:
+    """Return a decoder for parts of a longer JSON text; what I-JSON does not allow is a ValueError."""
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse, **options)
+
+
+def _check_size(body: bytes) -> None:
+    if _punctuation(body) <= _DEEPEST:
+        return
+    bare = _STRING.sub(b"", body)
+    if _punctuation(bare) > _MOST_VALUES:
+        raise MalformedRequest(f"The body holds more than {_MOST_VALUES} values.")
+    depth = 0
+    for bracket in _BRACKET.findall(bare):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > _DEEPEST:
+            raise MalformedRequest(f"The body is more than {_DEEPEST} levels deep.")
+
+
+def _punctuation(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _MOST_NAMES:
+        raise ValueError("too many names")
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise ValueError("not a number of JSON")

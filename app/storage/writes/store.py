@@ -1,0 +1,357 @@
+"""The one store of writes: journal, idempotency keys and leases, in the same transactions."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from app.errors import DatabaseError, StateUnavailable
+from app.storage.database.database import Database
+from app.storage.database.statements import Statement, Steps, T, Work
+from app.storage.writes import attempts, keys
+from app.storage.writes.leases import Holding, ProcessLease
+from app.storage.writes.models import (
+    Attempt,
+    AttemptState,
+    Confirmed,
+    Found,
+    KeyClaim,
+    KeyTaken,
+    NewAttempt,
+    Outcome,
+    Settled,
+    StoredAnswer,
+    opened,
+)
+from app.storage.writes.sweeping import Sweeper
+from app.tenants.master_keys import MasterKey
+
+log = structlog.get_logger(__name__)
+
+_RETRIES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
+"""Seconds between the attempts to write what could not be written; a minute is longer than most restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a request was answered, the fingerprint of its body, and the scopes it needed."""
+
+    answer: StoredAnswer
+    body: str
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a request that changed something has come to.
+
+    Args:
+        attempt: what it was sending, if that is journaled.
+        outcome: what became of it.
+        claim: the key it holds, if it holds one.
+        answered: what is to be given to those who repeat it. None releases the key if `left` is not set, and otherwise
+            leaves it for the next request to find out more.
+        left: whether a change may have left.
+        also: further steps of the transaction.
+    """
+
+    attempt: Attempt | None = None
+    outcome: Outcome | None = None
+    claim: KeyClaim | None = None
+    answered: Answered | None = None
+    left: bool = False
+    also: Sequence[Work[None]] = ()
+
+
+class WriteStore:
+    """Remembers writes before they leave and after. Methods raise `StateUnavailable` if the database cannot be used.
+
+    Whatever must happen together with a write rides along as further steps of its transaction (`also`), or makes a
+    transaction of its own (`transaction`).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        master_key: MasterKey,
+        *,
+        now: Callable[[], datetime] | None = None,
+        lease: float = 10.0,
+        journal_kept: timedelta = timedelta(days=90),
+        keys_kept: float = keys.DAY,
+        sweep_interval: float = 60.0,
+        most_answers: int = 10_000,
+        most_bytes: int = 32 * 1024 * 1024,
+    ) -> None:
+        """Connect the parts; nothing is read yet.
+
+        Args:
+            database: the database; whoever made it keeps it running.
+            master_key: what answers are encrypted with.
+            now: returns the current time as an aware datetime; the system's clock by default.
+            lease: seconds after which what a dead process held is free.
+            journal_kept: for how long attempts are remembered.
+            keys_kept: seconds for which keys are remembered.
+            sweep_interval: seconds between looks for what is to be forgotten.
+            most_answers: answers kept for a tenant; of older ones it is known that they were given.
+            most_bytes: bytes that they have at most.
+        """
+        self._database = database
+        self._sealer = keys.AnswerSealer(master_key)
+        self._now = now or (lambda: datetime.now(UTC))
+        self._retention = keys_kept
+        self._process = ProcessLease(database, seconds=lease)
+        self._sweeper = Sweeper(
+            database,
+            now=self._now,
+            journal_kept=journal_kept,
+            interval=sweep_interval,
+            most_answers=most_answers,
+            most_bytes=most_bytes,
+        )
+        self._errands: set[asyncio.Task[Any]] = set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep what needs it going while the context is open; the database must be open."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._process.stop)
+            await stack.enter_async_context(self._sweeper.running())
+            try:
+                yield
+            finally:
+                if self._errands:
+                    await asyncio.wait(self._errands, timeout=5)
+                for errand in self._errands:
+                    errand.cancel()
+
+    async def check(self) -> None:
+        """See whether the database can be used.
+
+        Raises:
+            DatabaseError: it cannot.
+        """
+        await self._database.check()
+
+    async def transaction(self, work: Work[T]) -> T:
+        """Carry out steps of one's own in a transaction."""
+        return await _available(self._database.write(work))
+
+    async def reading(self, work: Work[T]) -> T:
+        """Carry out steps of one's own that change nothing."""
+        return await _available(self._database.read(work))
+
+    async def find(self, tenant: str, key: str) -> Found:
+        """Return what is known of an idempotency key."""
+        rows, latest = await self.reading(lambda: _asked(keys.finding(tenant, key), attempts.latest(tenant, key)))
+        attempt = attempts.attempt_of(latest[0]) if latest else None
+        return Found(keys.key_use(rows, tenant, key, self._sealer), attempt)
+
+    async def begin(
+        self,
+        attempt: NewAttempt | None,
+        *,
+        claim: KeyClaim | None = None,
+        unless_since: datetime | None = None,
+        resumable: bool = False,
+        also: Sequence[Work[None]] = (),
+    ) -> Attempt | None:
+        """Journal what is about to leave and take its key, in one transaction; to be followed by `end`.
+
+        Args:
+            attempt: what is sent, if it is to be journaled.
+            claim: the key to take, if the request has one.
+            unless_since: refuse it if an equal one has been sent since.
+            resumable: whether a later request with the key can find out what became of it.
+            also: further steps of the transaction; what they raise undoes all of it.
+
+        Raises:
+            KeyTaken: another request has got the key.
+            DuplicateKey: an attempt that was not refused has its idempotency key.
+            DuplicateSend: an equal one has been sent since.
+        """
+        asked, beat, moment = time.monotonic(), self._process.due(), self._now().astimezone(UTC)
+        holder = self._process.holder
+        taken = None
+        if claim is not None:
+            taken = keys.claiming(claim, holder=holder, resumable=resumable, retention=self._retention)
+
+        def steps() -> Steps[None]:
+            if attempt is None:
+                return _claiming(taken, beat, also)
+            return attempts.opening(
+                attempt,
+                unless_since=unless_since,
+                holder=holder,
+                moment=moment,
+                claim=taken,
+                beat=beat,
+                also=also,
+            )
+
+        self._process.keep()
+        begun = opened(attempt, moment) if attempt is not None else None
+        try:
+            await self._database.write(steps)
+        except DatabaseError as error:
+            self._undo(begun, claim)
+            raise _unavailable(error) from None
+        except asyncio.CancelledError:
+            self._undo(begun, claim)
+            raise
+        except BaseException:
+            self._process.let_go()
+            raise
+        if beat is not None:
+            self._process.renewed(asked)
+        return begun
+
+    async def end(self, ending: Ending) -> bool:
+        """Write what became of it, and the answer, in one transaction, carried to its end even if the caller leaves.
+
+        It must not change the answer any more, so it raises nothing: what cannot be written now is tried again.
+
+        Returns:
+            False if another attempt has the reference, or the attempt was closed otherwise before.
+        """
+        return await self._carried_out(self._end(ending))
+
+    async def note(self, attempt: Attempt, outcome: Outcome) -> bool:
+        """Write what became of an attempt that is not in this process's hands any more; as `end`."""
+        return await self._carried_out(self._written(lambda: self._outcome(attempt, outcome), attempt.id))
+
+    async def record(self, attempt: NewAttempt, detail: str) -> None:
+        """Journal an attempt that was refused before it could be begun."""
+        outcome, holder, moment = Settled(AttemptState.REFUSED, detail), self._process.holder, self._now()
+        await self._carried_out(
+            self._written(lambda: attempts.recording(attempt, outcome, holder=holder, moment=moment), attempt.id)
+        )
+
+    async def settle(self, claim: KeyClaim, answered: Answered) -> None:
+        """Give an answer to a request whose process has died, once it is known what became of it."""
+        await self._carried_out(self._written(lambda: _asked(self._finishing(claim, answered, None)), claim.key))
+
+    async def references(self, tenant: str, operation: str, since: datetime) -> set[str]:
+        """Return the references that attempts created since then hold."""
+        return await self.reading(lambda: attempts.references(tenant, operation, since))
+
+    async def unresolved(self, tenant: str, operation: str, since: datetime) -> list[Attempt]:
+        """Return the attempts created since then whose fate is open, oldest first."""
+        return await self.reading(lambda: attempts.unresolved(tenant, operation, since))
+
+    def holding(self, *names: str | int, wait: float) -> AbstractAsyncContextManager[Holding]:
+        """Hold something alone, among all processes, while the context is open; others who want it wait.
+
+        Raises:
+            StateUnavailable: it was not to be had within `wait` seconds.
+        """
+        return self._process.holding(*names, wait=wait)
+
+    async def _end(self, ending: Ending) -> bool:
+        try:
+            return await self._written(lambda: self._ending(ending), ending.attempt.id if ending.attempt else None)
+        finally:
+            self._process.let_go()
+
+    def _ending(self, ending: Ending) -> Steps[bool]:
+        stands = True
+        if ending.attempt is not None and ending.outcome is not None:
+            stands = yield from self._outcome(ending.attempt, ending.outcome)
+        if ending.claim is not None:
+            yield [self._key_ending(ending.claim, ending)]
+        for steps in ending.also:
+            yield from steps()
+        return stands
+
+    def _key_ending(self, claim: KeyClaim, ending: Ending) -> Statement:
+        if ending.answered is not None:
+            return self._finishing(claim, ending.answered, self._process.holder)
+        return (keys.abandoning if ending.left else keys.releasing)(claim, self._process.holder)
+
+    def _finishing(self, claim: KeyClaim, answered: Answered, holder: str | None) -> Statement:
+        sealed = self._sealer.seal(claim.tenant, claim.key, answered.answer)
+        self._sweeper.added(claim.tenant, len(sealed or b""))
+        return keys.finishing(
+            claim,
+            sealed,
+            status=answered.answer.status,
+            body=answered.body,
+            scopes=answered.scopes,
+            holder=holder,
+            retention=self._retention,
+        )
+
+    def _outcome(self, attempt: Attempt, outcome: Outcome) -> Steps[bool]:
+        if isinstance(outcome, Confirmed):
+            return attempts.confirming(attempt, outcome, moment=self._now())
+        return attempts.settling(attempt, outcome, moment=self._now())
+
+    async def _written(self, work: Work[Any], name: str | None) -> bool:
+        try:
+            return await self._database.write(work) is not False
+        except DatabaseError:
+            log.error("journal_not_written", attempt=name)
+            self._start(self._again(work))
+            return True
+
+    async def _again(self, work: Work[Any]) -> None:
+        for pause in _RETRIES:
+            await asyncio.sleep(pause)
+            try:
+                await self._database.write(work)
+            except DatabaseError:
+                continue
+            return
+
+    def _undo(self, attempt: Attempt | None, claim: KeyClaim | None) -> None:
+        """Take back what may have been written by a transaction that nobody waited for; nothing was sent."""
+        detail = "it was given up before it left"
+        outcome = Settled(AttemptState.REFUSED, detail) if attempt is not None else None
+        self._start(self._undone(Ending(attempt=attempt, outcome=outcome, claim=claim)))
+
+    async def _undone(self, ending: Ending) -> None:
+        try:
+            await self._again(lambda: self._ending(ending))
+        finally:
+            self._process.let_go()
+
+    async def _carried_out(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.shield(self._start(work))
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+        return task
+
+
+async def _available(access: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await access
+    except DatabaseError as error:
+        raise _unavailable(error) from None
+
+
+def _unavailable(_error: DatabaseError) -> StateUnavailable:
+    return StateUnavailable(
+        "The journal of sends and idempotency keys cannot be used at the moment. Nothing was sent.",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _asked(*statements: Statement) -> Steps[Any]:
+    found = yield statements
+    return found
+
+
+def _claiming(taken: Statement | None, beat: Statement | None, also: Sequence[Work[None]]) -> Steps[None]:
+    claimed, _ = yield [taken, beat]
+    if taken is not None and not claimed:
+        raise KeyTaken
+    for steps in also:
+        yield from steps()

@@ -1,0 +1,102 @@
+"""Forgetting what is old, in steps small enough that nobody waits for them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from app.errors import DatabaseError
+from app.storage.database.database import Database
+from app.storage.database.statements import Work
+from app.storage.writes import attempts, keys, leases
+
+log = structlog.get_logger(__name__)
+
+_STEP = 500
+_PAUSE = 0.05
+_SLACK = 0.1
+"""By which share of its bounds a tenant may exceed them before it is looked at."""
+
+
+class Sweeper:
+    """Forgets attempts, keys, answers and leases while it runs."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Callable[[], datetime],
+        journal_kept: timedelta,
+        interval: float,
+        most_answers: int,
+        most_bytes: int,
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._journal_kept = journal_kept
+        self._interval = interval
+        self._most_answers = most_answers
+        self._most_bytes = most_bytes
+        self._added: dict[str, tuple[int, int]] = {}
+        self._full: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def added(self, tenant: str, size: int) -> None:
+        """Note that an answer of a tenant has been kept."""
+        count, total = self._added.get(tenant, (0, 0))
+        count, total = count + 1, total + size
+        self._added[tenant] = count, total
+        if count > self._most_answers * _SLACK or total > self._most_bytes * _SLACK:
+            self._full.add(tenant)
+            self._wake.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sweep while the context is open."""
+        task = asyncio.create_task(self._sweep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._forget_old()
+                while self._full:
+                    await self._bound(self._full.pop())
+            except DatabaseError as error:
+                log.warning("old_writes_not_forgotten", reason=str(error))
+            except Exception:
+                log.exception("old_writes_not_forgotten")
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._wake.wait()
+
+    async def _forget_old(self) -> None:
+        before = self._now() - self._journal_kept
+        await self._all(lambda: keys.expiring(_STEP))
+        await self._all(lambda: attempts.forgetting(before, _STEP))
+        await self._all(lambda: leases.expired(_STEP))
+
+    async def _bound(self, tenant: str) -> None:
+        self._added.pop(tenant, None)
+        while True:
+            count, total = await self._database.read(lambda: keys.kept_of(tenant))
+            excess = count - self._most_answers
+            if total > self._most_bytes:
+                excess = max(excess, int(count * (1 - self._most_bytes / total)) + 1)
+            if excess <= 0:
+                return
+            await self._database.write(partial(keys.dropping, tenant, min(excess, _STEP)))
+            await asyncio.sleep(_PAUSE)
+
+    async def _all(self, some: Work[int]) -> None:
+        while await self._database.write(some) == _STEP:  # noqa: ASYNC110 - others are let in between
+            await asyncio.sleep(_PAUSE)

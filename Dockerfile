@@ -48,7 +48,7 @@ ENTRYPOINT ["umail-gateway"]
 # One process: a second one is a second container, which is scheduled, limited, measured and replaced by itself.
 CMD ["serve"]
 
-ARG VERSION=0.1.0
+ARG VERSION=1.0.0
 ARG REVISION=
 LABEL org.opencontainers.image.title="umail-gateway" \
       org.opencontainers.image.description="A multi-tenant REST/JSON gateway in front of the XML-over-HTTP API of the U-Mail e-mail marketing platform." \

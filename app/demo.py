@@ -3,7 +3,9 @@
 import asyncio
 import socket
 from tempfile import TemporaryDirectory
+from typing import Literal
 
+import httpx2
 import typer
 import uvicorn
 from pydantic import SecretStr
@@ -19,6 +21,15 @@ from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccou
 from app.tenants.store import MemoryTenantStore
 from app.wiring.security import build_protocol
 
+_ACCOUNTS: dict[str, Literal["customer", "manager"]] = {"demo": "manager", "empty": "customer", "shop": "customer"}
+"""The sandbox's accounts and their roles; the manager may act for both customers, and `shop` has no tenant."""
+_FIRST_CAMPAIGN = {
+    "template_ids": [255201],
+    "list_id": 418801,
+    "sender": {"type": "any"},
+    "from_name": "Demo",
+    "schedule": {"mode": "hold"},
+}
 _GREETING = """
 U-Mail gateway demo
 
@@ -38,12 +49,13 @@ async def run_demo(*, port: int, sandbox_port: int, collector: str | None = None
     configure_logging("WARNING")
     keys = {"demo": generate_key(), "empty": generate_key()}
     accounts = [
-        Account(username=name, password=generate_key(), role="customer", seeded=name == "demo") for name in keys
+        Account(username=name, password=generate_key(), role=role, seeded=name != "empty")
+        for name, role in _ACCOUNTS.items()
     ]
     sandbox = Sandbox(accounts=accounts, smtp=True, pace=DEMO_PACE)
     await sandbox.start(host="127.0.0.1", port=sandbox_port)
     try:
-        tenants = [_tenant(account, keys[account.username], sandbox) for account in accounts]
+        tenants = [_tenant(each, keys[each.username], sandbox) for each in accounts if each.username in keys]
         with TemporaryDirectory(prefix="umail-gateway-") as folder:
             await _Server(_config(tenants, port, collector, folder), keys, sandbox.base_url).serve()
     finally:
@@ -65,7 +77,12 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
 
 def _config(tenants: list[Tenant], port: int, collector: str | None, folder: str) -> uvicorn.Config:
     settings = Settings.model_construct(
-        tenants_url="", master_key=SecretStr(generate_master_key()), port=port, audit_log="off", otlp_endpoint=collector
+        tenants_url="",
+        master_key=SecretStr(generate_master_key()),
+        port=port,
+        audit_log="off",
+        otlp_endpoint=collector,
+        duplicate_window=0.0,
     )
     app = create_app(settings, tenants=MemoryTenantStore(tenants), database=Database(f"sqlite:///{folder}/gateway.db"))
     return uvicorn.Config(
@@ -89,14 +106,26 @@ def _tenant(account: Account, key: str, sandbox: Sandbox) -> Tenant:
             base_url=sandbox.base_url, username=account.username, password=SecretStr(account.password)
         ),
         smtp=_relay(account, sandbox) if account.seeded else None,
-        keys=(ApiKey(id="demo", sha256=hash_key(key), scopes=frozenset(Scope) - {Scope.MANAGE}),),
+        role=account.role,
+        keys=(ApiKey(id="demo", sha256=hash_key(key), scopes=_scopes(account)),),
     )
+
+
+def _scopes(account: Account) -> frozenset[Scope]:
+    return frozenset(Scope) if account.role == "manager" else frozenset(Scope) - {Scope.MANAGE}
 
 
 def _relay(account: Account, sandbox: Sandbox) -> SmtpAccount:
     # Every mailbox of a seeded account has this password.
     mailbox = f"news@{account.username}.example"
     return SmtpAccount(host="127.0.0.1", port=sandbox.smtp_port, username=mailbox, password=SecretStr("sandbox"))
+
+
+async def _create_first_campaign(url: str, key: str) -> None:
+    """Create the held campaign that the API's documentation asks after."""
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "first-campaign"}
+    async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+        await client.post("/v1/campaigns", json=_FIRST_CAMPAIGN)
 
 
 class _Server(uvicorn.Server):
@@ -112,5 +141,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         port = self.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
+        await _create_first_campaign(url, self._keys["demo"])
         keys = {f"{name}_key": key for name, key in self._keys.items()}
         typer.echo(_GREETING.format(url=url, sandbox=self._sandbox_url, **keys))

@@ -39,6 +39,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from app.texts import sentence
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -144,6 +146,11 @@ class ValidationFailed(GatewayError):
     def __init__(self, detail: str, errors: Sequence[FieldError]) -> None:
         super().__init__(detail)
         self.errors = tuple(errors)
+
+
+def parameters_refused(count: int) -> str:
+    """Say how many query parameters are refused."""
+    return "1 query parameter refused." if count == 1 else sentence("{count} query parameters refused.", count=count)
 
 
 class IdempotencyKeyReused(GatewayError):

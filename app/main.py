@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
 import httpx2
@@ -11,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app import admin
+from app import __version__, admin
 from app.admin import runtime
 from app.api import handlers, service
 from app.api.edge import GatewayApplication
@@ -101,7 +100,7 @@ def create_app(
     reading = Reading(
         gateway,
         state.cache,
-        CacheKeys(fingerprints, version("umail-gateway")),
+        CacheKeys(fingerprints, __version__),
         waits=policies.waits,
         lifetimes=settings.cache_lifetimes,
         now=clock.now,
@@ -176,15 +175,15 @@ def create_app(
         tenant_repository=storage.repository,
     )
     app.add_middleware(IdempotencyMiddleware, store=storage.writes, observer=observer)
-    _route(app)
+    _route(app, operators=settings.admin_token is not None)
     return app
 
 
-def _route(app: FastAPI) -> None:
+def _route(app: FastAPI, *, operators: bool) -> None:
     """Add what answers requests, errors included."""
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
     add_routes(app, (*ROUTERS, runtime.router, *admin.ROUTERS, service.router))
     install_openapi(app)
-    install_pages(app)
+    install_pages(app, operators=operators)

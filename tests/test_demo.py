@@ -1,28 +1,19 @@
 """`umail-gateway demo`, used as a newcomer uses it."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.support.processes import lines_until, running
+from tests.support.demos import running_demo
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """What the demo printed: url, key, second, sandbox."""
-    folder = tmp_path_factory.mktemp("demo")
-    with running("demo", "--port", "0", "--sandbox-port", "0", folder=folder) as process:
-        text = "\n".join(lines_until(process, "Ctrl-C"))
-        found = {
-            "url": re.search(r"Documentation\s+(\S+)/docs", text),
-            "key": re.search(r"API key\s+(umg_\S+)", text),
-            "second": re.search(r"Second tenant\s+(umg_\S+)", text),
-            "sandbox": re.search(r"Sandbox\s+(http://[^/]+)", text),
-        }
-        yield {name: match[1] for name, match in found.items() if match}
+    with running_demo(tmp_path_factory.mktemp("demo")) as found:
+        yield found
 
 
 def client(demo: dict[str, str], key: str) -> httpx2.Client:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from app.admin.runtime import administrator
 from app.admin.schemas import Probe
 from app.api.deps import services_of
-from app.api.problems import ANYWHERE, problem_responses
+from app.api.problems import problem_responses
 from app.api.routing import strict_router
 from app.errors import (
     Conflict,
@@ -17,10 +17,7 @@ from app.errors import (
     FieldError,
     GatewayError,
     NotFound,
-    RateLimited,
     StateUnavailable,
-    Unauthenticated,
-    UnsupportedMediaType,
     UpstreamCredentialsRejected,
     ValidationFailed,
 )
@@ -59,16 +56,7 @@ def admin_router(prefix: str) -> APIRouter:
         f"/admin/v1{prefix}",
         "Administration",
         dependencies=[Depends(administrator)],
-        responses=problem_responses(
-            *ANYWHERE,
-            Unauthenticated,
-            NotFound,
-            Conflict,
-            UnsupportedMediaType,
-            ValidationFailed,
-            RateLimited,
-            StateUnavailable,
-        ),
+        responses=problem_responses(NotFound, Conflict, ValidationFailed),
     )
 
 

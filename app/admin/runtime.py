@@ -10,15 +10,12 @@ from starlette.responses import Response
 from typing_extensions import TypeAliasType
 
 from app.api.deps import services_of
-from app.api.problems import ANYWHERE, problem_responses
+from app.api.problems import problem_responses
 from app.api.responses import answer, no_content
 from app.api.routing import strict_router
 from app.api.types import PublicModel, RequestModel
 from app.errors import (
     NotFound,
-    RateLimited,
-    Unauthenticated,
-    UnsupportedMediaType,
     ValidationFailed,
 )
 from app.gateway.pages import Collection
@@ -43,14 +40,7 @@ router = strict_router(
     "/admin/v1",
     "Administration",
     dependencies=[Depends(administrator)],
-    responses=problem_responses(
-        *ANYWHERE,
-        Unauthenticated,
-        NotFound,
-        UnsupportedMediaType,
-        ValidationFailed,
-        RateLimited,
-    ),
+    responses=problem_responses(NotFound, ValidationFailed),
 )
 
 

@@ -9,7 +9,16 @@ from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
 from app.storage.tenants.models import KeyRecord, Login, NewKey, Relay, TenantPatch, TenantRecord
-from app.tenants.models import Lifetimes, Limits, Scope, TenantProfile, TenantRole, UpstreamAccount
+from app.tenants.models import (
+    EventRules,
+    Lifetimes,
+    Limits,
+    Scope,
+    SendRules,
+    TenantProfile,
+    TenantRole,
+    UpstreamAccount,
+)
 
 _LOGIN = {"base_url": "http://www.bestedm.org/mm-ms/apinew/", "auth": "basic", "username": "acme"}
 _PROBE: dict[str, Any] = {"outcome": "accepted", "detail": None}
@@ -22,6 +31,8 @@ _TENANT: dict[str, Any] = {
     "staged": None,
     "smtp": None,
     "limits": {"requests_per_minute": 600, "concurrency": 20, "campaigns_per_hour": 100},
+    "sends": {"require_preflight": False, "two_persons": False},
+    "events": {"enabled": False, "requests_per_minute": 60},
     "cache": {},
     "revision": 1,
     "created_at": "2026-11-25T09:00:00Z",
@@ -34,6 +45,7 @@ _KEY: dict[str, Any] = {
     "requests_per_minute": None,
     "expires_at": None,
     "networks": ["10.0.0.0/8"],
+    "subject": None,
     "created_at": "2026-11-25T09:00:00Z",
     "last_used_at": None,
     "revoked_at": None,
@@ -72,6 +84,8 @@ class TenantView(PublicModel):
     staged: Annotated[Login | None, Field(description="A login that waits to be confirmed.")]
     smtp: Annotated[Relay | None, Field(description="Its SMTP relay; null for none.")]
     limits: Annotated[Limits, Field(description="Its ceilings.")]
+    sends: Annotated[SendRules, Field(description="What it demands before a campaign goes out.")]
+    events: Annotated[EventRules, Field(description="Whether and how its account is watched.")]
     cache: Annotated[
         Lifetimes,
         Field(
@@ -136,6 +150,7 @@ class KeyView(PublicModel):
     requests_per_minute: Annotated[int | None, Field(description="Its own ceiling beside the tenant's; null for none.")]
     expires_at: Annotated[datetime | None, Field(description="When it ends; null for never.")]
     networks: Annotated[list[str], Field(description="Where it may be used from; anywhere if there are none.")]
+    subject: Annotated[str | None, Field(description="Who uses it; null for the key itself.")]
     created_at: Annotated[datetime, Field(description="When it was made.")]
     last_used_at: Annotated[datetime | None, Field(description="Exact to some minutes.")]
     revoked_at: Annotated[datetime | None, Field(description="When it was revoked; null while it is valid.")]

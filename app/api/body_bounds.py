@@ -7,6 +7,7 @@ from starlette.types import Message, Receive
 from app.api.request_head import RequestHead
 from app.errors import GatewayError, MalformedRequest, Overloaded, PayloadTooLarge, UnsupportedMediaType
 from app.policies.shedding import Shedder
+from app.texts import sentence
 
 _SLOWEST = 1000.0
 """Bytes a second."""
@@ -53,7 +54,7 @@ class BodyBounds:
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"The body is larger than {limit} bytes.")
+    return PayloadTooLarge(sentence("The body is larger than {limit} bytes.", limit=limit))
 
 
 class _Arriving:

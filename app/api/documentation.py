@@ -5,8 +5,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from app.api.headers import CACHED, HEADERS, headers
-from app.api.problems import ANYWHERE, problem_responses
+from app.api.headers import CACHED, headers
+from app.api.problems import problem_responses
 from app.api.routing import ANY_SCOPE
 from app.api.tables import CSV, NDJSON, CsvTable, NdjsonTable, Rows, csv_columns
 from app.errors import (
@@ -14,62 +14,19 @@ from app.errors import (
     GatewayError,
     IdempotencyInProgress,
     IdempotencyKeyReused,
-    InsufficientScope,
-    NotAcceptable,
-    NotCached,
     NotFound,
     OutcomeUnknown,
-    Overloaded,
-    RateLimited,
-    StateUnavailable,
-    TenantDisabled,
-    Unauthenticated,
-    UnsupportedMediaType,
-    UpstreamCredentialsRejected,
-    UpstreamError,
-    UpstreamMalformed,
-    UpstreamQuotaExhausted,
     UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamUnavailable,
     ValidationFailed,
 )
 from app.gateway.lifetimes import CachePolicy
 from app.gateway.operation import Effect, Export, Operation
 from app.gateway.pages import Collection
 
-REQUESTED: tuple[type[GatewayError], ...] = (
-    *ANYWHERE,
-    Unauthenticated,
-    InsufficientScope,
-    TenantDisabled,
-    NotAcceptable,
-    ValidationFailed,
-    RateLimited,
-    Overloaded,
-    StateUnavailable,
-)
-"""What any request below `/v1` may meet before it reaches its endpoint."""
-_ALWAYS: tuple[type[GatewayError], ...] = (
-    *REQUESTED,
-    NotFound,
-    UpstreamRejected,
-    UpstreamQuotaExhausted,
-    UpstreamCredentialsRejected,
-    UpstreamUnavailable,
-)
-_READING: tuple[type[GatewayError], ...] = (UpstreamMalformed, UpstreamError, UpstreamTimeout)
-WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKeyReused, StateUnavailable)
+WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKeyReused)
 """What a request with an idempotency key may meet."""
-_WRITING: tuple[type[GatewayError], ...] = (
-    Conflict,
-    UnsupportedMediaType,
-    UpstreamMalformed,
-    UpstreamError,
-    OutcomeUnknown,
-    *WITH_KEY,
-)
-
+_READING: tuple[type[GatewayError], ...] = (NotFound, ValidationFailed, UpstreamRejected)
+_WRITING: tuple[type[GatewayError], ...] = (*_READING, Conflict, OutcomeUnknown, *WITH_KEY)
 
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
@@ -78,7 +35,6 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "Makes a repetition of the request safe: it is carried out once, and every later request with the"
     " same key gets the first one's answer, with `Idempotency-Replayed: true`. Kept for 24 hours.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "example": "3f0c4f6e-52a1-4d0e-9f57-6d0c1f6f8a11",
 }
 IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
@@ -86,7 +42,6 @@ IF_NONE_MATCH: dict[str, Any] = {
     "required": False,
     "description": "The `ETag` of an answer that the client has; if it is still right, the answer is 304.",
     "schema": {"type": "string"},
-    "example": HEADERS["ETag"]["example"],
 }
 
 
@@ -94,7 +49,6 @@ def documents(
     operation: Operation[Any, Any] | Export[Any],
     *,
     kept: bool = True,
-    reads_first: bool = False,
     read_back: bool = False,
     carries: Sequence[str] = (),
     any_scope: Sequence[str] = (),
@@ -104,20 +58,15 @@ def documents(
     """Return the keyword arguments of a route that offers `operation`.
 
     Args:
-        operation: gives the errors, the effect, the manual's section and for how long answers are kept.
-        kept: whether the endpoint gives kept answers at all.
-        reads_first: whether a write begins with reading the resource, so that reading may fail too.
+        kept: whether the endpoint gives cached answers at all.
         read_back: whether the answer is the resource read again, and 204 when that fails.
         carries: headers of a successful answer beside those that all such answers carry.
-        any_scope: where one of several scopes will do, which, instead of those the endpoint's caller must have.
-        bodies: for an endpoint that reads its body by hand, the model of each media type it takes.
-        route: what the route says beside: `summary`, `response_model`, `status_code`…
+        any_scope: scopes of which one will do, instead of those that the endpoint's caller must have.
+        bodies: for an endpoint that reads its body by hand, the model of each media type.
     """
     reads = operation.effect is Effect.READ
     policy = operation.cache if kept and isinstance(operation, Operation) else None
-    errors = _READING if reads else _WRITING
-    extra_errors = ((NotCached,) if policy else ()) + (_READING if reads_first else ())
-    responses = problem_responses(*_ALWAYS, *errors, *extra_errors)
+    responses = problem_responses(*(_READING if reads else _WRITING))
     if read_back:
         responses[204] = {"description": "Done, but the result could not be read back"}
     if policy:

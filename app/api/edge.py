@@ -28,6 +28,7 @@ from app.policies.limits.model import RateLimiter
 from app.policies.shedding import Shedder
 from app.telemetry.observer import TelemetryObserver
 from app.telemetry.requests import AccessLog, Finished, RequestTelemetry
+from app.tenants.models import effective_scopes
 
 log = structlog.get_logger("app.access")
 
@@ -143,7 +144,9 @@ class EdgeMiddleware:
         self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, context: RequestContext
     ) -> None:
         tenant, key = await self._authenticator.identify(presented_key(head), context.client_address)
-        context.caller = caller = Caller(tenant, key.id, key.scopes, context, key.requests_per_minute)
+        context.caller = caller = Caller(
+            tenant, key.id, effective_scopes(key.scopes), context, key.requests_per_minute, key.subject
+        )
         if not tenant.enabled:
             raise TenantDisabled("This tenant is disabled.", reason="tenant disabled")
         with self._shedder.share_of(tenant.id, tenant.limits.concurrency):

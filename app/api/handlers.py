@@ -8,8 +8,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.api.languages import language_of
 from app.api.problems import problem_response
 from app.api.route_table import RouteTable
+from app.api.wording import worded
 from app.errors import (
     FieldError,
     GatewayError,
@@ -22,6 +24,7 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from app.texts import sentence
 
 # Four for each row of the largest batch.
 _MAX_FIELD_ERRORS = 2_000
@@ -36,7 +39,7 @@ _BY_STATUS: Mapping[int, type[GatewayError]] = {
     413: PayloadTooLarge,
     415: UnsupportedMediaType,
 }
-_DETAILS = {
+DETAILS = {
     404: "There is nothing at this path.",
     405: "This path does not take this method; `Allow` lists those it takes.",
 }
@@ -47,7 +50,7 @@ def from_http_exception(error: HTTPException) -> GatewayError:
     if isinstance(error.__cause__, GatewayError):
         return error.__cause__
     kind = _BY_STATUS.get(error.status_code, MalformedRequest if error.status_code < 500 else InternalError)
-    detail = _DETAILS.get(error.status_code) or (
+    detail = DETAILS.get(error.status_code) or (
         "The request could not be read." if error.status_code < 500 else "The gateway failed."
     )
     return kind(detail, headers=error.headers) if kind is not NotFound else NotFound(detail)
@@ -62,19 +65,28 @@ def from_validation_error(error: RequestValidationError) -> GatewayError:
 
 def validation_failed(details: Sequence[Mapping[str, Any]]) -> ValidationFailed:
     """Describe refused fields, as pydantic lists them, with where they stand (`body`, `query`, …) put first."""
-    errors = [field_error(detail["loc"], detail["type"], detail["msg"]) for detail in details[:_MAX_FIELD_ERRORS]]
-    noun = "field" if len(details) == 1 else "fields"
-    more = f" The first {_MAX_FIELD_ERRORS} are listed." if len(details) > _MAX_FIELD_ERRORS else ""
-    return ValidationFailed(f"{len(details)} {noun} refused.{more}", errors)
+    errors = [
+        field_error(each["loc"], each["type"], worded(each["type"], each["msg"], each.get("ctx")))
+        for each in details[:_MAX_FIELD_ERRORS]
+    ]
+    return ValidationFailed(_fields_refused(len(details)), errors)
+
+
+def _fields_refused(count: int) -> str:
+    if count == 1:
+        return "1 field refused."
+    if count <= _MAX_FIELD_ERRORS:
+        return sentence("{count} fields refused.", count=count)
+    return sentence("{count} fields refused. The first {listed} are listed.", count=count, listed=_MAX_FIELD_ERRORS)
 
 
 def field_error(location: Sequence[str | int], code: str, message: str) -> FieldError:
     """Describe one refused field from where the framework says it stands."""
     source, *path = location
     if source == "body":
-        return FieldError("body", _pointer(path), code, message.removeprefix("Value error, "))
+        return FieldError("body", _pointer(path), code, message)
     name = ".".join(str(part) for part in path) or str(source)
-    return FieldError("parameter", name, code, message.removeprefix("Value error, "))
+    return FieldError("parameter", name, code, message)
 
 
 def _pointer(path: Sequence[str | int]) -> str:
@@ -86,7 +98,12 @@ def _pointer(path: Sequence[str | int]) -> str:
 def _respond(request: Request, error: GatewayError) -> Response:
     request.state.context.problem_code = error.code
     request.state.context.refusal = request.state.context.refusal or error.reason
-    return problem_response(error, path=request.scope["path"], request_id=request.state.context.request_id)
+    return problem_response(
+        error,
+        path=request.scope["path"],
+        request_id=request.state.context.request_id,
+        language=language_of(request.scope),
+    )
 
 
 async def on_gateway_error(request: Request, error: Exception) -> Response:

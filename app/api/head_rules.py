@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
+from app.texts import sentence
 
 LONGEST_URL = 8192
 MOST_HEADERS = 100
@@ -13,9 +14,9 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 def refused_head(url: bytes, headers: RawHeaders, http_version: str) -> GatewayError | None:
     """Return why a head is refused; None if it is not."""
     if len(url) > LONGEST_URL:
-        return UrlTooLong(f"The URL is longer than {LONGEST_URL} bytes.")
+        return UrlTooLong(sentence("The URL is longer than {longest_url} bytes.", longest_url=LONGEST_URL))
     if len(headers) > MOST_HEADERS:
-        return HeadersTooLarge(f"There are more than {MOST_HEADERS} headers.")
+        return HeadersTooLarge(sentence("There are more than {most_headers} headers.", most_headers=MOST_HEADERS))
     hosts = sum(name == b"host" for name, _ in headers)
     if hosts > 1 or (hosts == 0 and http_version == "1.1"):
         return MalformedRequest("A request names its host once.")

@@ -35,6 +35,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         ("ETag", "What `If-None-Match` may name (RFC 9110).", _TEXT, '"9f86d081884c7d65"'),
         ("Age", "Seconds since the platform gave the answer.", _COUNT, 2),
         ("Cache-Status", "Where the answer comes from (RFC 9211).", _TEXT, "umail-gateway; hit; ttl=28"),
+        ("Content-Language", "The language of titles, details and messages (RFC 9110).", _TEXT, "en"),
         ("Vary", "Which headers of the request decide about the answer.", _TEXT, "Accept, Accept-Encoding"),
         (
             "Link",
@@ -42,7 +43,7 @@ HEADERS: dict[str, dict[str, Any]] = {
             _TEXT,
             '</v1/contacts?page=2>; rel="next"',
         ),
-        ("Location", "The path of what was created or accepted.", _TEXT, "/v1/lists/78"),
+        ("Location", "The path of what was created or accepted.", _TEXT, "/v1/lists/418801"),
         (
             "Idempotency-Replayed",
             "`true` where this is the answer to an earlier request with the same `Idempotency-Key`.",
@@ -55,7 +56,7 @@ HEADERS: dict[str, dict[str, Any]] = {
             "Content-Disposition",
             "The file's name, for CSV.",
             _TEXT,
-            'attachment; filename="lists-78-contacts.csv"',
+            'attachment; filename="lists-418801-contacts.csv"',
         ),
     )
 }

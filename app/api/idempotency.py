@@ -31,6 +31,7 @@ from app.gateway.writes import Write
 from app.storage.writes.models import Found, KeyClaim, KeyUse
 from app.storage.writes.store import Answered, WriteStore
 from app.telemetry.observer import TelemetryObserver
+from app.texts import sentence
 
 log = structlog.get_logger(__name__)
 
@@ -164,8 +165,12 @@ async def _replay(use: KeyUse, body: RecordedBody, send: Send, caller: Caller) -
         raise _reused()
     if use.answer is None:
         raise Conflict(
-            f"The first request with this key was carried out and answered with {use.status}; its answer is not kept"
-            " any more. It is not repeated. Read the resource to see what it has become."
+            sentence(
+                "The first request with this key was carried out and answered with {status}; its "
+                "answer is not kept any more. It is not repeated. Read the resource to see what it has "
+                "become.",
+                status=use.status,
+            )
         )
     await replay(use.answer, send)
 

@@ -1,27 +1,68 @@
 """The OpenAPI document: its head, its tags, and what the framework gets wrong about ours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from app import __version__
+from app.api.languages import Catalogue
 from app.api.openapi_answers import complete_answers
-from app.api.openapi_schemas import operations, tidy_schemas
+from app.api.openapi_schemas import tidy_schemas
 from app.api.problems import Problem
 from app.api.routing import ANY_SCOPE, StrictRoute
 from app.api.types import PublicModel, RequestModel
 
 TITLE = "U-Mail Gateway"
-VERSION = "1.0.0"
-"""Of the contract; its major number is that of the path."""
+
+_TASKS = {
+    "Check the account": {"Quota": "get_account_service", "credits": "list_credit_statistics"},
+    "Keep contacts": {
+        "Create a list": "create_contact_list",
+        "add a contact": "add_contact",
+        "import many": "create_import",
+        "export a list": "export_contacts",
+    },
+    "Prepare a message": {"Create a template": "create_template", "read its review": "get_template_review"},
+    "Send a campaign": {
+        "Create it": "create_campaign",
+        "change or release it": "edit_campaign",
+        "watch it": "get_campaign",
+    },
+    "Read the results": {
+        "Statistics": "get_campaign_statistics",
+        "opens and clicks": "get_campaign_tracking",
+        "delivery failures": "list_delivery_failures",
+    },
+    "Send one message": {"Send it": "submit_message"},
+    "Set up senders": {"Add a domain": "add_domain", "verify it": "verify_domains", "add a mailbox": "add_mailbox"},
+}
+"""What people come for, and the operations that do it."""
+
+
+def _task(name: str, steps: Mapping[str, str]) -> str:
+    return f"| {name} | {', '.join(f'[{step}](#operation/{operation})' for step, operation in steps.items())} |"
+
 
 DESCRIPTION = """
-Authorize with your API key, either as `Authorization: Bearer <key>` or as `X-API-Key: <key>`; the key decides whose
-U-Mail account is used. Times are RFC 3339 with an offset. Errors are `application/problem+json` (RFC 9457); programs
-decide by their `code`.
+A typed JSON API in front of the U-Mail e-mail marketing platform. Press **Authorize** and paste your API key: it
+decides whose U-Mail account is used. Programs send it as `Authorization: Bearer <key>` or as `X-API-Key: <key>`.
+
+| Task | Operations |
+| --- | --- |
+{tasks}
+
+Times are RFC 3339 with an offset, ids are 64-bit integers. An `Idempotency-Key` makes repeating a write safe. Errors
+are problem documents (RFC 9457); the [table of errors](errors) explains every `code`.
+""".format(tasks="\n".join(_task(*each) for each in _TASKS.items()))
+
+OPERATORS_DESCRIPTION = """
+Authorize with the operators' token, as `Authorization: Bearer <token>`. These operations manage tenants, keys and what
+the gateway keeps; an API key opens none of them.
 """
 
 TAGS = [
@@ -46,6 +87,10 @@ TAGS = [
     {"name": "Administration", "description": "For the gateway's operators, under a credential of their own."},
     {"name": "Service", "description": "The gateway itself."},
 ]
+_PROSE = frozenset({"summary", "description"})
+_NAMED = frozenset({"properties", "patternProperties", "schemas", "headers", "responses"})
+_DATA = frozenset({"example", "examples", "value", "default", "enum", "const"})
+"""Where a document holds data, whose names mean what they mean elsewhere."""
 _ORDER = (
     "tags",
     "operationId",
@@ -63,38 +108,110 @@ _ORDER = (
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Make `app` describe itself with our head and tags; kept is what goes out only, a twentieth of what is built."""
-    app.openapi = partial(build_openapi, app)  # type: ignore[method-assign]  # the framework's way to replace it
+    """Make `app` describe what its clients use, with our head and tags."""
+    app.openapi = partial(build_openapi, app, for_clients)  # type: ignore[method-assign]  # the framework's way
 
 
-def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of `app`."""
-    for route in app.routes:
+def for_clients(path: str) -> bool:
+    """Tell whether a path belongs to the clients' document."""
+    return not for_operators(path)
+
+
+def for_operators(path: str) -> bool:
+    """Tell whether a path belongs to the operators' document."""
+    return path.startswith("/admin/")
+
+
+def build_openapi(app: FastAPI, includes: Callable[[str], bool], words: Catalogue | None = None) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the paths that `includes` chooses, in the language of a catalogue."""
+    routes = [route for route in app.routes if isinstance(route, APIRoute) and includes(route.path)]
+    for route in routes:
         if isinstance(route, StrictRoute):
             route.describe_answer()
+    used = {tag for route in routes if route.include_in_schema for tag in route.tags}
     document = get_openapi(
         title=TITLE,
-        version=VERSION,
+        version=__version__,
         summary="A typed JSON gateway in front of the U-Mail e-mail marketing platform.",
-        description=DESCRIPTION.strip(),
+        description=DESCRIPTION.strip() if includes("/v1") else OPERATORS_DESCRIPTION.strip(),
         license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         servers=[{"url": "/", "description": "The gateway that serves this document"}],
-        routes=app.routes,
-        tags=TAGS,
+        routes=routes,
+        tags=[tag for tag in TAGS if tag["name"] in used],
     )
     schemas = document["components"]["schemas"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
-    for operation in operations(document):
-        _tidy(operation)
-        _name_bodies(operation, schemas)
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            _tidy(operation, path)
+            _name_bodies(operation, schemas)
     for model in (*_models(PublicModel), *_models(RequestModel)):
         if model.__name__ in schemas:
             _restore_examples(schemas[model.__name__], model)
     tidy_schemas(document)
     complete_answers(document)
-    return document
+    _drop_unused(document)
+    return translated(document, words) if words and words.messages else document
+
+
+def translated(part: Any, words: Catalogue) -> Any:
+    """Return a part of a document with the texts that people read in another language, paragraph by paragraph."""
+    return _mapped(part, words.gettext)
+
+
+def sentences(document: dict[str, Any]) -> list[str]:
+    """Return what `translated` translates."""
+    found: dict[str, None] = {}
+
+    def note(paragraph: str) -> str:
+        found[paragraph] = None
+        return paragraph
+
+    _mapped(document, note)
+    return list(found)
+
+
+def _mapped(part: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(part, list):
+        return [_mapped(each, change) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {name: _mapped_field(name, value, change) for name, value in part.items()}
+
+
+def _mapped_field(name: str, value: Any, change: Callable[[str], str]) -> Any:
+    if name in _NAMED:
+        return {key: _mapped(each, change) for key, each in value.items()}
+    if name in _PROSE and isinstance(value, str):
+        return "\n\n".join(map(change, value.split("\n\n")))
+    return value if name in _DATA else _mapped(value, change)
+
+
+def _drop_unused(document: dict[str, Any]) -> None:
+    components = document["components"]
+    used = set(_references([document["paths"]]))
+    while len(used) < len(used := used | set(_references(_found(components, each) for each in used))):
+        pass
+    for kind in ("schemas", "responses", "headers", "examples"):
+        named = components[kind].items()
+        components[kind] = {name: part for name, part in named if f"#/components/{kind}/{name}" in used}
+
+
+def _found(components: dict[str, Any], reference: str) -> Any:
+    _, _, kind, name = reference.split("/")
+    return components[kind][name]
+
+
+def _references(nodes: Iterable[Any]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            yield from _references(node.values())
+        elif isinstance(node, list):
+            yield from _references(node)
 
 
 def _name_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -125,11 +242,23 @@ def _restore_examples(schema: dict[str, Any], model: type[BaseModel]) -> None:
         schema["examples"] = extra["examples"]
 
 
-def _tidy(operation: dict[str, Any]) -> None:
+def _tidy(operation: dict[str, Any], path: str) -> None:
     operation["security"] = _security(operation)
+    operation["description"] = f"{operation['description']}{_needs(operation['security'], path)}"
     ordered = {name: operation[name] for name in _ORDER if name in operation} | operation
     operation.clear()
     operation.update(ordered)
+
+
+def _needs(security: list[dict[str, list[str]]], path: str) -> str:
+    """Say in words who may call an operation."""
+    if for_operators(path):
+        return "\n\nNeeds the operators' token."
+    scopes = sorted({scope for requirement in security for needed in requirement.values() for scope in needed})
+    if not scopes:
+        return ""
+    manager = ", and a tenant whose account is a manager's" if scopes == ["manage"] else ""
+    return f"\n\nNeeds a key with the scope {' or '.join(f'`{scope}`' for scope in reversed(scopes))}{manager}."
 
 
 def _security(operation: dict[str, Any]) -> list[dict[str, list[str]]]:

@@ -9,60 +9,77 @@ from app.api.problems import MEDIA_TYPE
 Operation = dict[str, Any]
 Answer = dict[str, Any]
 
-_DESCRIPTIONS = {"200": "What was asked for", "201": "Created", "202": "Accepted", "204": "Done"}
+_DESCRIPTIONS = {"200": "The resource, as it is now", "201": "Created", "202": "Accepted", "204": "Done"}
 _UNDESCRIBED = "Successful Response"
-_WAITED_FOR = frozenset({"409", "429", "502", "503"})
-_REPLAYED = frozenset({"200", "201", "202", "204", "404", "409", "422", "502", "504"})
-_BEFORE_LIMITS = frozenset({"401", "414", "431"})
+_REPLAYED = frozenset({"200", "201", "202", "204", "404", "409", "422", "504"})
+_ANY_ERROR = "AnyError"
+_ERROR_HEADERS = (
+    "X-Request-ID",
+    "traceparent",
+    "Cache-Control",
+    "Content-Language",
+    "Vary",
+    "RateLimit-Policy",
+    "RateLimit",
+    "Server-Timing",
+    "WWW-Authenticate",
+    "Accept",
+    "Retry-After",
+    "Idempotency-Replayed",
+)
 
 
 def complete_answers(document: dict[str, Any]) -> None:
-    """Give every answer its headers, and move errors with their examples to the components."""
+    """Give every answer its headers, and every operation the errors that any request may meet, as `default`."""
     components = document["components"]
-    components["headers"] = HEADERS
+    components["headers"] = dict(HEADERS)
     components["examples"] = problem_examples()
-    shared: dict[str, Answer] = {}
+    shared: dict[str, Answer] = {_ANY_ERROR: _any_error()}
     for path, item in document["paths"].items():
         for method, operation in item.items():
             # What routes share, and other documents are made of, stays as it is.
             answers = {status: {**answer} for status, answer in operation["responses"].items()}
+            if "{" not in path:
+                answers.pop("404", None)
             for status, answer in answers.items():
                 _complete(answer, status, path=path, method=method, schemas=components["schemas"])
             operation["responses"] = {
                 status: _shared(answer, _prefix(path, method), shared) for status, answer in sorted(answers.items())
-            }
+            } | {"default": {"$ref": f"#/components/responses/{_ANY_ERROR}"}}
     components["responses"] = dict(sorted(shared.items()))
+
+
+def _any_error() -> Answer:
+    examples = {code: {"$ref": f"#/components/examples/{code}"} for code in problem_examples()}
+    return {
+        "description": "Any other error: the [table of errors](errors) explains every `code`",
+        "headers": headers(*_ERROR_HEADERS),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+    }
 
 
 def _complete(answer: Answer, status: str, *, path: str, method: str, schemas: dict[str, Any]) -> None:
     if answer["description"] == _UNDESCRIBED:
         answer["description"] = _DESCRIPTIONS[status]
+    is_problem = MEDIA_TYPE in answer.get("content", {})
     names = ["X-Request-ID", "traceparent"]
-    if path != "/metrics" or MEDIA_TYPE in answer.get("content", {}):
+    if path != "/metrics" or is_problem:
         names.append("Cache-Control")
+    if is_problem:
+        names += ["Content-Language", "Vary"]
     if path.startswith("/v1/"):
-        names += _of_resources(status, method)
+        names += ["RateLimit-Policy", "RateLimit", "Server-Timing"]
+        if method != "get" and status in _REPLAYED:
+            names.append("Idempotency-Replayed")
     if path.startswith("/admin/"):
         names.append("Server-Timing")
-    if status == "401":
-        names.append("WWW-Authenticate")
-    if status == "415":
-        names.append("Accept")
-    if status in _WAITED_FOR and MEDIA_TYPE in answer.get("content", {}):
+    if status in {"409", "503"} and is_problem:
         names.append("Retry-After")
     if status == "201":
         names.append("Location")
     if _is_page(answer, schemas):
         names.append("Link")
-    given = answer.get("headers", {})
-    answer["headers"] = headers(*names) | given
-
-
-def _of_resources(status: str, method: str) -> list[str]:
-    names = [] if status in _BEFORE_LIMITS else ["RateLimit-Policy", "RateLimit", "Server-Timing"]
-    if method != "get" and status in _REPLAYED:
-        names.append("Idempotency-Replayed")
-    return names
+    answer["headers"] = headers(*names) | answer.get("headers", {})
 
 
 def _is_page(answer: Answer, schemas: dict[str, Any]) -> bool:
@@ -73,8 +90,6 @@ def _is_page(answer: Answer, schemas: dict[str, Any]) -> bool:
 def _prefix(path: str, method: str) -> str:
     if path.startswith("/admin/"):
         return "Admin"
-    if not path.startswith("/v1/"):
-        return "Service"
     return "" if method == "get" else "Write"
 
 

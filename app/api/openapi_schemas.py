@@ -9,6 +9,10 @@ _LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties", "propertyNames", "contentSchema")
 _NAMED = ("properties", "patternProperties")
 _NULL: Schema = {"type": "null"}
+_INT32 = 2**31 - 1
+_LONG = 2**63 - 1
+_PREFILLED = "campaign_id"
+"""Where one of several filters is needed, the one that documentation pages fill in."""
 _PREFIX = "#/components/schemas/"
 
 
@@ -77,6 +81,7 @@ def _tidy(schema: Schema) -> None:
     # Titles made of field names say nothing, and generators call types by them.
     schema.pop("title", None)
     _write_limits(schema)
+    _widen(schema)
     _join(schema)
 
 
@@ -87,6 +92,14 @@ def _write_limits(schema: Schema) -> None:
             schema[name] = schema.pop(short)
         if isinstance(schema.get(name), float) and schema[name].is_integer():
             schema[name] = int(schema[name])
+
+
+def _widen(schema: Schema) -> None:
+    """Have generated clients keep ids and counts in 64 bits; what is bounded below 2³¹ fits their plain integers."""
+    types = schema.get("type", ())
+    is_integer = "integer" in ([types] if isinstance(types, str) else types)
+    if is_integer and not schema.keys() & {"const", "enum", "format"} and schema.get("maximum", _LONG) > _INT32:
+        schema["format"] = "int64"
 
 
 def _join(schema: Schema) -> None:
@@ -131,7 +144,8 @@ def _tidy_parameter(parameter: dict[str, Any]) -> None:
             schema["enum"] = [each for each in schema["enum"] if each is not None]
     parameter.setdefault("description", schema.get("description"))
     schema.pop("description", None)
-    if examples := schema.pop("examples", None):
+    examples = schema.pop("examples", None)
+    if examples and (parameter["required"] or parameter["name"] == _PREFILLED):
         parameter["example"] = examples[0]
 
 

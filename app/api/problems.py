@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem documents."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,15 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.api.languages import TAGS, Language, catalogue, language_of
 from app.errors import (
     FieldError,
     GatewayError,
-    HeadersTooLarge,
     InternalError,
-    MalformedRequest,
-    PayloadTooLarge,
     UpstreamAnswer,
-    UrlTooLong,
     ValidationFailed,
 )
 
@@ -97,21 +94,27 @@ class Problem(BaseModel):
     upstream: Annotated[UpstreamProblem | None, Field(description="What the platform said, where it spoke.")] = None
 
 
-def problem_response(error: GatewayError, *, path: str, request_id: str) -> Response:
-    """Write `error` as a problem document with its status and headers."""
-    errors = [_field_problem(each) for each in error.errors] if isinstance(error, ValidationFailed) else None
+def problem_response(error: GatewayError, *, path: str, request_id: str, language: Language = "en") -> Response:
+    """Write `error` as a problem document in a language, with its status and headers."""
+    words = catalogue(language).gettext
+    errors = [_field_problem(each, words) for each in error.errors] if isinstance(error, ValidationFailed) else None
     problem = Problem(
         type=f"urn:umail-gateway:problem:{error.code}",
-        title=error.title,
+        title=words(error.title),
         status=error.status,
-        detail=error.detail,
+        detail=words(error.detail),
         instance=quote(path, safe=_PATH_CHARACTERS, errors="replace"),
         code=error.code,
         request_id=request_id,
         errors=errors,
         upstream=_upstream_problem(getattr(error, "upstream", None)),
     )
-    headers = {"Cache-Control": "no-store", **error.headers}
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": TAGS[language],
+        "Vary": "Accept-Language",
+        **error.headers,
+    }
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
 
@@ -126,13 +129,13 @@ async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send
     context = scope["state"]["context"]
     context.problem_code = error.code
     context.refusal = context.refusal or error.reason
-    response = problem_response(error, path=scope["path"], request_id=context.request_id)
+    response = problem_response(error, path=scope["path"], request_id=context.request_id, language=language_of(scope))
     await response(scope, receive, send)
 
 
-def _field_problem(error: FieldError) -> FieldProblem:
+def _field_problem(error: FieldError, words: Callable[[str], str]) -> FieldProblem:
     place = {"pointer": error.location} if error.source == "body" else {"parameter": error.location}
-    return FieldProblem(line=error.line, code=error.code, message=error.message, **place)
+    return FieldProblem(line=error.line, code=error.code, message=words(error.message), **place)
 
 
 def _upstream_problem(answer: UpstreamAnswer | None) -> UpstreamProblem | None:
@@ -140,15 +143,6 @@ def _upstream_problem(answer: UpstreamAnswer | None) -> UpstreamProblem | None:
 
 
 ProblemResponses = dict[int | str, dict[str, Any]]
-
-ANYWHERE: tuple[type[GatewayError], ...] = (
-    MalformedRequest,
-    PayloadTooLarge,
-    UrlTooLong,
-    HeadersTooLarge,
-    InternalError,
-)
-"""What any request may meet, wherever it goes."""
 
 
 def problem_responses(*errors: type[GatewayError]) -> ProblemResponses:

@@ -14,6 +14,7 @@ from app.api.head_rules import LONGEST_URL, MOST_HEADERS, framing, head_size, re
 from app.api.problems import problem_response
 from app.api.security_headers import security_headers
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
+from app.texts import sentence
 
 log = structlog.get_logger("app.access")
 
@@ -149,7 +150,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_body and not self._muted:
             self._trailers += 1
             if self._trailers > MOST_HEADERS:
-                self._refusal = HeadersTooLarge(f"There are more than {MOST_HEADERS} trailers.")
+                self._refusal = HeadersTooLarge(
+                    sentence("There are more than {most_headers} trailers.", most_headers=MOST_HEADERS)
+                )
                 raise _Refused
         elif not self._muted:
             super().on_header(name, value)
@@ -218,8 +221,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _too_large(self) -> GatewayError:
         if self._in_head and not self.headers and len(self.url) > LONGEST_URL:
-            return UrlTooLong(f"The URL is longer than {LONGEST_URL} bytes.")
-        return HeadersTooLarge(f"The request's head is larger than {self._bounds.head_bytes} bytes.")
+            return UrlTooLong(sentence("The URL is longer than {longest_url} bytes.", longest_url=LONGEST_URL))
+        return HeadersTooLarge(
+            sentence("The request's head is larger than {head_bytes} bytes.", head_bytes=self._bounds.head_bytes)
+        )
 
     def _refuse(self, error: GatewayError) -> None:
         self._refusal = error

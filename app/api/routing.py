@@ -23,9 +23,11 @@ from app.errors import (
     NotAcceptable,
     UnsupportedMediaType,
     ValidationFailed,
+    parameters_refused,
 )
 from app.gateway.context import Caller
 from app.tenants.models import Scope
+from app.texts import sentence
 
 bearer = HTTPBearer(scheme_name="bearer", description="Your API key.", auto_error=False)
 api_key = APIKeyHeader(name="X-API-Key", scheme_name="api_key", description="Your API key.", auto_error=False)
@@ -146,13 +148,13 @@ class ResourceRoute(StrictRoute):
             if len(given.getlist(name)) > 1
         ]
         if errors:
-            raise ValidationFailed(f"{len(errors)} query parameter{'s' if len(errors) > 1 else ''} refused.", errors)
+            raise ValidationFailed(parameters_refused(len(errors)), errors)
 
     def _check_media_types(self, request: Request) -> None:
         if self.body_field is not None and not is_json(request.headers.get("content-type", "")):
             raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
         if preferred(accept_header(request.headers), self._offered) is None:
-            raise NotAcceptable(f"This resource is {' or '.join(self._offered)}.")
+            raise NotAcceptable(sentence("This resource is {value}.", value=" or ".join(self._offered)))
 
 
 def _query_names(dependant: Dependant) -> set[str]:
@@ -168,7 +170,7 @@ def require(caller: Caller, *scopes: str) -> None:
     """
     missing = [scope for scope in scopes if Scope(scope) not in caller.scopes]
     if missing:
-        detail = f"This needs a key with the scope `{missing[0]}`."
+        detail = sentence("This needs a key with the scope `{scope}`.", scope=missing[0])
         raise InsufficientScope(detail, reason=f"scope {missing[0]} missing")
     # Whoever repeats the request with its idempotency key needs them too.
     caller.context.scopes |= frozenset(scopes)

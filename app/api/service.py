@@ -9,10 +9,9 @@ from starlette.responses import JSONResponse, Response
 from typing_extensions import TypeAliasType
 
 from app.api.deps import services_of
-from app.api.problems import ANYWHERE, problem_responses
 from app.api.routing import name_of
 
-router = APIRouter(tags=["Service"], responses=problem_responses(*ANYWHERE), generate_unique_id_function=name_of)
+router = APIRouter(tags=["Service"], generate_unique_id_function=name_of)
 ReadinessStatus = TypeAliasType(
     "ReadinessStatus", Annotated[Literal["ready", "not_ready"], Field(description="Whether requests are served.")]
 )

@@ -6,6 +6,7 @@ import re
 from typing import Any, NoReturn
 
 from app.errors import MalformedRequest
+from app.texts import sentence
 
 _MOST_VALUES = 20_000
 """Values of a body; the largest batch has half of that."""
@@ -36,7 +37,12 @@ def strict_json(body: bytes) -> Any:
         return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise MalformedRequest(
-            f"The body is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}."
+            sentence(
+                "The body is not valid JSON at line {lineno}, column {colno}: {msg}.",
+                lineno=error.lineno,
+                colno=error.colno,
+                msg=error.msg,
+            )
         ) from None
     except (ValueError, RecursionError):
         raise MalformedRequest(_NOT_STRICT) from None
@@ -52,12 +58,12 @@ def _check_size(body: bytes) -> None:
         return
     bare = _STRING.sub(b"", body)
     if _punctuation(bare) > _MOST_VALUES:
-        raise MalformedRequest(f"The body holds more than {_MOST_VALUES} values.")
+        raise MalformedRequest(sentence("The body holds more than {most_values} values.", most_values=_MOST_VALUES))
     depth = 0
     for bracket in _BRACKET.findall(bare):
         depth += 1 if bracket in b"[{" else -1
         if depth > _DEEPEST:
-            raise MalformedRequest(f"The body is more than {_DEEPEST} levels deep.")
+            raise MalformedRequest(sentence("The body is more than {deepest} levels deep.", deepest=_DEEPEST))
 
 
 def _punctuation(text: bytes) -> int:

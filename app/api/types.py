@@ -58,14 +58,23 @@ def _secret_line(value: SecretStr) -> SecretStr:
 def _email(value: str) -> str:
     try:
         found = validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
-    except EmailNotValidError as error:
-        raise PydanticCustomError(
-            "email_address", "is not an e-mail address: {reason}", {"reason": str(error)}
-        ) from None
+    except EmailNotValidError:
+        raise _not_an_email(value) from None
     # The address goes out as it was given, so one that the validator would only take after rewriting it is refused.
     if value.rpartition("@")[2].lower() not in {found.domain, found.ascii_domain}:
         raise PydanticCustomError("email_address", "is not an e-mail address: its domain is not one as it stands")
     return value
+
+
+def _not_an_email(value: str) -> PydanticCustomError:
+    _, at, domain = value.rpartition("@")
+    if not at:
+        return PydanticCustomError("email_address", "is not an e-mail address: it has no @")
+    try:
+        validate_email(f"a@{domain}", check_deliverability=False, allow_smtputf8=False, strict=True)
+    except EmailNotValidError:
+        return PydanticCustomError("email_address", "is not an e-mail address: its domain is not valid")
+    return PydanticCustomError("email_address", "is not an e-mail address: the part before the @ is not valid")
 
 
 def _domain(value: str) -> str:

@@ -15,6 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.api.handlers import validation_failed
 from app.errors import FieldError, MalformedRequest, UnsupportedMediaType, ValidationFailed
+from app.texts import sentence
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -103,7 +104,7 @@ async def _parse(parser: "_StrictParser") -> FormData:
     try:
         return await parser.parse()
     except MultiPartException as error:
-        raise MalformedRequest(f"The form cannot be read: {error.message}") from None
+        raise MalformedRequest(sentence("The form cannot be read: {message}", message=error.message)) from None
 
 
 class _StrictParser(MultiPartParser):

@@ -31,6 +31,12 @@ def create(
     requests_per_minute: Annotated[
         int | None, typer.Option(min=1, help="A ceiling of its own.", show_default=False)
     ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            help="Who uses it; keys of one subject are one person. By default it is the key.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an API key of a tenant; it is shown once."""
@@ -40,6 +46,7 @@ def create(
         "requests_per_minute": requests_per_minute,
         "expires_at": parse_expiry(expires),
         "networks": network or [],
+        "subject": subject,
     }
     new = checked(NewKey, fields)
     created = administer(lambda repository: repository.create_key(tenant_id, new))

@@ -53,6 +53,24 @@ Username = Annotated[str | None, typer.Option(help="The user at U-Mail.", show_d
 RoleOption = Annotated[Role | None, typer.Option(help="A manager may act for sub-accounts.", show_default=False)]
 AuthOption = Annotated[Auth | None, typer.Option(help="How to log in at U-Mail.", show_default=False)]
 Ceiling = Annotated[int | None, typer.Option(min=1, help="A ceiling of the tenant's.", show_default=False)]
+Preflight = Annotated[
+    bool | None,
+    typer.Option(
+        "--require-preflight/--no-require-preflight",
+        help="Whether creating a campaign needs the ticket of a preflight.",
+        show_default=False,
+    ),
+]
+TwoPersons = Annotated[
+    bool | None,
+    typer.Option(
+        "--two-persons/--one-person", help="Whether a campaign is released by a second person.", show_default=False
+    ),
+]
+Watched = Annotated[
+    bool | None,
+    typer.Option("--events/--no-events", help="Whether the account is watched for events.", show_default=False),
+]
 Cache = Annotated[
     list[str] | None,
     typer.Option(metavar="READ=SECONDS", help="How long answers are kept; several times.", show_default=False),
@@ -75,6 +93,9 @@ def add(
     requests_per_minute: Ceiling = None,
     concurrency: Ceiling = None,
     campaigns_per_hour: Ceiling = None,
+    require_preflight: Preflight = None,
+    two_persons: TwoPersons = None,
+    events: Watched = None,
     password_stdin: FromStdin = False,
     no_probe: Unasked = False,
     as_json: AsJson = False,
@@ -87,7 +108,12 @@ def add(
     if smtp_username is not None:
         relay["password"] = read_password("SMTP password", from_stdin=password_stdin)
     fields = {"id": tenant_id, "name": name or tenant_id, "role": role, "upstream": _given(login)}
-    tenant = checked(Tenant, _given({**fields, "smtp": _given(relay) or None, "limits": limits or None}))
+    rules = {
+        "limits": limits or None,
+        "sends": _given({"require_preflight": require_preflight, "two_persons": two_persons}) or None,
+        "events": _given({"enabled": events}) or None,
+    }
+    tenant = checked(Tenant, _given({**fields, "smtp": _given(relay) or None, **rules}))
     _warn(tenant.upstream)
 
     async def work(repository: TenantRepository) -> TenantRecord:
@@ -126,16 +152,25 @@ def edit(
     concurrency: Ceiling = None,
     campaigns_per_hour: Ceiling = None,
     cache: Cache = None,
+    require_preflight: Preflight = None,
+    two_persons: TwoPersons = None,
+    events: Watched = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a tenant's name, role, limits or cache lifetimes; without any of these nothing changes."""
+    """Change a tenant's name, role, limits, lifetimes or rules; without any of these nothing changes."""
+    sends = _given({"require_preflight": require_preflight, "two_persons": two_persons})
+    watched = _given({"enabled": events})
     limits = _limits(requests_per_minute, concurrency, campaigns_per_hour)
 
     async def work(repository: TenantRepository) -> TenantRecord:
         record = await repository.get(tenant_id)
-        changed = {**record.limits.model_dump(), **limits} if limits else None
-        lifetimes = {**record.cache, **_lifetimes(cache)} if cache else None
-        patch = checked(TenantPatch, _given({"name": name, "role": role, "limits": changed, "cache": lifetimes}))
+        changed = {
+            "limits": {**record.limits.model_dump(), **limits} if limits else None,
+            "cache": {**record.cache, **_lifetimes(cache)} if cache else None,
+            "sends": {**record.sends.model_dump(), **sends} if sends else None,
+            "events": {**record.events.model_dump(), **watched} if watched else None,
+        }
+        patch = checked(TenantPatch, _given({"name": name, "role": role, **changed}))
         if not patch.model_fields_set:
             typer.echo("Nothing was changed: name what is to change.", err=True)
             return record
@@ -265,13 +300,15 @@ def _print(record: TenantRecord, *, as_json: bool) -> None:
         print_json(record.model_dump(mode="json"))
         return
     smtp = record.smtp
-    fields = record.model_dump(exclude={"upstream", "smtp", "limits", "cache", "staged"})
+    fields = record.model_dump(exclude={"upstream", "smtp", "limits", "sends", "events", "cache", "staged"})
     print_fields(
         {
             **fields,
             **record.upstream.model_dump(),
             "smtp": smtp and f"{smtp.username or ''}@{smtp.host}:{smtp.port} ({smtp.security})".removeprefix("@"),
             **record.limits.model_dump(),
+            **record.sends.model_dump(),
+            "events": record.events.enabled,
             "cache": [f"{operation}={seconds:g}" for operation, seconds in record.cache.items()],
             "staged login": record.staged and f"{record.staged.username} at {record.staged.base_url}",
         }

@@ -121,6 +121,7 @@ class Caller(NamedTuple):
         scopes: what the key may do.
         context: the request.
         requests_per_minute: the key's own limit, beside the tenant's; None for none.
+        subject: the person the key stands for; the key itself where it names none.
     """
 
     tenant: Tenant
@@ -128,3 +129,9 @@ class Caller(NamedTuple):
     scopes: frozenset[Scope]
     context: RequestContext
     requests_per_minute: int | None = None
+    subject: str | None = None
+
+    @property
+    def person(self) -> str:
+        """Who acts, as two-person rules count: keys of one subject are one person."""
+        return f"subject:{self.subject}" if self.subject is not None else f"key:{self.key_id}"

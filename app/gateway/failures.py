@@ -21,6 +21,7 @@ from app.errors import (
 from app.gateway.operation import Effect, Export, Operation
 from app.policies.breaker import Health
 from app.policies.retry import parse_retry_after
+from app.texts import sentence
 from app.upstream.wire import NeverSent, TransportFailure
 
 _RETRY_LATER = "60"
@@ -38,7 +39,10 @@ def transport_error(operation: Called, failure: TransportFailure) -> GatewayErro
     answer = UpstreamAnswer(operation.name, message=failure.reason)
     if isinstance(failure, NeverSent):
         return UpstreamUnavailable(
-            f"The platform could not be reached: {failure.reason}. Nothing was sent; trying again is safe.",
+            sentence(
+                "The platform could not be reached: {reason}. Nothing was sent; trying again is safe.",
+                reason=failure.reason,
+            ),
             upstream=answer,
             headers={"Retry-After": "5"},
             transient=True,
@@ -47,7 +51,9 @@ def transport_error(operation: Called, failure: TransportFailure) -> GatewayErro
         return _outcome_unknown(operation, answer, transient=True)
     if failure.timed_out:
         return UpstreamTimeout("The platform did not answer in time.", upstream=answer, transient=True)
-    return UpstreamError(f"The platform did not answer: {failure.reason}.", upstream=answer, transient=True)
+    return UpstreamError(
+        sentence("The platform did not answer: {reason}.", reason=failure.reason), upstream=answer, transient=True
+    )
 
 
 def check_status(operation: Called, status: int, headers: Mapping[str, str]) -> None:
@@ -75,7 +81,11 @@ def check_status(operation: Called, status: int, headers: Mapping[str, str]) -> 
     if operation.effect is not Effect.READ and (status < 400 or status in _UNDECIDED or status >= 500):
         raise _outcome_unknown(operation, answer, transient=transient, wait=wait)
     raise UpstreamError(
-        f"The platform answered HTTP {status}.", upstream=answer, headers=told, transient=transient, asked_to_wait=wait
+        sentence("The platform answered HTTP {status}.", status=status),
+        upstream=answer,
+        headers=told,
+        transient=transient,
+        asked_to_wait=wait,
     )
 
 
@@ -84,13 +94,16 @@ def unusable(operation: Called, reason: str) -> GatewayError:
     answer = UpstreamAnswer(operation.name, message=reason)
     if operation.effect is not Effect.READ:
         return _outcome_unknown(operation, answer)
-    return UpstreamMalformed(f"The platform's reply cannot be used: {reason}.", upstream=answer)
+    return UpstreamMalformed(sentence("The platform's reply cannot be used: {reason}.", reason=reason), upstream=answer)
 
 
 def created_without_id(operation: Called) -> GatewayError:
     """Return the error for a creation that the platform confirms without saying what it created."""
     return UpstreamMalformed(
-        f"The platform reports success but not the id of what it created; do not repeat it. {operation.find_out}",
+        sentence(
+            "The platform reports success but not the id of what it created; do not repeat it. {find_out}",
+            find_out=operation.find_out,
+        ),
         upstream=UpstreamAnswer(operation.name, message="success without an id"),
     )
 
@@ -99,7 +112,10 @@ def _outcome_unknown(
     operation: Called, answer: UpstreamAnswer, *, transient: bool = False, wait: float | None = None
 ) -> GatewayError:
     return OutcomeUnknown(
-        f"The request was sent, but whether the platform carried it out is not known. {operation.find_out}",
+        sentence(
+            "The request was sent, but whether the platform carried it out is not known. {find_out}",
+            find_out=operation.find_out,
+        ),
         upstream=answer,
         transient=transient,
         asked_to_wait=wait,

@@ -11,6 +11,7 @@ from app.gateway.call import Gateway
 from app.gateway.checks import CAMPAIGN_ID, Check, same
 from app.gateway.context import Caller
 from app.gateway.operation import Effect, Operation
+from app.texts import sentence
 from app.upstream.document import Document, DriftKind, UnexpectedForm
 from app.upstream.envelope import Parameters
 from app.upstream.values import identifier
@@ -38,13 +39,20 @@ def _describe(campaign: CampaignKey) -> str:
 
 def no_statistics(campaign: CampaignKey) -> NotFound:
     """Return the error for a campaign of which the platform shows no statistics."""
-    return NotFound(f"There are no statistics of {_describe(campaign)}: it does not exist or has not been sent yet.")
+    return NotFound(
+        sentence(
+            "There are no statistics of {value}: it does not exist or has not been sent yet.", value=_describe(campaign)
+        )
+    )
 
 
 def no_tracking(campaign: CampaignKey) -> NotFound:
     """Return the error for a campaign of which the platform shows no tracking."""
     return NotFound(
-        f"There is no tracking for {_describe(campaign)}: it does not exist, was not tracked or has not been sent yet."
+        sentence(
+            "There is no tracking for {value}: it does not exist, was not tracked or has not been sent yet.",
+            value=_describe(campaign),
+        )
     )
 
 

@@ -12,6 +12,7 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.gateway.failures import Called
+from app.texts import sentence
 
 PLATFORM_CAMPAIGNS_PER_HOUR = 100
 """Manual, section 6.2."""
@@ -57,7 +58,8 @@ def campaigns_spent(limit: int, retry_after: float) -> GatewayError:
     """Return the error for a campaign that the hour's quota has no place for."""
     if limit < PLATFORM_CAMPAIGNS_PER_HOUR:
         return RateLimited(
-            f"This tenant may create {limit} campaigns an hour. Nothing was sent.", headers=retry_in(retry_after)
+            sentence("This tenant may create {limit} campaigns an hour. Nothing was sent.", limit=limit),
+            headers=retry_in(retry_after),
         )
     return UpstreamQuotaExhausted(
         "The platform takes 100 new campaigns an hour, and this hour's are used up. Nothing was sent.",

@@ -13,6 +13,7 @@ from app.errors import Conflict, IdempotencyInProgress
 from app.storage.database.statements import Work
 from app.storage.writes.models import Attempt, AttemptState, DuplicateSend, KeyClaim, KeyTaken, NewAttempt, Outcome
 from app.storage.writes.store import Answered, Ending, WriteStore
+from app.texts import sentence
 
 
 @dataclass(slots=True)
@@ -126,7 +127,11 @@ def _conflict(earlier: Attempt) -> Conflict:
     which = f"campaign {earlier.reference}" if earlier.reference else f"the request with the id {earlier.request_id}"
     fate = "created" if earlier.state is AttemptState.CONFIRMED else "sent to the platform"
     return Conflict(
-        f"A campaign with the same templates, list and range was {fate} at"
-        f" {earlier.created_at.isoformat(timespec='seconds')}: {which}. If a second one is meant, repeat the request"
-        " with `allow_duplicate=true`."
+        sentence(
+            "A campaign with the same templates, list and range was {fate} at {value}: {which}. If "
+            "a second one is meant, repeat the request with `allow_duplicate=true`.",
+            fate=fate,
+            value=earlier.created_at.isoformat(timespec="seconds"),
+            which=which,
+        )
     )

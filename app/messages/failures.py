@@ -13,6 +13,7 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.messages.models import Rejection
+from app.texts import sentence
 
 OPERATION = "messages.submit"
 
@@ -47,7 +48,7 @@ class Reply:
 def unavailable(reason: str, reply: Reply | None = None) -> UpstreamUnavailable:
     """Describe a relay that could not be used before it had any of the message."""
     return UpstreamUnavailable(
-        f"The SMTP relay could not be used: {reason}. Nothing was sent; trying again is safe.",
+        sentence("The SMTP relay could not be used: {reason}. Nothing was sent; trying again is safe.", reason=reason),
         upstream=reply.answer() if reply else UpstreamAnswer(OPERATION, message=reason),
         headers={"Retry-After": _RETRY_AFTER},
     )
@@ -57,7 +58,7 @@ def malformed() -> UpstreamMalformed:
     """Describe a server that does not speak SMTP."""
     reason = "the reply is not SMTP"
     return UpstreamMalformed(
-        f"The SMTP relay cannot be used: {reason}. Nothing was sent.",
+        sentence("The SMTP relay cannot be used: {reason}. Nothing was sent.", reason=reason),
         upstream=UpstreamAnswer(OPERATION, message=reason),
     )
 
@@ -68,7 +69,8 @@ def login_refused(
     """Describe a login that failed. The relay's text may quote what it was sent, so only its code is told."""
     status = None if code is None else str(code)
     return UpstreamCredentialsRejected(
-        f"The SMTP relay cannot be used: {reason}. Nothing was sent.", upstream=UpstreamAnswer(OPERATION, status=status)
+        sentence("The SMTP relay cannot be used: {reason}. Nothing was sent.", reason=reason),
+        upstream=UpstreamAnswer(OPERATION, status=status),
     )
 
 
@@ -87,15 +89,26 @@ def all_refused(rejections: Sequence[Rejection]) -> UpstreamRejected:
     first = Reply(rejections[0].code, rejections[0].message)
     temporary = all(400 <= each.code < 500 for each in rejections)
     return UpstreamRejected(
-        f"The SMTP relay refused every recipient ({listed}{more}). {_advice(temporary)}", upstream=first.answer()
+        sentence(
+            "The SMTP relay refused every recipient ({listed}{more}). {value}",
+            listed=listed,
+            more=more,
+            value=_advice(temporary),
+        ),
+        upstream=first.answer(),
     )
 
 
 def outcome_unknown(message_id: str, reason: str) -> OutcomeUnknown:
     """Describe a message that began to leave and was never acknowledged."""
     return OutcomeUnknown(
-        f"The message was being handed to the SMTP relay when {reason}, so whether it was accepted is not known. It is"
-        f" not sent again. Look for the Message-ID {message_id} in the relay's log or a recipient's mailbox.",
+        sentence(
+            "The message was being handed to the SMTP relay when {reason}, so whether it was "
+            "accepted is not known. It is not sent again. Look for the Message-ID {message_id} in "
+            "the relay's log or a recipient's mailbox.",
+            reason=reason,
+            message_id=message_id,
+        ),
         upstream=UpstreamAnswer(OPERATION, message=reason),
     )
 
@@ -103,8 +116,12 @@ def outcome_unknown(message_id: str, reason: str) -> OutcomeUnknown:
 def sent_before(message_id: str | None) -> OutcomeUnknown:
     """Describe a message whose idempotency key belongs to one that may have been handed over."""
     return OutcomeUnknown(
-        "The first request with this key was handed to the SMTP relay, and what became of it is not known any more. It"
-        f" is not sent again. Look for the Message-ID {message_id} in the relay's log or a recipient's mailbox.",
+        sentence(
+            "The first request with this key was handed to the SMTP relay, and what became of it "
+            "is not known any more. It is not sent again. Look for the Message-ID {message_id} in "
+            "the relay's log or a recipient's mailbox.",
+            message_id=message_id,
+        ),
         upstream=UpstreamAnswer(OPERATION, message="sent before"),
     )
 

@@ -40,19 +40,19 @@ _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _TIMES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _DAYS = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?= |\Z)")
 _ID_NAMES = frozenset(
-    {
+    [
         "id",
         "list_id",
         "task_id",
-        "task_ident",
-        "task_sn",
+        "tpl_id",
         "track_id",
         "send_id",
+        "task_ident",
+        "task_sn",
         "date",
         "task_date",
         "domain",
-        "tpl_id",
-    }
+    ]
 )
 _COUNT_NAMES = frozenset({"count", "total_num", "send_count", "total", "qty_available", "qty_buytotal", "totalsum"})
 _QUOTA_NAMES = frozenset({"qty_available", "qty_buytotal"})

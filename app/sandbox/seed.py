@@ -47,6 +47,8 @@ _LISTS = (
     ("空列表", "还没有地址", "enabled", 0),
 )
 _UNLISTED = 3
+_FIRST_CAMPAIGN = datetime(2026, 3, 2, 9, 30, tzinfo=CHINA)
+"""When the oldest campaign was sent, so that the API's documentation can name its date and batch number."""
 
 
 def seed(state: AccountState, now: datetime) -> None:
@@ -184,7 +186,7 @@ def _seed_campaigns(
         (timedelta(days=-7), templates[2:3], lists[:1], address, 2, HELD),
     )
     for age, chosen, receivers, sender, tracking, status in plans:
-        moment = base - age
+        moment = base - age if state.campaigns else min(base - age, _FIRST_CAMPAIGN)
         campaign = Campaign(
             id=state.ids.take("send"),
             task_id=state.ids.take("task"),

@@ -7,11 +7,11 @@ the platform writes becomes a label.
 import os
 import platform
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from app import __version__
 from app.telemetry.workers import Processes, TenantLabels, Workers
 
 Metric = TypeVar("Metric", Counter, Histogram)
@@ -99,7 +99,7 @@ class Metrics:
             "event_loop_lag_seconds", "How late the event loop comes to what is due.", buckets=_LAGS
         )
         self._build = self._gauge("build_info", "Always 1.", "version", "python", mode="livemax")
-        self._build.labels(version("umail-gateway"), platform.python_version()).set(1)
+        self._build.labels(__version__, platform.python_version()).set(1)
         self._exposed = self._registry
         if workers is not None:
             # What this process has counted is in its files, like what the others have.

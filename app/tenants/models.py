@@ -31,8 +31,15 @@ class Scope(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    DRAFT = "draft"
     SEND = "send"
     MANAGE = "manage"
+    WEBHOOKS = "webhooks"
+
+
+def effective_scopes(granted: frozenset[Scope]) -> frozenset[Scope]:
+    """Return what a key may do: whoever may send may also draft."""
+    return granted | {Scope.DRAFT} if Scope.SEND in granted else granted
 
 
 _UNUSABLE = re.compile(r"[\x00-\x20\x7f-\xa0]")
@@ -186,6 +193,31 @@ class Limits(_Model):
     ] = 100
 
 
+class SendRules(_Model):
+    """What a tenant demands before a campaign goes out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"require_preflight": False, "two_persons": False}]})
+
+    require_preflight: Annotated[
+        bool, Field(description="Whether a campaign needs the ticket of a preflight to be created.")
+    ] = False
+    two_persons: Annotated[
+        bool,
+        Field(description="Whether a campaign is released by another person than the one who made or last edited it."),
+    ] = False
+
+
+class EventRules(_Model):
+    """Whether the tenant's account is watched for events, and how often the platform may be asked for that."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": True, "requests_per_minute": 60}]})
+
+    enabled: Annotated[bool, Field(description="Whether it is watched even if nobody reads events.")] = False
+    requests_per_minute: Annotated[
+        int, Field(ge=1, le=6000, description="Requests a minute that watching may cost.")
+    ] = 60
+
+
 Lifetimes = Annotated[
     dict[
         Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]+\.[a-z_]+)$")],
@@ -208,6 +240,8 @@ class ApiKey(_Model):
     expires_at: AwareDatetime | None = None
     networks: tuple[Network, ...] = ()
     """Where the key may be used from; anywhere if there are none."""
+    subject: Line | None = None
+    """The person or service that uses the key; keys of one subject are one person. By default the key itself."""
 
 
 class TenantProfile(_Model):
@@ -222,6 +256,8 @@ class TenantProfile(_Model):
     upstream: Annotated[UpstreamAccount, Field(description="Its U-Mail login.")]
     smtp: Annotated[SmtpAccount | None, Field(description="Its SMTP relay.")] = None
     limits: Annotated[Limits, Field(description="Its ceilings.")] = Limits()
+    sends: Annotated[SendRules, Field(description="What it demands before a campaign goes out.")] = SendRules()
+    events: Annotated[EventRules, Field(description="Whether and how its account is watched.")] = EventRules()
     cache: Lifetimes = Field(
         default_factory=dict,
         description="Seconds for which answers are kept, by operation; `*` stands for all others, 0 keeps nothing.",

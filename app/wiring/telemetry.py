@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from app import __version__
 from app.policies.shedding import Shedder
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
@@ -41,7 +41,7 @@ def build_log_export(settings: Settings) -> LogExport | None:
 
 
 def _resource() -> dict[str, str]:
-    return {"service.name": "umail-gateway", "service.version": version("umail-gateway")}
+    return {"service.name": "umail-gateway", "service.version": __version__}
 
 
 def watch(metrics: Metrics, shedder: Shedder, policies: Policies, state: State) -> None:

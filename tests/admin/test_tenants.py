@@ -86,7 +86,7 @@ class TestAdding:
     async def test_half_a_character_is_no_text(self, admin: httpx2.AsyncClient, acme: dict[str, Any]) -> None:
         body = json.dumps(acme | {"name": "\ud800"})
         response = await admin.post(TENANTS, content=body, headers={"Content-Type": "application/json"})
-        problem(response, 400, "malformed_request")
+        problem(response, 422, "validation_failed")
 
 
 class TestListing:

@@ -22,7 +22,7 @@ class Gone(GatewayError):
 
 def completed(**operations: Part) -> Part:
     """Return a document of operations, by method, whose answers are completed."""
-    document = {"paths": {"/v1/it": operations}, "components": {"schemas": {}}}
+    document = {"paths": {"/v1/its/{id}": operations}, "components": {"schemas": {}}}
     complete_answers(document)
     return document
 
@@ -33,8 +33,8 @@ def answers(*errors: type[GatewayError]) -> Part:
 
 def test_equal_errors_stand_in_the_components_once() -> None:
     document = completed(get=answers(NotFound, ValidationFailed), head=answers(NotFound))
-    assert document["paths"]["/v1/it"]["get"]["responses"]["404"] == {"$ref": "#/components/responses/NotFound"}
-    assert document["components"]["responses"].keys() == {"NotFound", "ValidationFailed", "WriteNotFound"}
+    assert document["paths"]["/v1/its/{id}"]["get"]["responses"]["404"] == {"$ref": "#/components/responses/NotFound"}
+    assert document["components"]["responses"].keys() == {"AnyError", "NotFound", "ValidationFailed", "WriteNotFound"}
 
 
 def test_what_it_is_made_of_stays_as_it_was() -> None:
@@ -45,7 +45,7 @@ def test_what_it_is_made_of_stays_as_it_was() -> None:
 
 
 def test_different_errors_of_one_name_are_refused() -> None:
-    document = {"paths": {"/v1/a": {"get": answers(NotFound)}, "/v1/b": {"get": answers(Gone)}}}
+    document = {"paths": {f"/v1/{each.__name__}/{{id}}": {"get": answers(each)} for each in (NotFound, Gone)}}
     with pytest.raises(ValueError, match="two answers are called NotFound"):
         complete_answers({**document, "components": {"schemas": {}}})
 
@@ -66,3 +66,16 @@ def test_a_read_says_for_how_long_it_is_kept_and_a_change_what_it_drops() -> Non
     }
     assert documents(LIST, kept=False)["openapi_extra"]["x-cache-policy"] == {"fresh": 0}
     assert documents(CREATE)["openapi_extra"]["x-cache-policy"] == {"fresh": 0, "invalidates": ["lists"]}
+
+
+def test_what_any_request_may_meet_is_told_once() -> None:
+    document = completed(get=answers(NotFound))
+    assert document["paths"]["/v1/its/{id}"]["get"]["responses"]["default"]["$ref"].endswith("/AnyError")
+    problem = document["components"]["responses"]["AnyError"]["content"]["application/problem+json"]
+    assert problem["examples"].keys() == document["components"]["examples"].keys()
+
+
+def test_a_path_that_names_no_resource_misses_none() -> None:
+    document: Part = {"paths": {"/v1/its": {"get": answers(NotFound)}}, "components": {"schemas": {}}}
+    complete_answers(document)
+    assert document["paths"]["/v1/its"]["get"]["responses"].keys() == {"default"}

@@ -47,7 +47,7 @@ class TestChoices:
         "choices",
         [
             [{"$ref": "#/components/schemas/Other"}, NULL],
-            [STRING, {"type": "integer"}],
+            [STRING, {"type": "boolean"}],
             [{"type": "string", "const": "a"}, {"type": "integer", "const": 1}],
             [{"type": "string", "const": "a"}, STRING],
             [{"minimum": 1}, NULL],
@@ -62,6 +62,7 @@ def test_limits_have_the_names_and_the_form_of_json_schema() -> None:
         "type": "integer",
         "minimum": 1,
         "maximum": 2**53 - 1,
+        "format": "int64",
     }
     assert tidied({"type": "number", "minimum": 0.5}) == {"type": "number", "minimum": 0.5}
 
@@ -69,7 +70,7 @@ def test_limits_have_the_names_and_the_form_of_json_schema() -> None:
 def test_fields_may_be_called_as_keywords_are() -> None:
     fields = {name: {"type": "integer", "title": name.title()} for name in ("title", "ge", "anyOf", "items")}
     found = tidied({"type": "object", "properties": fields})["properties"]
-    assert found == {name: {"type": "integer"} for name in fields}
+    assert found == {name: {"type": "integer", "format": "int64"} for name in fields}
 
 
 def test_schemas_are_called_by_their_titles() -> None:
@@ -101,7 +102,18 @@ def test_collections_have_the_examples_of_their_items() -> None:
     assert page["examples"] == [{"data": [{"id": 1}, {"id": 2}], "pagination": {"page": 1}}]
 
 
+def test_integers_that_fit_32_bits_stay_as_they_are() -> None:
+    for schema in ({"type": "integer", "maximum": 500}, {"type": "integer", "enum": [1, 2]}):
+        assert tidied(dict(schema)) == schema
+    assert tidied({"type": ["integer", "null"]})["format"] == "int64"
+
+
 class TestParameter:
+    def test_is_filled_in_only_where_it_is_needed(self) -> None:
+        for needed in (True, False):
+            schema = {"type": "string", "description": "What to look for.", "examples": ["li"]}
+            assert ("example" in parameter(schema=schema, required=needed)) == needed
+
     def test_is_never_null(self) -> None:
         assert parameter(schema={"anyOf": [STRING, NULL]}, description="d")["schema"] == STRING
         choice = {"anyOf": [{"type": "string", "enum": ["a"]}, NULL]}
@@ -109,7 +121,7 @@ class TestParameter:
 
     def test_says_once_what_it_is(self) -> None:
         schema = {"type": "string", "description": "What to look for.", "examples": ["li", "wang"], "title": "Q"}
-        found = parameter(schema=schema)
+        found = parameter(schema=schema, required=True)
         assert found["description"] == "What to look for."
         assert found["example"] == "li"
         assert found["schema"] == STRING

@@ -15,22 +15,23 @@ from selenium.webdriver.support.expected_conditions import (
 )
 from selenium.webdriver.support.ui import WebDriverWait
 
-from app.sandbox import Account, Sandbox
-from tests.browser.conftest import Network, Servers
-from tests.support.running import make_app
-from tests.support.tenants import KEY, make_tenant
+from tests.browser.conftest import Network
+from tests.support.demos import running_demo
 
-OPERATION = "operations-Contact_lists-list_contact_lists"
+READS = {
+    "get_account": "Account",
+    "list_contact_lists": "Contact_lists",
+    "list_contacts_in_list": "Contacts",
+    "get_campaign": "Campaigns",
+    "list_delivery_failures": "Delivery_failures",
+}
+WRITES = {"create_contact_list": "Contact_lists", "create_campaign": "Campaigns"}
 
 
-@pytest.fixture
-def gateway(servers: Servers) -> Iterator[str]:
-    """The gateway's origin, in front of a seeded sandbox."""
-    account = Account(username="acme", password="secret", role="customer", seeded=True)
-    sandbox = Sandbox(accounts=[account])
-    servers.run(sandbox.start())
-    yield servers.serve(make_app([make_tenant(base_url=sandbox.base_url, password=account.password)]))
-    servers.run(sandbox.stop())
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
 
 
 class Page:
@@ -38,16 +39,16 @@ class Page:
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
-        self.wait = WebDriverWait(driver, 20)
+        self.wait = WebDriverWait(driver, 60)
 
     def click(self, selector: str) -> None:
         self.scroll(self.wait.until(element_to_be_clickable((By.CSS_SELECTOR, selector)))).click()
 
-    def fill(self, selector: str, value: str) -> None:
-        self.find(selector).send_keys(value)
-
     def find(self, selector: str) -> WebElement:
         return self.wait.until(presence_of_element_located((By.CSS_SELECTOR, selector)))
+
+    def gone(self, selector: str) -> None:
+        self.wait.until(lambda driver: not driver.find_elements(By.CSS_SELECTOR, selector))
 
     def scroll(self, element: WebElement) -> WebElement:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
@@ -57,30 +58,54 @@ class Page:
         if folder := os.environ.get("SCREENSHOTS"):
             self.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
 
+    def open(self, tag: str, operation: str) -> str:
+        """Open an operation by its link and return how it is selected."""
+        self.driver.execute_script(
+            "const a = document.createElement('a'); a.href = arguments[0];"
+            "document.body.append(a); a.click(); a.remove()",
+            f"#operation/{operation}",
+        )
+        selector = f"#operations-{tag}-{operation}"
+        self.find(f"{selector} button.execute")
+        return selector
 
-@pytest.mark.parametrize("field", ["#auth-bearer-value", "#api_key_value"])
-def test_authorize_and_execute(driver: Chrome, network: Network, gateway: str, field: str) -> None:
+    def execute(self, selector: str) -> str:
+        """Execute an operation as it is filled in and return the status shown."""
+        self.click(f"{selector} button.execute")
+        return self.find(f"{selector} .live-responses-table .response .response-col_status").text
+
+    def clear(self, selector: str) -> None:
+        self.click(f"{selector} button.btn-clear")
+        self.gone(f"{selector} .live-responses-table .response")
+
+
+@pytest.mark.timeout(240)
+def test_the_first_minutes(driver: Chrome, network: Network, demo: dict[str, str]) -> None:
     page = Page(driver)
-    driver.get(f"{gateway}/docs")
+    driver.get(f"{demo['url']}/docs?lang=en")
     page.click(".btn.authorize")
-    page.fill(f".auth-container input{field}", KEY)
-    page.click(f".auth-container:has(input{field}) button.authorize")
+    field = page.find(".auth-container input")
+    assert len(driver.find_elements(By.CSS_SELECTOR, ".auth-container input")) == 1
+    assert driver.switch_to.active_element == field
+    page.screenshot("authorize")
+    field.send_keys(demo["key"])
+    page.click(".auth-container button.authorize")
     page.click("button.btn-done")
-    page.click(f"#{OPERATION} .opblock-summary-control")
-    page.click(f"#{OPERATION} button.execute")
-    page.wait.until(
-        text_to_be_present_in_element((By.CSS_SELECTOR, f"#{OPERATION} .live-responses-table"), "contact_count")
-    )
-    page.scroll(page.find(f"#{OPERATION} .live-responses-table"))
-    page.screenshot(f"docs{field.lstrip('#')}")
-    assert page.find(f"#{OPERATION} .live-responses-table .response .response-col_status").text.startswith("200")
-    assert f"{gateway}/v1/lists" in network.urls()
+    assert driver.find_elements(By.CSS_SELECTOR, ".opblock") == []
+    for operation, tag in READS.items():
+        assert page.execute(page.open(tag, operation)).startswith("200"), operation
+    for operation, tag in WRITES.items():
+        selector = page.open(tag, operation)
+        for _ in range(2):
+            assert page.execute(selector).startswith("201"), operation
+            page.screenshot(operation)
+            page.clear(selector)
     assert (network.abroad(), network.failed(), network.console()) == ([], [], [])
 
 
-def test_redoc(driver: Chrome, network: Network, gateway: str) -> None:
+def test_redoc_in_chinese(driver: Chrome, network: Network, demo: dict[str, str]) -> None:
     page = Page(driver)
-    driver.get(f"{gateway}/redoc")
-    page.wait.until(text_to_be_present_in_element((By.CSS_SELECTOR, "h1"), "U-Mail Gateway"))
+    driver.get(f"{demo['url']}/redoc?lang=zh")
+    page.wait.until(text_to_be_present_in_element((By.CSS_SELECTOR, "h1"), "U-Mail"))
     page.screenshot("redoc")
     assert (network.abroad(), network.failed(), network.console()) == ([], [], [])

@@ -168,7 +168,7 @@ TENANT = {
         ("cache", {"lists.lst": 1}, "tenant acme, cache: there is no read 'lists.lst'; did you mean 'lists.list'?"),
         ("keys.id", "a b", "tenant acme, key number 1, id: has characters that it may not have"),
         ("keys.sha256", "hunter2", "tenant acme, key web, sha256: has characters that it may not have"),
-        ("keys.scopes", ["all"], "tenant acme, key web, scopes.0: must be 'read', 'write', 'send' or 'manage'"),
+        ("keys.scopes", ["all"], "tenant acme, key web, scopes.0: must be 'read', 'write', 'draft', 'send', 'manage' or 'webhooks'"),
         ("keys.requests_per_minute", 0, "tenant acme, key web, requests_per_minute: must be at least 1"),
         ("keys.expires_at", "soon", "tenant acme, key web, expires_at: must be a time like 2030-01-31T00:00:00Z"),
         ("keys.networks", ["10.0.0.1/8"], "tenant acme, key web, networks.0: must be a network like 10.0.0.0/8, without host bits"),

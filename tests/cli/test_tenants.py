@@ -134,7 +134,7 @@ class TestTenants:
                 "x",
                 "must not carry",
             ),
-            (["add", "acme", "--username", "x", "--smtp-port", "25"], "x", "smtp.host: Field required"),
+            (["add", "acme", "--username", "x", "--smtp-port", "25"], "x", "smtp.host: is missing"),
             (["add", "acme", "--username", "x", "--campaigns-per-hour", "101"], "x", "limits.campaigns_per_hour: "),
             (["add", "acme", "--username", "x", "--concurrency", "0"], "x", "--concurrency"),
             (["add", "acme", "--username", "x"], "", "The U-Mail password is empty"),

@@ -18,8 +18,9 @@ PARTS = {
     "contacts": "^/v1/(account|console|contacts|imports|lists|messages|templates)(/|$)",
     "campaigns": "^/v1/(batches|campaigns|delivery-failures|sends|statistics|tracking)(/|$)",
     "domains": "^/v1/(customers|domains|mailboxes)(/|$)",
+    "service": "^/(healthz$|metrics$|readyz$)",
     # Apart from the others, because operators remove the tenant that those need.
-    "service": "^/(admin/v1/|healthz$|metrics$|readyz$)",
+    "operators": "^/admin/v1/",
 }
 """The parts of the document, each by a regular expression of its paths."""
 
@@ -39,6 +40,10 @@ class Outcome:
     faults: str
 
 
+def _document(paths: str) -> str:
+    return "/admin/openapi.json" if paths == PARTS["operators"] else "/openapi.json"
+
+
 async def fuzz(paths: str, folder: Path, options: Sequence[str]) -> Outcome:
     """Start a gateway and send it what Schemathesis makes up.
 
@@ -50,7 +55,7 @@ async def fuzz(paths: str, folder: Path, options: Sequence[str]) -> Outcome:
     async with fuzzed_gateway(folder) as target:
         process = await asyncio.create_subprocess_exec(
             *_COMMAND,
-            *("--config-file", str(_CONFIGURATION), "run", f"{target.url}/openapi.json", "--url", target.url),
+            *("--config-file", str(_CONFIGURATION), "run", f"{target.url}{_document(paths)}", "--url", target.url),
             *("--include-path-regex", paths, *options),
             cwd=folder,
             env=_environment(target),

@@ -85,7 +85,7 @@ BREAKING: dict[str, list[Edit]] = {
     "operation_id_changed": [lambda it: get(it).update(operationId="find_contact_lists")],
     "status_removed": [
         lambda it: post(it)["responses"].pop("201"),
-        lambda it: post(it)["responses"].pop("409"),
+        lambda it: without(post(it)["responses"], "409", "default"),
     ],
     "header_removed": [lambda it: get(it)["responses"]["200"]["headers"].pop("ETag")],
     "media_type_removed": [
@@ -169,9 +169,9 @@ BREAKING: dict[str, list[Edit]] = {
 }
 WARNINGS: dict[str, Edit] = {
     "schema_name_removed": lambda it: _inline(it, "Limits"),
-    "problem_code_removed": lambda it: it["components"]["responses"]["RateLimitedOrUpstreamQuotaExhausted"]["content"][
-        "application/problem+json"
-    ]["examples"].pop("rate_limited"),
+    "problem_code_removed": lambda it: it["components"]["responses"]["AnyError"]["content"]["application/problem+json"][
+        "examples"
+    ].pop("rate_limited"),
     "success_added": lambda it: post(it)["responses"].update({"202": {"description": "Later"}}),
     "request_default_changed": lambda it: field(it, "unsubscribe_link", "NewCampaign").update(default=False),
     "answer_maximum_widened": lambda it: field(it, "open_rate", "Tracking").pop("maximum"),
@@ -189,6 +189,8 @@ HARMLESS: dict[str, Edit] = {
     "an error": lambda it: get(it)["responses"].update({"418": {"description": "A teapot"}}),
     "a wider type of a request": lambda it: field(it, "name", "NewContactList").update(type=["string", "null"]),
     "a number where an integer was sent": lambda it: field(it, "list_id", "NewCampaign").update(type="number"),
+    "an error of its own that is told with all others": lambda it: post(it)["responses"].pop("409"),
+    "a wider integer": lambda it: field(it, "status_code", "Campaign").pop("format"),
     "a wider limit of a request": lambda it: field(it, "name", "NewContactList").update(maxLength=1000),
     "no limit of a request": lambda it: field(it, "name", "NewContactList").pop("maxLength"),
     "a wider enumeration of a request": lambda it: schema(it, "ContactListStatus")["enum"].append("archived"),

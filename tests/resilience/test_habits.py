@@ -1,7 +1,7 @@
 """Every read and every export against every habit of PHP services: answers are right, refused or cut.
 
-The platform's replies are those of the golden files `many`, `one` and `none`. A habit changes one reply at a time; where
-it leaves the reply alone there is nothing to see.
+The platform's replies are those of the golden files `many`, `one` and `none`. A habit changes one reply at a time;
+where it leaves the reply alone there is nothing to see.
 """
 
 import json

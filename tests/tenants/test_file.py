@@ -57,7 +57,7 @@ tenants:
     smtp: {{host: smtp.example.com, port: 2525, security: none, username: news@acme.example, password: x${{SMTP}}y}}
     limits: {{requests_per_minute: 600, concurrency: 20, campaigns_per_hour: 100}}
     keys:
-      - {{id: web, sha256: "{hash_key(KEY).upper()}", scopes: [read, write, send, manage]}}
+      - {{id: web, sha256: "{hash_key(KEY).upper()}", scopes: [read, write, draft, send, manage, webhooks]}}
 """
         (tenant,) = load_tenants(written(tmp_path, text), {"ACME_PASSWORD": "密码: {", "SMTP": "-"}).tenants
         assert tenant.upstream.password.get_secret_value() == "密码: {"

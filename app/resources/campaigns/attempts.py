@@ -34,10 +34,10 @@ class SendAttempt(PublicModel):
         json_schema_extra={
             "examples": [
                 {
-                    "idempotency_key": "3f0c4f6e",
+                    "idempotency_key": "first-campaign",
                     "kind": "campaign_created",
                     "state": "confirmed",
-                    "campaign_id": 7020,
+                    "campaign_id": 5500001,
                     "message_id": None,
                     "detail": None,
                     "request_id": "5b0c6c3e4a5f4b0e8d8f4f0c8a1d2e3f",

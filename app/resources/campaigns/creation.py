@@ -21,6 +21,7 @@ from app.resources.campaigns.matching import Shown, Sought, sought
 from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
 from app.resources.campaigns.schemas import Campaign
 from app.storage.writes.models import Attempt, AttemptState, DuplicateKey
+from app.texts import sentence
 
 _PAGE = 500
 _MOST_PAGES = 10
@@ -178,7 +179,11 @@ def _fingerprint(request: CreateCampaign) -> str:
 def _still_unknown(key: str | None, detail: str, upstream: UpstreamAnswer | None = None) -> OutcomeUnknown:
     where = f"`GET /v1/campaigns/attempts/{key}` looks for it again." if key else CREATE.find_out
     return OutcomeUnknown(
-        f"The campaign was sent to the platform, and whether it was created is not known: {detail}. It is not sent"
-        f" again. {where}",
+        sentence(
+            "The campaign was sent to the platform, and whether it was created is not known: "
+            "{detail}. It is not sent again. {where}",
+            detail=detail,
+            where=where,
+        ),
         upstream=upstream or UpstreamAnswer(CREATE.name, message="no confirmation"),
     )

@@ -11,6 +11,7 @@ from app.errors import Conflict, FieldError, ValidationFailed
 from app.resources.campaigns.requests import CampaignChanges, ChosenSender, Recipients
 from app.resources.campaigns.schemas import Campaign, CampaignSender
 from app.resources.campaigns.timing import Timing
+from app.texts import sentence
 
 _EDITABLE = frozenset({"waiting", "held", "paused"})
 _ABOUT_TO_START = timedelta(minutes=1)
@@ -65,7 +66,11 @@ def complete(changes: CampaignChanges, timing: Timing | None, present: Campaign,
 def _check_editable(present: Campaign, timing: Timing | None, now: datetime) -> None:
     if present.status not in _EDITABLE:
         state = present.status if present.status not in {None, "unknown"} else "in an unknown state"
-        raise Conflict(f"The campaign is {state}. Only a waiting, held or paused one can be changed; nothing was.")
+        raise Conflict(
+            sentence(
+                "The campaign is {state}. Only a waiting, held or paused one can be changed; nothing was.", state=state
+            )
+        )
     holds = timing is not None and timing.mode == "hold"
     if present.status == "waiting" and not holds and _is_due(present, now):
         # An edit that arrives after the start would put the campaign into the queue again.
@@ -95,7 +100,9 @@ def _is_repeatable(sender: CampaignSender) -> bool:
 
 
 def _needed(pointer: str, reason: str) -> FieldError:
-    return FieldError("body", pointer, "missing", f"must be given again: {reason}, and may reset it")
+    return FieldError(
+        "body", pointer, "missing", sentence("must be given again: {reason}, and may reset it", reason=reason)
+    )
 
 
 def _complete_timing(timing: Timing | None, present: Campaign, *, planned: bool) -> Timing:

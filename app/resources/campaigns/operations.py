@@ -19,6 +19,7 @@ from app.resources.campaigns.records import (
     TRACKING_CODES,
 )
 from app.resources.campaigns.schemas import Campaign, CampaignList, CampaignSender, CampaignTemplate, Send, Status
+from app.texts import sentence
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 
@@ -75,7 +76,9 @@ def _campaigns(document: Document, request: FindCampaigns) -> Page[Campaign]:
 
 
 def _campaign(document: Document, campaign_id: int) -> Campaign:
-    return document.one("task", CAMPAIGN, campaign_id, missing=f"There is no campaign {campaign_id}.")
+    return document.one(
+        "task", CAMPAIGN, campaign_id, missing=sentence("There is no campaign {campaign_id}.", campaign_id=campaign_id)
+    )
 
 
 def _created(document: Document, request: CreateCampaign) -> Campaign:

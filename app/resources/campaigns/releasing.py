@@ -12,6 +12,7 @@ from app.resources.campaigns.editing import EditCampaign
 from app.resources.campaigns.operations import GET, edit_operation
 from app.resources.campaigns.schemas import Campaign
 from app.storage.writes.models import DuplicateKey
+from app.texts import sentence
 
 _QUEUED = frozenset({"waiting", "sending", "sent"})
 _CLOCKS_APART = timedelta(minutes=5)
@@ -46,7 +47,10 @@ async def carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sen
             await sent.confirmed(reference)
     except DuplicateKey:
         raise OutcomeUnknown(
-            f"Another request with this key has sent the change. It is not sent again. {operation.find_out}"
+            sentence(
+                "Another request with this key has sent the change. It is not sent again. {find_out}",
+                find_out=operation.find_out,
+            )
         ) from None
     except OutcomeUnknown:
         if not await _is_carried_out(edit, present, gateway, caller):

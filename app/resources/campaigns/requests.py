@@ -26,7 +26,7 @@ SenderType = TypeAliasType(
 )
 
 
-_SENDER: Example = {"type": "address", "address": "news@example.com"}
+_SENDER: Example = {"type": "address", "address": "news@demo.example"}
 _RANGE = Field(ge=1, le=1_000_000_000)
 
 
@@ -138,8 +138,8 @@ class NewCampaign(RequestModel):
         json_schema_extra={
             "examples": [
                 {
-                    "template_ids": [16],
-                    "list_id": 78,
+                    "template_ids": [255201],
+                    "list_id": 418801,
                     "sender": _SENDER,
                     "from_name": "Example 新闻",
                     "reply_to": "service@example.com",

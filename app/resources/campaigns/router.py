@@ -31,7 +31,7 @@ StatusCode = Annotated[int, Field(ge=-5, le=4), DIGITS]
 _EDIT_WAIT = 30.0
 """Seconds to wait for another edit of the same campaign."""
 
-CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[7020])]
+CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
 
 
 @router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=Page[Campaign]))
@@ -84,7 +84,7 @@ async def create_campaign(
 )
 async def get_send_attempt(
     idempotency_key: Annotated[
-        IdempotencyKey, Path(description="The key of the request that sent it.", examples=["3f0c4f6e"])
+        IdempotencyKey, Path(description="The key of the request that sent it.", examples=["first-campaign"])
     ],
     call: ReadCall,
 ) -> Response:
@@ -117,7 +117,6 @@ def _creator(call: Call) -> CampaignCreator:
         summary="Change, hold or release a campaign",
         response_model=Campaign,
         any_scope=("write", "send"),
-        reads_first=True,
         read_back=True,
     ),
 )
@@ -168,9 +167,9 @@ async def list_sends(
     call: ReadCall,
     date: Annotated[IsoDate | None, Query(description="The day of sending, in the platform's zone.")] = None,
     batch: Annotated[
-        Batch | None, Query(description="The campaign's batch number.", examples=["20260302093000-2369-53"])
+        Batch | None, Query(description="The campaign's batch number.", examples=["20260302093000-2369-1"])
     ] = None,
-    campaign_id: Annotated[Id | None, Query(description="The campaign's id.", examples=[7020])] = None,
+    campaign_id: Annotated[Id | None, Query(description="The campaign's id.", examples=[5500001])] = None,
     status: Annotated[StatusCode | None, Query(description="Only those with this status code.")] = None,
 ) -> Response:
     """Return the campaigns sent on a day, or one campaign by its batch number or its id.

@@ -65,13 +65,13 @@ _FACTS: Example = {
     "tracking_code": 2,
 }
 _HEAD: Example = {
-    "id": 7020,
-    "batch": "20260302093000-2369-53",
-    "from_address": "news@example.com",
+    "id": 5500001,
+    "batch": "20260302093000-2369-1",
+    "from_address": "news@demo.example",
     "from_name": "Example 新闻",
     "reply_to": "service@example.com",
 }
-_SENDER: Example = {"type": "address", "address": "news@example.com"}
+_SENDER: Example = {"type": "address", "address": "news@demo.example"}
 
 
 class CampaignSender(PublicModel):
@@ -90,7 +90,7 @@ class CampaignSender(PublicModel):
 class CampaignTemplate(PublicModel):
     """A template that a campaign uses."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 16, "name": "春季促销"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 255201, "name": "春季促销"}]})
 
     id: Annotated[int | None, Field(description="The template's id.")]
     name: Annotated[str | None, Field(description="The template's name.")]
@@ -99,7 +99,7 @@ class CampaignTemplate(PublicModel):
 class CampaignList(PublicModel):
     """A contact list that a campaign is sent to."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 78, "name": "Newsletter 北京"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 418801, "name": "Newsletter 北京"}]})
 
     id: Annotated[int | None, Field(description="The contact list's id.")]
     name: Annotated[str | None, Field(description="The contact list's name.")]
@@ -114,8 +114,8 @@ class Campaign(PublicModel):
                 {
                     **_HEAD,
                     "sender": {**_SENDER, "domain": None},
-                    "templates": [{"id": 16, "name": "春季促销"}],
-                    "lists": [{"id": 78, "name": "Newsletter 北京"}],
+                    "templates": [{"id": 255201, "name": "春季促销"}],
+                    "lists": [{"id": 418801, "name": "Newsletter 北京"}],
                     **_FACTS,
                 }
             ]
@@ -153,11 +153,11 @@ class Send(PublicModel):
             "examples": [
                 {
                     **_HEAD,
-                    "template_id": 16,
-                    "template_ids": [16],
+                    "template_id": 255201,
+                    "template_ids": [255201],
                     "template_name": "春季促销",
-                    "list_id": 78,
-                    "list_ids": [78],
+                    "list_id": 418801,
+                    "list_ids": [418801],
                     "list_name": "Newsletter 北京",
                     **_FACTS,
                 }

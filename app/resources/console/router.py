@@ -6,11 +6,12 @@ from fastapi import Query
 from starlette.responses import Response
 
 from app.api.deps import ReadCall, resource_router
-from app.api.documentation import REQUESTED, describes
+from app.api.documentation import describes
 from app.api.headers import headers
 from app.api.negotiation import accept_header, preferred
 from app.api.problems import problem_responses
 from app.api.responses import answer
+from app.errors import ValidationFailed
 from app.gateway.operation import Effect
 from app.resources.console.form import login_form
 from app.resources.console.page import login_page
@@ -31,7 +32,7 @@ _JSON, _HTML = "application/json", "text/html"
             "description": "The form, as data or as a page",
             "headers": headers("Vary"),
         },
-        **problem_responses(*REQUESTED),
+        **problem_responses(ValidationFailed),
     },
     openapi_extra=describes(Effect.READ, {"section": "8.1"}),
 )

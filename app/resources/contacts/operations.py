@@ -8,6 +8,7 @@ from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Page, PageRequest, pagination
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
+from app.texts import sentence
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.records import Combined, Element, Record
@@ -134,7 +135,13 @@ def _contacts(document: Document, request: FindContacts) -> Page[Contact]:
 
 
 def _contact(document: Document, contact_id: int) -> Contact:
-    return document.one("addr", _CONTACT, contact_id, missing=f"There is no contact {contact_id}.", beside=_COUNT)
+    return document.one(
+        "addr",
+        _CONTACT,
+        contact_id,
+        missing=sentence("There is no contact {contact_id}.", contact_id=contact_id),
+        beside=_COUNT,
+    )
 
 
 def _added(document: Document, request: AddContact) -> Contact:

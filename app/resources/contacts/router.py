@@ -23,8 +23,8 @@ from app.resources.contacts.schemas import (
 
 router = resource_router("/v1", "Contacts")
 
-ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
-ContactId = Annotated[Id, Path(description="The contact's id.", examples=[90210])]
+ListId = Annotated[Id, Path(description="The contact list's id.", examples=[418801])]
+ContactId = Annotated[Id, Path(description="The contact's id.", examples=[90000001])]
 Search = Annotated[ShortText | None, Query(description="Part of an address or a name.", examples=["li"])]
 
 

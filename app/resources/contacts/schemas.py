@@ -23,7 +23,9 @@ class Contact(PublicModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"id": 90210, "list_id": 78, **CONTACT_EXAMPLE, "created_at": "2026-03-02T09:30:00+08:00"}]
+            "examples": [
+                {"id": 90000001, "list_id": 418801, **CONTACT_EXAMPLE, "created_at": "2026-03-02T09:30:00+08:00"}
+            ]
         }
     )
 

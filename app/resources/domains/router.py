@@ -18,8 +18,8 @@ from app.resources.domains.schemas import AddedDomain, DomainsToVerify, DomainVe
 
 router = resource_router("/v1", "Domains")
 
-Name = Annotated[HeldDomain, Path(description="The domain's name.", examples=["news.example.com"])]
-CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]
+Name = Annotated[HeldDomain, Path(description="The domain's name.", examples=["new.demo.example"])]
+CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2371])]
 
 
 @router.get("/domains", **documents(operations.LIST, summary="List domains", response_model=Collection[SendingDomain]))

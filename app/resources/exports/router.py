@@ -13,7 +13,7 @@ from app.resources.exports import operations
 
 router = resource_router("/v1/lists/{list_id}", "Exports")
 
-ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
+ListId = Annotated[Id, Path(description="The contact list's id.", examples=[418801])]
 
 
 @router.get("/contacts/export", **export_documents(operations.CONTACTS, summary="Export a list"))

@@ -31,7 +31,7 @@ class DeliveryFailure(PublicModel):
                     "reason": "mailbox_full",
                     "reason_code": 2,
                     "reason_text": "邮箱空间满",
-                    "statistics_id": 1036770,
+                    "statistics_id": 1036701,
                 }
             ]
         }

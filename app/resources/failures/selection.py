@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from app.api.types import Batch, Id, IsoDate
-from app.errors import FieldError, ValidationFailed
+from app.errors import FieldError, ValidationFailed, parameters_refused
 from app.resources.failures.schemas import WantedReason
+from app.texts import sentence
 
 _CAMPAIGN_PARAMETERS = ("campaign_id", "batch", "statistics_id")
 _MOST_DAYS = 31
@@ -46,10 +47,10 @@ LastDay = Annotated[IsoDate | None, Query(alias="date_end", description="The las
 Why = Annotated[WantedReason, Query(description="Why the message was not delivered.")]
 CampaignId = Annotated[Id | None, Query(description="A campaign's id.", examples=[5500001])]
 BatchNumber = Annotated[
-    Batch | None, Query(description="A campaign's batch number.", examples=["20260302093000-2369-46"])
+    Batch | None, Query(description="A campaign's batch number.", examples=["20260302093000-2369-1"])
 ]
 StatisticsId = Annotated[
-    Id | None, Query(description="A campaign's statistics id, as its statistics show it.", examples=[1036770])
+    Id | None, Query(description="A campaign's statistics id, as its statistics show it.", examples=[1036701])
 ]
 
 
@@ -94,7 +95,14 @@ def _wrong_days(chosen: Selection) -> list[FieldError]:
     if chosen.last_day < chosen.first_day:
         return [FieldError("parameter", "date_end", "before_date", "must not be before `date`")]
     if (chosen.last_day - chosen.first_day).days >= _MOST_DAYS:
-        return [FieldError("parameter", "date_end", "too_many_days", f"at most {_MOST_DAYS} days may be asked for")]
+        return [
+            FieldError(
+                "parameter",
+                "date_end",
+                "too_many_days",
+                sentence("at most {most_days} days may be asked for", most_days=_MOST_DAYS),
+            )
+        ]
     return []
 
 
@@ -104,16 +112,16 @@ def _wrong_campaigns(chosen: Selection) -> list[FieldError]:
         return _one_needed(_CAMPAIGN_PARAMETERS)
     if len(given) < 2:
         return []
-    message = f"at most one of {', '.join(_CAMPAIGN_PARAMETERS)} may be given"
+    message = sentence("at most one of {names} may be given", names=", ".join(_CAMPAIGN_PARAMETERS))
     return [FieldError("parameter", name, "exclusive", message) for name in given]
 
 
 def _one_needed(names: tuple[str, ...]) -> list[FieldError]:
-    message = f"at least one of {', '.join(names)} is needed"
+    message = sentence("at least one of {names} is needed", names=", ".join(names))
     return [FieldError("parameter", name, "one_of_needed", message) for name in names]
 
 
 def _checked(chosen: Selection, errors: list[FieldError]) -> Selection:
     if errors:
-        raise ValidationFailed(f"{len(errors)} query parameter{'s' if len(errors) > 1 else ''} refused.", errors)
+        raise ValidationFailed(parameters_refused(len(errors)), errors)
     return chosen

@@ -23,6 +23,7 @@ from app.resources.imports.rows import Form
 from app.resources.imports.schemas import FileName, OnInvalid
 from app.resources.imports.writing import write_rows
 from app.services import ImportLimits
+from app.texts import sentence
 
 MULTIPART, JSON, NDJSON, CSV = "multipart/form-data", "application/json", "application/x-ndjson", "text/csv"
 MEDIA_TYPES = (MULTIPART, JSON, NDJSON, CSV)
@@ -97,6 +98,8 @@ def _import_file(file: UploadFile) -> ImportFile:
 
 def _not_taken() -> UnsupportedMediaType:
     return UnsupportedMediaType(
-        f"The body must be {', '.join(MEDIA_TYPES)}, in UTF-8; CSV may also declare GBK or GB 18030.",
+        sentence(
+            "The body must be {value}, in UTF-8; CSV may also declare GBK or GB 18030.", value=", ".join(MEDIA_TYPES)
+        ),
         headers={"Accept": ", ".join(MEDIA_TYPES)},
     )

@@ -1,14 +1,18 @@
 """Checking rows and writing those that pass in the platform's line form, one row at a time."""
 
 from array import array
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
 from app.api.contact_rows import ContactRow, write_line
+from app.api.wording import worded
 from app.errors import FieldError, PayloadTooLarge, ValidationFailed
 from app.resources.imports.files import RowCounts
 from app.resources.imports.rows import Form, Row
 from app.resources.imports.schemas import OnInvalid
+from app.texts import sentence
 
 _SHOWN = 100
 _BUCKETS = 256
@@ -57,7 +61,9 @@ class RowChecker:
             PayloadTooLarge: there are too many rows.
         """
         if self._accepted + self._refused == self._max_rows:
-            raise PayloadTooLarge(f"The body holds more than {self._max_rows} rows; nothing was imported.")
+            raise PayloadTooLarge(
+                sentence("The body holds more than {max_rows} rows; nothing was imported.", max_rows=self._max_rows)
+            )
         line = None if row.problem else self._form.quick(row.data) or self._checked(row)
         if row.problem:
             self._refuse(row, 1, [self._form.error(row, (), *row.problem)])
@@ -72,7 +78,7 @@ class RowChecker:
         except ValidationError as error:
             room = _SHOWN - len(self._errors)
             details = error.errors(include_url=False, include_input=False)[:room] if room else []
-            errors = [self._form.error(row, each["loc"], each["type"], each["msg"]) for each in details]
+            errors = [self._form.error(row, each["loc"], each["type"], _message(each)) for each in details]
             self._refuse(row, error.error_count(), errors)
             return None
 
@@ -90,9 +96,14 @@ class RowChecker:
             ValidationFailed: a row is refused and may not be skipped, or none is left.
         """
         if self._refused and (on_invalid == "reject" or not self._accepted):
-            more = f" The first {_SHOWN} are listed." if self._error_count > _SHOWN else ""
-            detail = f"{self._error_count} fields in {self._refused} of {self._refused + self._accepted} rows refused"
-            raise ValidationFailed(f"{detail}; nothing was imported.{more}", self._errors)
+            detail = sentence(
+                "{count} fields in {refused} of {rows} rows refused; nothing was imported. At most {shown} are listed.",
+                count=self._error_count,
+                refused=self._refused,
+                rows=self._refused + self._accepted,
+                shown=_SHOWN,
+            )
+            raise ValidationFailed(detail, self._errors)
         if not self._accepted:
             raise no_rows()
         duplicates = self._accepted - self._addresses.distinct()
@@ -103,3 +114,7 @@ def no_rows() -> ValidationFailed:
     """Return the error for a body without a single row."""
     error = FieldError("body", "", "no_contacts", "must hold at least one contact")
     return ValidationFailed("There is nothing to import.", [error])
+
+
+def _message(detail: Mapping[str, Any]) -> str:
+    return worded(detail["type"], detail["msg"], detail.get("ctx"))

@@ -12,6 +12,7 @@ from app.resources.imports.json_lines import decode, json_row
 from app.resources.imports.quick import quick_contact
 from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
 from app.resources.imports.schemas import UncheckedContacts
+from app.texts import sentence
 
 _BLANKS = re.compile(r"[ \t\n\r]*+")
 _COMMA = re.compile(r"[ \t\n\r]*+,[ \t\n\r]*+(?=.)")
@@ -152,7 +153,7 @@ def _value(window: Window, what: str) -> Generator[None, None, Any]:
         except ValueError as error:
             raise _not_json(f"in {_lower(what)}: {error}") from None
         except RecursionError:
-            raise MalformedRequest(f"{what} is nested too deeply.") from None
+            raise MalformedRequest(sentence("{what} is nested too deeply.", what=what)) from None
         # A number at the end of the window may go on, even where `e+` seems to follow it.
         if end is not None and (end + 2 < len(text) or window.ended):
             if end - start > MAX_ROW:
@@ -187,4 +188,4 @@ def _refuse(data: Any) -> None:
 
 
 def _not_json(where: str) -> MalformedRequest:
-    return MalformedRequest(f"The body is not valid JSON {where}.")
+    return MalformedRequest(sentence("The body is not valid JSON {where}.", where=where))

@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.errors import MalformedRequest
+from app.texts import sentence
 
 _BLOCK = 64 * 1024
 _MARK = "\ufeff"
@@ -30,7 +31,7 @@ async def chunks(request: Request, idle: float) -> AsyncGenerator[bytes, None]:
                 async with asyncio.timeout(idle):
                     chunk = await anext(stream, None)
             except TimeoutError:
-                raise MalformedRequest(f"No part of the body came for {idle:g} seconds.") from None
+                raise MalformedRequest(sentence("No part of the body came for {idle:g} seconds.", idle=idle)) from None
             except ClientDisconnect:
                 raise MalformedRequest("The body stops before its end.") from None
             if chunk is None:
@@ -71,7 +72,9 @@ async def texts(pieces: AsyncIterator[bytes], encoding: str, name: str) -> Async
             yield text if started else text.removeprefix(_MARK)
             started = True
         if not whole:
-            raise MalformedRequest(f"The body is not {name} text in line {breaks + 1}.")
+            raise MalformedRequest(
+                sentence("The body is not {name} text in line {value}.", name=name, value=breaks + 1)
+            )
 
 
 async def _with_end(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes | None, None]:

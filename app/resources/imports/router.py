@@ -50,7 +50,7 @@ _BODIES: dict[str, type[BaseModel]] = {
 )
 @takes_large_body
 async def create_import(
-    list_id: Annotated[Id, Path(description="The contact list's id.", examples=[78])],
+    list_id: Annotated[Id, Path(description="The contact list's id.", examples=[418801])],
     call: WriteCall,
     on_invalid: Annotated[
         OnInvalid,
@@ -77,7 +77,7 @@ async def list_imports(call: ReadCall) -> Response:
     **documents(operations.GET, carries=("Preference-Applied",), summary="Get an import", response_model=Import),
 )
 async def get_import(
-    import_id: Annotated[Id, Path(description="The import's id.", examples=[10])],
+    import_id: Annotated[Id, Path(description="The import's id.", examples=[71601])],
     call: ReadCall,
     prefer: Annotated[
         list[str] | None,

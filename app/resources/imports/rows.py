@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from app.errors import FieldError, MalformedRequest
+from app.texts import sentence
 
 MAX_ROW = 64 * 1024
 """The most characters of one row: three times what the longest valid contact takes in CSV."""
@@ -76,4 +77,4 @@ class Form(Protocol):
 
 def too_large(what: str) -> MalformedRequest:
     """Return the error for a row that would have to be held in memory to be read."""
-    return MalformedRequest(f"{what} is longer than {MAX_ROW} characters.")
+    return MalformedRequest(sentence("{what} is longer than {max_row} characters.", what=what, max_row=MAX_ROW))

@@ -97,8 +97,8 @@ class ImportAccepted(PublicModel):
         json_schema_extra={
             "examples": [
                 {
-                    "id": 10,
-                    "list_id": 78,
+                    "id": 71601,
+                    "list_id": 418801,
                     "accepted": 1998,
                     "duplicates": 3,
                     "skipped": {"count": 2, "lines": [17, 1204]},
@@ -127,7 +127,7 @@ class ImportAccepted(PublicModel):
 class Import(PublicModel):
     """How far the platform has come with an import."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 10, "status": "processing"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 71601, "status": "processing"}]})
 
     id: Annotated[int, Field(description="The import's id.")]
     status: Annotated[ImportStatus, Field(description="Whether the platform has worked it off.")]

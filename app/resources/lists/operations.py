@@ -7,6 +7,7 @@ from app.gateway.lifetimes import EDITED
 from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Collection
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
+from app.texts import sentence
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.records import Element, Record
@@ -69,7 +70,7 @@ def _lists(document: Document, _request: None) -> Collection[ContactList]:
 
 
 def _list(document: Document, list_id: int) -> ContactList:
-    document.expect_id("id", list_id, missing=f"There is no contact list {list_id}.")
+    document.expect_id("id", list_id, missing=sentence("There is no contact list {list_id}.", list_id=list_id))
     return document.record(_LIST)
 
 

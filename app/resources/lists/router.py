@@ -15,7 +15,7 @@ from app.resources.lists.schemas import ContactList, ContactListChanges, NewCont
 
 router = resource_router("/v1/lists", "Contact lists")
 
-ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
+ListId = Annotated[Id, Path(description="The contact list's id.", examples=[418801])]
 
 
 @router.get("", **documents(operations.LIST, summary="List contact lists", response_model=Collection[ContactList]))

@@ -20,7 +20,7 @@ AnyContactListStatus = TypeAliasType(
 )
 
 _EXAMPLE: Example = {
-    "id": 78,
+    "id": 418801,
     "name": "Newsletter 北京",
     "description": "Readers in Beijing",
     "contact_count": 120,

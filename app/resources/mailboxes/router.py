@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import Path
+from fastapi import Body, Path
 from starlette.responses import Response
 
 from app.api.contact_rows import HeldAddress, HeldDomain
@@ -19,9 +19,15 @@ from app.resources.mailboxes.schemas import AddedMailbox, Mailbox, NewMailbox, N
 
 router = resource_router("/v1", "Mailboxes")
 
-Domain = Annotated[HeldDomain, Path(description="The domain's name.", examples=["news.example.com"])]
-Address = Annotated[HeldAddress, Path(description="The mailbox's address.", examples=["editor@news.example.com"])]
-CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2369])]
+Domain = Annotated[HeldDomain, Path(description="The domain's name.", examples=["demo.example"])]
+Address = Annotated[HeldAddress, Path(description="The mailbox's address.", examples=["editor@demo.example"])]
+CustomersDomain = Annotated[HeldDomain, Path(description="The domain's name.", examples=["shop.example"])]
+CustomersAddress = Annotated[HeldAddress, Path(description="The mailbox's address.", examples=["news@shop.example"])]
+CustomersMailbox = Annotated[
+    NewMailbox,
+    Body(openapi_examples={"mailbox": {"value": {"address": "editor@shop.example", "password": "a long passphrase"}}}),
+]
+CustomerId = Annotated[Id, Path(description="The id of the customer the manager acts for.", examples=[2371])]
 
 
 @router.get(
@@ -65,7 +71,7 @@ async def set_mailbox_password(address: Address, body: NewPassword, call: WriteC
 )
 async def list_customer_mailboxes(
     customer_id: CustomerId,
-    domain: Domain,
+    domain: CustomersDomain,
     pages: PageRequestDep,
     call: ManageCall,
 ) -> Response:
@@ -77,7 +83,7 @@ async def list_customer_mailboxes(
     "/customers/{customer_id}/mailboxes",
     **documents(operations.ADD, summary="Add a mailbox for a customer", response_model=AddedMailbox, status_code=201),
 )
-async def add_customer_mailbox(customer_id: CustomerId, body: NewMailbox, call: ManageCall) -> Response:
+async def add_customer_mailbox(customer_id: CustomerId, body: CustomersMailbox, call: ManageCall) -> Response:
     """Add a mailbox to one of a customer's domains; no answer shows its password again."""
     request = MailboxWithPassword(body.address, body.password, customer_id)
     added = await call.run(operations.ADD, request)
@@ -88,7 +94,7 @@ async def add_customer_mailbox(customer_id: CustomerId, body: NewMailbox, call: 
     "/customers/{customer_id}/mailboxes/{address}",
     **documents(operations.DELETE, summary="Delete a customer's mailbox", status_code=204),
 )
-async def delete_customer_mailbox(customer_id: CustomerId, address: Address, call: ManageCall) -> Response:
+async def delete_customer_mailbox(customer_id: CustomerId, address: CustomersAddress, call: ManageCall) -> Response:
     """Delete one of a customer's mailboxes."""
     await call.run(operations.DELETE, NamedMailbox(address, customer_id))
     return no_content()
@@ -99,7 +105,7 @@ async def delete_customer_mailbox(customer_id: CustomerId, address: Address, cal
     **documents(operations.SET_PASSWORD, summary="Set the password of a customer's mailbox", status_code=204),
 )
 async def set_customer_mailbox_password(
-    customer_id: CustomerId, address: Address, body: NewPassword, call: ManageCall
+    customer_id: CustomerId, address: CustomersAddress, body: NewPassword, call: ManageCall
 ) -> Response:
     """Give one of a customer's mailboxes a new password."""
     request = MailboxWithPassword(address, body.password, customer_id)

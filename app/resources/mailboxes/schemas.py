@@ -16,9 +16,9 @@ class Mailbox(PublicModel):
             "examples": [
                 {
                     "customer_id": 2369,
-                    "domain": "news.example.com",
+                    "domain": "demo.example",
                     "name": "editor",
-                    "address": "editor@news.example.com",
+                    "address": "editor@demo.example",
                 }
             ]
         }
@@ -45,7 +45,7 @@ class NewMailbox(RequestModel):
     """A mailbox to add to one of the domains."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"address": "editor@news.example.com", "password": "a long passphrase"}]}
+        json_schema_extra={"examples": [{"address": "editor@demo.example", "password": "a long passphrase"}]}
     )
 
     address: Annotated[MailboxAddress, Field(description="The mailbox's address, of a domain that is there.")]
@@ -55,7 +55,7 @@ class NewMailbox(RequestModel):
 class AddedMailbox(PublicModel):
     """A mailbox that was added."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"address": "editor@news.example.com"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"address": "editor@demo.example"}]})
 
     address: Annotated[str, Field(description="The mailbox's address.")]
 

@@ -3,18 +3,10 @@
 from starlette.responses import Response
 
 from app.api.deps import SendCall, resource_router
-from app.api.documentation import REQUESTED, WITH_KEY, describes
+from app.api.documentation import WITH_KEY, describes
 from app.api.problems import problem_responses
 from app.api.responses import answer
-from app.errors import (
-    Conflict,
-    OutcomeUnknown,
-    UnsupportedMediaType,
-    UpstreamCredentialsRejected,
-    UpstreamMalformed,
-    UpstreamRejected,
-    UpstreamUnavailable,
-)
+from app.errors import Conflict, OutcomeUnknown, UpstreamRejected, ValidationFailed
 from app.gateway.operation import Effect
 from app.resources.messages.conversion import outgoing, submitted
 from app.resources.messages.schemas import NewMessage, SubmittedMessage
@@ -27,17 +19,7 @@ router = resource_router("/v1/messages", "Messages")
     summary="Send a message",
     response_model=SubmittedMessage,
     status_code=202,
-    responses=problem_responses(
-        *REQUESTED,
-        *WITH_KEY,
-        Conflict,
-        UnsupportedMediaType,
-        UpstreamRejected,
-        UpstreamCredentialsRejected,
-        UpstreamMalformed,
-        UpstreamUnavailable,
-        OutcomeUnknown,
-    ),
+    responses=problem_responses(*WITH_KEY, Conflict, ValidationFailed, UpstreamRejected, OutcomeUnknown),
     openapi_extra=describes(Effect.SEND, {"section": "10"}),
 )
 async def submit_message(body: NewMessage, call: SendCall) -> Response:

@@ -26,6 +26,7 @@ from app.api.types import (
     PublicModel,
     RequestModel,
 )
+from app.api.wording import worded
 from app.messages.mime import further_field
 
 MAX_RECIPIENTS = 100
@@ -43,7 +44,7 @@ _RESERVED = re.compile(
 )
 
 _EXAMPLE: Example = {
-    "from": {"email": "news@acme.example", "name": "Acme 新闻"},
+    "from": {"email": "news@demo.example", "name": "Demo 新闻"},
     "to": [{"email": "anna@example.com", "name": "Anna"}],
     "subject": "您的订单 4711",
     "html": '<p>谢谢！</p><img src="cid:logo">',
@@ -136,7 +137,9 @@ def _named(value: Any) -> Any:
         return NamedAddress(email=_ADDRESS.validate_python(value))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise PydanticCustomError("email_address", "{reason}", {"reason": first["msg"]}) from None
+        raise PydanticCustomError(
+            "email_address", "{reason}", {"reason": worded(first["type"], first["msg"])}
+        ) from None
 
 
 Recipient = Annotated[

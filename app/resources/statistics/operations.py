@@ -9,6 +9,7 @@ from app.gateway.lifetimes import GROWING, CachePolicy
 from app.gateway.operation import Effect, Operation
 from app.gateway.pages import Collection
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
+from app.texts import sentence
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
 from app.upstream.records import Element, Record
@@ -72,7 +73,7 @@ def _by_campaign(campaign: CampaignKey) -> Parameters:
 
 def _daily(document: Document, wanted: date) -> DailyStatistics:
     if not document.content:
-        raise NotFound(f"There are no statistics of {wanted.isoformat()}.")
+        raise NotFound(sentence("There are no statistics of {value}.", value=wanted.isoformat()))
     found = document.record(_DAILY)
     if found.date not in {None, wanted}:
         raise UnexpectedForm("the statistics of another day")

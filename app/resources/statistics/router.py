@@ -17,7 +17,7 @@ router = resource_router("/v1", "Statistics")
 DayOfPath = Annotated[IsoDate, Path(alias="date", description="A day of the platform.", examples=["2026-03-02"])]
 Day = Annotated[IsoDate, Query(alias="date", description="A day of the platform.", examples=["2026-03-02"])]
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
-BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-46"])]
+BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-1"])]
 
 
 @router.get(

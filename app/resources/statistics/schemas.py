@@ -51,9 +51,9 @@ class CampaignStatistics(PublicModel):
         json_schema_extra={
             "examples": [
                 {
-                    "statistics_id": 1036770,
+                    "statistics_id": 1036701,
                     "date": "2026-03-02",
-                    "batch": "20260302093000-2369-46",
+                    "batch": "20260302093000-2369-1",
                     "expected_count": 1200,
                     "sent_count": 1180,
                     "invalid_count": 20,

@@ -19,7 +19,7 @@ from app.resources.subscriptions.schemas import (
 
 router = resource_router("/v1/lists/{list_id}", "Subscriptions")
 
-ListId = Annotated[Id, Path(description="The contact list's id.", examples=[78])]
+ListId = Annotated[Id, Path(description="The contact list's id.", examples=[418801])]
 
 
 @router.post(

@@ -16,6 +16,7 @@ from app.resources.templates.schemas import (
     NewTemplateAttachmentsForm,
     NewTemplateForm,
 )
+from app.texts import sentence
 
 FORM = "multipart/form-data"
 JSON = "application/json"
@@ -35,7 +36,9 @@ async def read_new_template(request: Request) -> CreateTemplate:
     if media_type(request) == FORM:
         form = validated(NewTemplateForm, await _read_values(request))
         return CreateTemplate(form, form.file)
-    raise UnsupportedMediaType(f"The body must be {JSON} or {FORM}.", headers={"Accept": f"{JSON}, {FORM}"})
+    raise UnsupportedMediaType(
+        sentence("The body must be {json} or {form}.", json=JSON, form=FORM), headers={"Accept": f"{JSON}, {FORM}"}
+    )
 
 
 async def read_new_attachments(request: Request) -> list[NewTemplateAttachment]:

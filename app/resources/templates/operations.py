@@ -16,6 +16,7 @@ from app.resources.templates.schemas import (
     TemplateContent,
     TemplateReview,
 )
+from app.texts import sentence
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.multipart import File
@@ -109,11 +110,18 @@ def _templates(document: Document, _request: None) -> Collection[Template]:
 
 
 def _template(document: Document, template_id: int) -> Template:
-    return document.one("template", TEMPLATE_RECORD, template_id, missing=f"There is no template {template_id}.")
+    return document.one(
+        "template",
+        TEMPLATE_RECORD,
+        template_id,
+        missing=sentence("There is no template {template_id}.", template_id=template_id),
+    )
 
 
 def _review(document: Document, template_id: int) -> TemplateReview:
-    document.expect_id("id", template_id, missing=f"There is no template {template_id}.")
+    document.expect_id(
+        "id", template_id, missing=sentence("There is no template {template_id}.", template_id=template_id)
+    )
     return document.record(REVIEW_RECORD)
 
 

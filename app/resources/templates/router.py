@@ -23,8 +23,8 @@ from app.resources.templates.schemas import (
 
 router = resource_router("/v1/templates", "Templates")
 
-TemplateId = Annotated[Id, Path(description="The template's id.", examples=[53])]
-AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[12])]
+TemplateId = Annotated[Id, Path(description="The template's id.", examples=[255201])]
+AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[190001])]
 
 
 @router.get("", **documents(operations.LIST, summary="List templates", response_model=Collection[Template]))

@@ -66,7 +66,7 @@ PlainText = Annotated[DocumentText, Field(description=_PLAIN)]
 class TemplateAttachment(PublicModel):
     """A file attached to a template."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 12, "name": "价目表.pdf"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": 190001, "name": "价目表.pdf"}]})
 
     id: Annotated[int | None, Field(description="null right after creation, when the platform does not tell it.")]
     name: Annotated[str | None, Field(description="The file's name.")]
@@ -79,13 +79,13 @@ class Template(PublicModel):
         json_schema_extra={
             "examples": [
                 {
-                    "id": 53,
+                    "id": 255201,
                     "name": "Spring 2026",
                     "subjects": ["春季新品上市", "Spring is here"],
                     "html": _HTML,
                     "content": _HTML,
                     "content_type": "html",
-                    "attachments": [{"id": 12, "name": "价目表.pdf"}],
+                    "attachments": [{"id": 190001, "name": "价目表.pdf"}],
                     "created_at": "2026-03-01T09:30:00+08:00",
                     "updated_at": "2026-03-02T10:00:00+08:00",
                 }
@@ -114,7 +114,7 @@ class TemplateReview(PublicModel):
         json_schema_extra={
             "examples": [
                 {
-                    "id": 53,
+                    "id": 255201,
                     "name": "Spring 2026",
                     "subject": "春季新品上市",
                     "status": "approved",

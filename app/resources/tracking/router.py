@@ -18,7 +18,7 @@ from app.resources.tracking.schemas import TrackedLink, Tracking
 router = resource_router("/v1", "Tracking")
 
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
-BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-46"])]
+BatchOfPath = Annotated[Batch, Path(description="The campaign's batch number.", examples=["20260302093000-2369-1"])]
 TrackId = Annotated[Id, Path(description="The tracking id, as the tracking shows it.", examples=[880001])]
 LinkId = Annotated[Id | None, Query(description="Only this link of the messages.", examples=[2400001])]
 

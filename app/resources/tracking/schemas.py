@@ -40,8 +40,8 @@ class Tracking(PublicModel):
             "examples": [
                 {
                     "track_id": 880001,
-                    "statistics_id": 1036770,
-                    "batch": "20260302093000-2369-46",
+                    "statistics_id": 1036701,
+                    "batch": "20260302093000-2369-1",
                     "campaign_id": 5500001,
                     "sent_count": 1180,
                     "delivered_count": 1139,

@@ -122,6 +122,35 @@ leases = Table(
 )
 Index("leases_expires_at_idx", leases.c.expires_at)
 
+# Tickets of preflights; expired ones are kept for a while, to be told apart from unknown ones. Times are seconds.
+preflight_tickets = Table(
+    "preflight_tickets",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    # Of what it allows to send.
+    Column("digest", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+    # Of the request that used it.
+    Column("request_id", Text),
+)
+Index("preflight_tickets_expires_at_idx", preflight_tickets.c.expires_at)
+
+# Who made and who last changed campaigns, as two-person rules count. The version grows with changes and releases.
+campaign_authors = Table(
+    "campaign_authors",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("campaign_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("author", Text),
+    Column("editor", Text),
+    # Whether it is as a preflight found it.
+    Column("preflighted", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
 tenants = Table(
     "tenants",
     metadata,
@@ -136,6 +165,8 @@ tenants = Table(
     Column("smtp", JSON(none_as_null=True)),
     Column("smtp_password", LargeBinary),
     Column("limits", JSON, nullable=False),
+    Column("sends", JSON(none_as_null=True)),
+    Column("events", JSON(none_as_null=True)),
     Column("cache", JSON, nullable=False),
     # What the secrets are encrypted with, itself encrypted with the master key of this id.
     Column("data_key", LargeBinary, nullable=False),
@@ -157,6 +188,7 @@ api_keys = Table(
     Column("requests_per_minute", Integer),
     Column("expires_at", UtcDateTime),
     Column("networks", JSON, nullable=False),
+    Column("subject", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),

@@ -19,6 +19,7 @@ _KEY_COLUMNS = (
     api_keys.c.requests_per_minute,
     api_keys.c.expires_at,
     api_keys.c.networks,
+    api_keys.c.subject,
 )
 _BY_KEY = (
     select(tenants, api_keys.c.id.label("key_id"), *_KEY_COLUMNS)

@@ -7,6 +7,7 @@ from typing import Annotated, Generic, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
 from app.tenants.models import (
+    EventRules,
     Identifier,
     Lifetimes,
     Limits,
@@ -15,6 +16,7 @@ from app.tenants.models import (
     Network,
     RelaySecurity,
     Scope,
+    SendRules,
     SmtpAccount,
     TenantRole,
 )
@@ -87,6 +89,8 @@ class TenantRecord(_Model):
     staged: Login | None
     smtp: Relay | None
     limits: Limits
+    sends: SendRules
+    events: EventRules
     cache: Lifetimes
     revision: int
     created_at: datetime
@@ -108,6 +112,8 @@ class TenantPatch(_Model):
     ] = "customer"
     smtp: Annotated[SmtpAccount | None, Field(description="The whole SMTP relay; null removes it.")] = None
     limits: Annotated[Limits, Field(description="All its ceilings.")] = Limits()
+    sends: Annotated[SendRules, Field(description="All it demands before a campaign goes out.")] = SendRules()
+    events: Annotated[EventRules, Field(description="Whether and how its account is watched.")] = EventRules()
     cache: Lifetimes = Field(
         default_factory=dict,
         description="Seconds for which answers are kept, by operation; `*` stands for all others, 0 keeps nothing.",
@@ -129,6 +135,10 @@ class NewKey(_Model):
     networks: Annotated[
         tuple[Network, ...], Field(description="Where it may be used from; anywhere if there are none.")
     ] = ()
+    subject: Annotated[
+        Line | None,
+        Field(description="Who uses it; keys of one subject are one person. Null for the key itself."),
+    ] = None
 
 
 class KeyRecord(_Model):
@@ -144,6 +154,7 @@ class KeyRecord(_Model):
     requests_per_minute: int | None
     expires_at: datetime | None
     networks: tuple[IPvAnyNetwork, ...]
+    subject: str | None
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None

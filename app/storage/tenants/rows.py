@@ -6,11 +6,11 @@ from pydantic import SecretStr, TypeAdapter
 from sqlalchemy import Row
 
 from app.storage.tenants.models import KeyRecord, Login, Relay, TenantRecord
-from app.tenants.models import ApiKey, SmtpAccount, Tenant, UpstreamAccount
+from app.tenants.models import ApiKey, EventRules, SendRules, SmtpAccount, Tenant, UpstreamAccount
 from app.tenants.vault import DataKey, Vault, WrappedKey
 
 PASSWORD, STAGED_PASSWORD, SMTP_PASSWORD = "password", "staged password", "SMTP password"
-_KEY_FIELDS = ("id", "sha256", "scopes", "requests_per_minute", "expires_at", "networks")
+_KEY_FIELDS = ("id", "sha256", "scopes", "requests_per_minute", "expires_at", "networks", "subject")
 _TENANTS = TypeAdapter(Tenant)
 _KEYS = TypeAdapter(ApiKey)
 
@@ -29,6 +29,8 @@ def tenant_columns(tenant: Tenant, vault: Vault) -> dict[str, Any]:
         "enabled": tenant.enabled,
         "role": tenant.role,
         "limits": tenant.limits.model_dump(),
+        "sends": tenant.sends.model_dump(),
+        "events": tenant.events.model_dump(),
         "cache": tenant.cache,
         "data_key": wrapped.sealed,
         "master_key": wrapped.master_key,
@@ -81,6 +83,8 @@ def tenant_record(row: Row[Any]) -> TenantRecord:
         staged=Login(**row.staged) if row.staged else None,
         smtp=Relay(**row.smtp) if row.smtp else None,
         limits=row.limits,
+        sends=SendRules.model_validate(row.sends or {}),
+        events=EventRules.model_validate(row.events or {}),
         cache=row.cache,
         revision=row.revision,
         created_at=row.created_at,
@@ -100,6 +104,8 @@ def opened_tenant(row: Row[Any], vault: Vault) -> Tenant:
             "upstream": {**row.upstream, "password": _open_login(PASSWORD, row.upstream, row.password, data_key)},
             "smtp": _opened_relay(row, data_key),
             "limits": row.limits,
+            "sends": row.sends or {},
+            "events": row.events or {},
             "cache": row.cache,
         }
     )

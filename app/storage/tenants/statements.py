@@ -79,7 +79,7 @@ async def check_master_keys(connection: AsyncConnection, vault: Vault, moment: d
 
 
 _BATCH = 200
-_PLAIN = ("name", "enabled", "role", "limits", "cache")
+_PLAIN = ("name", "enabled", "role", "limits", "sends", "events", "cache")
 
 Changes = Callable[[Row[Any]], Mapping[str, Any]]
 """Says from a tenant's row which columns are to change, and how."""
@@ -211,6 +211,7 @@ async def create_key(connection: AsyncConnection, *, tenant_id: str, new: NewKey
         "requests_per_minute": new.requests_per_minute,
         "expires_at": new.expires_at,
         "networks": [str(network) for network in new.networks],
+        "subject": new.subject,
         "created_at": moment,
     }
     made = await connection.execute(insert(api_keys).values(columns).returning(*api_keys.c))

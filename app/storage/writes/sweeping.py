@@ -56,6 +56,7 @@ class Sweeper:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep while the context is open."""
+        self._wake = asyncio.Event()  # of the loop that runs now
         task = asyncio.create_task(self._sweep())
         try:
             yield

@@ -97,10 +97,12 @@ class _OperationComparison:
     def _answers(self, old: Part, new: Part) -> _Found:
         for status, answer in old["responses"].items():
             place = f"{self._place} {status}"
-            if status not in new["responses"]:
+            otherwise = new["responses"].get("default") if status >= "400" else None
+            present = new["responses"].get(status, otherwise)
+            if present is None:
                 yield Change("status_removed", place)
                 continue
-            before, after = self._documents.resolved(answer, new["responses"][status])
+            before, after = self._documents.resolved(answer, present)
             yield from self._content(before, after, place, self._answered)
             for name in before.get("headers", {}).keys() - after.get("headers", {}).keys():
                 yield Change("header_removed", f"{place} {name}")

@@ -94,7 +94,7 @@ class SchemaComparison:
             yield Change(f"{self._side}_type_changed", place)
 
     def _format(self, old: Part, new: Part, place: str) -> _Found:
-        before, after = old.get("format"), new.get("format")
+        before, after = (None if each.get("format") == "int64" else each.get("format") for each in (old, new))
         loosened = after is None if self._sent else before is None
         if before != after and not loosened:
             yield Change(f"{self._side}_format_changed", place)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, IPvAnyNetwork, SecretStr
 from pydantic_settings import NoDecode
 
+from app.api.proxies import root_path
 from app.tenants.master_keys import MasterKeys
 from app.tenants.models import is_loopback
 
@@ -132,6 +133,7 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 MasterKeyText = Annotated[SecretStr, AfterValidator(_master_key)]
 MasterKeyFile = Annotated[Path, AfterValidator(_master_key_file)]
 CertificatesFile = Annotated[FilePath, AfterValidator(_ca_file)]
+RootPath = Annotated[str, AfterValidator(root_path)]
 Origins = Annotated[str, AfterValidator(_origins)]
 AuditTarget = Annotated[str, AfterValidator(_audit_log)]
 OtlpEndpoint = Annotated[str, AfterValidator(_otlp_endpoint)]

@@ -21,6 +21,7 @@ from app.setting_types import (
     Origins,
     OtlpEndpoint,
     OtlpHeaders,
+    RootPath,
     Seconds,
     StateUrl,
     TenantsUrl,
@@ -102,6 +103,11 @@ class Settings(BaseSettings):
     )
     forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
         "x-forwarded-for", description="Header in which these proxies say so; `forwarded` is RFC 7239's."
+    )
+    root_path: RootPath | None = Field(
+        None,
+        description="Path below which clients reach the gateway, like `/umail`, where a proxy takes it off; trusted"
+        " proxies may say it in `X-Forwarded-Prefix` instead.",
     )
     lockout_failures: int = Field(
         20, ge=1, description="Wrong keys from one address, IPv6 by /64, after which no others are looked at."

@@ -18,8 +18,9 @@ from tests.support.tenants import KEY, make_tenant
 from tests.support.valkey import ValkeyServer
 
 # Machines are busy; what is slow is measured by the benchmarks.
-settings.register_profile("patient", deadline=None)
-settings.register_profile("quick", deadline=None, max_examples=20)
+settings.register_profile("suite", deadline=None, max_examples=25)
+settings.register_profile("unit", deadline=None, max_examples=10)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 
 ACCOUNTS = [
     Account(username="acme", password="密码:acme", role="customer", seeded=False),
@@ -35,7 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("quick" if config.option.unit else "patient")
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("unit" if config.option.unit else "suite")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

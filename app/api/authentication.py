@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from app.api.client_address import is_within
 from app.api.lockout import Lockout
+from app.api.proxies import is_within
 from app.errors import RateLimited, StateUnavailable, Unauthenticated
 from app.tenants.api_keys import hash_key
 from app.tenants.jwks import KeysUnavailable

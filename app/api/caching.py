@@ -16,7 +16,7 @@ CACHE_NAME = "umail-gateway"
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _CACHING = frozenset({b"cache-control", b"pragma"})
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_VARY = (b"vary", b"Authorization, X-API-Key, Accept")
+_VARY = (b"vary", b"Authorization, X-API-Key, Accept, Accept-Encoding")
 _JSON = (b"content-type", b"application/json")
 
 _KEPT = frozenset({Outcome.HIT, Outcome.STALE})
@@ -71,13 +71,16 @@ class CachedResponse(Response):
     def __init__(self, served: Served, head: RequestHead) -> None:
         answer = served.entry
         tags = head.all(b"if-none-match")
-        unchanged = bool(tags) and matches(b", ".join(tags).decode("latin-1"), answer.etag)
+        asked = b", ".join(tags).decode("latin-1")
+        unchanged = bool(tags) and matches(asked, answer.etag)
+        # Who has the compressed form keeps it under its own tag.
+        etag = f"W/{answer.etag}" if unchanged and f"W/{answer.etag}" in asked else answer.etag
         self.status_code = 304 if unchanged else 200
         self.body = b"" if unchanged else answer.body
         self.background = None
         length = None if unchanged else len(answer.body)
         self.raw_headers = [
-            *_lasting(answer.etag, answer.windows.fresh, answer.headers, length),
+            *_lasting(etag, answer.windows.fresh, answer.headers, length),
             (b"age", b"%d" % served.age),
             (b"cache-status", _cache_status(served).encode("ascii")),
         ]

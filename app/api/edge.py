@@ -12,9 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.authentication import AdminCredential, Authenticator
 from app.api.body_bounds import BodyBounds
-from app.api.client_address import ClientAddresses
 from app.api.fast_path import FastPath
 from app.api.problems import internal_error, refuse
+from app.api.proxies import TrustedProxies
 from app.api.rate_limits import limited, overloaded, quotas_of, ratelimit_headers
 from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
 from app.api.responses import ResponseAborted
@@ -51,7 +51,7 @@ class EdgeMiddleware:
         self,
         app: ASGIApp,
         *,
-        addresses: ClientAddresses,
+        proxies: TrustedProxies,
         shedder: Shedder,
         bodies: BodyBounds,
         authenticator: Authenticator,
@@ -63,7 +63,7 @@ class EdgeMiddleware:
         access: AccessLog,
     ) -> None:
         self._app = app
-        self._addresses = addresses
+        self._proxies = proxies
         self._shedder = shedder
         self._bodies = bodies
         self._authenticator = authenticator
@@ -81,11 +81,12 @@ class EdgeMiddleware:
             return
         head = RequestHead(scope["headers"])
         context = request_context(head)
-        context.client_address = self._addresses.of(scope)
+        context.client_address = self._proxies.client_address(scope)
+        context.root_path = self._proxies.root_path(scope)
         scope.setdefault("state", {})["context"] = context
         self._telemetry.begin(context, scope["method"], head.get(b"traceparent"))
         method = scope["method"]
-        answer = AnswerSender(send, context, head_only=method == "HEAD")
+        answer = AnswerSender(send, context, head, head_only=method == "HEAD")
         if method == "HEAD":
             # The server keeps its own scope, in which the method stays what it is.
             scope = {**scope, "method": "GET"}

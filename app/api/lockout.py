@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 
-from app.api.client_address import subscriber
+from app.api.proxies import subscriber
 
 
 class Lockout:

@@ -65,8 +65,7 @@ def _complete(answer: Answer, status: str, *, path: str, method: str, schemas: d
     names = ["X-Request-ID", "traceparent"]
     if path != "/metrics" or is_problem:
         names.append("Cache-Control")
-    if is_problem:
-        names += ["Content-Language", "Vary"]
+    names += _negotiated(answer)
     if path.startswith("/v1/"):
         names += ["RateLimit-Policy", "RateLimit", "Server-Timing"]
         if method != "get" and status in _REPLAYED:
@@ -80,6 +79,14 @@ def _complete(answer: Answer, status: str, *, path: str, method: str, schemas: d
     if _is_page(answer, schemas):
         names.append("Link")
     answer["headers"] = headers(*names) | answer.get("headers", {})
+
+
+def _negotiated(answer: Answer) -> list[str]:
+    content = answer.get("content", {})
+    names = ["Content-Language"] if MEDIA_TYPE in content else []
+    if "application/json" in content:
+        names.append("Content-Encoding")
+    return [*names, "Vary"] if names else []
 
 
 def _is_page(answer: Answer, schemas: dict[str, Any]) -> bool:

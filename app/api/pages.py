@@ -64,7 +64,7 @@ def install_pages(app: FastAPI, *, operators: bool) -> None:
     def add(prefix: str, includes: Callable[[str], bool]) -> None:
         async def openapi(request: Request, lang: _Lang = None) -> Response:
             content = document(includes, lang or "en")
-            server = json.dumps(request.scope.get("root_path") or "/", ensure_ascii=False).encode()
+            server = json.dumps(request.state.context.root_path or "/").encode()
             content = content.replace(_SERVER, _SERVER.replace(b'"/"', server), 1)
             return Response(content, media_type="application/json", headers=_FRESH)
 
@@ -89,7 +89,7 @@ def install_pages(app: FastAPI, *, operators: bool) -> None:
 
 
 async def _home(request: Request, lang: _Lang = None) -> Response:
-    root = str(request.base_url).rstrip("/")
+    root = f"{str(request.base_url).rstrip('/')}{request.state.context.root_path}"
     if preferred(accept_header(request.headers), (_JSON, _HTML)) == _HTML:
         page = _Page(request, lang).show("home", _WRITTEN, url=escape(root), version=__version__)
         page.headers["Vary"] = "Accept, Accept-Language"

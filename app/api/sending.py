@@ -1,9 +1,13 @@
 """Answers on their way out: the headers that all of them carry, and how long they took."""
 
 import time
+from collections.abc import Sequence
 
 from starlette.types import Message, Send
 
+from app.api.compression import Header, compressed, encoded, is_worth_compressing, with_vary
+from app.api.negotiation import prefers_gzip
+from app.api.request_head import RequestHead
 from app.api.security_headers import Headers, security_headers
 from app.gateway.context import RequestContext
 
@@ -15,15 +19,20 @@ class HeadAnswered(Exception):
 
 
 class AnswerSender:
-    """Sends an answer with the headers that every answer has; `aborted` says why it broke off, if it did."""
+    """Sends an answer with the headers that every answer has, in gzip where that pays and the request prefers it.
 
-    __slots__ = ("_context", "_head_only", "_send", "_started", "aborted", "headers", "status")
+    `aborted` says why the answer broke off, if it did.
+    """
 
-    def __init__(self, send: Send, context: RequestContext, *, head_only: bool = False) -> None:
+    __slots__ = ("_context", "_head", "_head_only", "_held", "_send", "_started", "aborted", "headers", "status")
+
+    def __init__(self, send: Send, context: RequestContext, head: RequestHead, *, head_only: bool = False) -> None:
+        self._head = head
         self._head_only = head_only
         self._send = send
         self._context = context
         self._started = time.perf_counter()
+        self._held: Message | None = None
         self.headers: Headers = ()
         self.status = 0
         self.aborted: str | None = None
@@ -41,8 +50,25 @@ class AnswerSender:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = message.get("headers", ())
-            message["headers"] = [*security_headers(given), *given, *self.headers, *self._own()]
-        await self._send(message)
+            if root_path := self._context.root_path.encode():
+                given = [(name, _below(root_path, name, value)) for name, value in given]
+            if is_worth_compressing(given):
+                given = with_vary(given)
+                if prefers_gzip(b",".join(self._head.all(b"accept-encoding")).decode("latin-1")):
+                    self._held = {**message, "headers": given}
+                    return
+            await self._begin(message, given)
+        elif self._held is not None:
+            start, self._held = self._held, None
+            body = await compressed(message["body"])
+            await self._begin(start, encoded(start["headers"], len(body)))
+            await self._send({**message, "body": body})
+        else:
+            await self._send(message)
+
+    async def _begin(self, start: Message, headers: Sequence[Header]) -> None:
+        start["headers"] = [*security_headers(headers), *headers, *self.headers, *self._own()]
+        await self._send(start)
         if self._head_only:
             await self._send({"type": "http.response.body", "body": b""})
             raise HeadAnswered
@@ -56,6 +82,17 @@ class AnswerSender:
         if not context.upstream_calls:
             return identity
         return (*identity, (b"server-timing", server_timing(context, self.seconds()).encode("latin-1")))
+
+
+def _below(root_path: bytes, name: bytes, value: bytes) -> bytes:
+    """Put the path that clients see in front of the paths in a header; answers are made and cached without it."""
+    match name:
+        case b"location" if value.startswith(b"/"):
+            return root_path + value
+        case b"link":
+            return value.replace(b"</", b"<" + root_path + b"/")
+        case _:
+            return value
 
 
 def server_timing(context: RequestContext, seconds: float) -> str:

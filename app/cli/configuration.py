@@ -29,6 +29,7 @@ _EXAMPLES: Mapping[str, str] = {
     "jwt_audience": "umail-gateway",
     "jwt_jwks_url": "https://idp.example/jwks.json",
     "trusted_proxies": "10.0.0.0/8",
+    "root_path": "/umail",
     "cors_origins": "https://app.example.com",
     "otlp_endpoint": "http://collector:4318",
     "otlp_headers": "authorization=Bearer%20…",

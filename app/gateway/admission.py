@@ -46,6 +46,9 @@ class Observer(Protocol):
     def retrying(self, context: RequestContext, operation: str, outcome: str, seconds: float) -> None:
         """Called when an attempt has failed and there will be another one, after so many seconds."""
 
+    def login_changed(self, tenant: str, *, paused: bool) -> None:
+        """Called when a tenant's login is paused after refusals, and when it is taken again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -131,11 +134,12 @@ class Admission:
     def _end(self, attempt: Attempt, caller: Caller, error: BaseException | None, login: str, *, hurried: bool) -> None:
         if error is None:
             attempt.outcome = "ok"
-            self.credentials.accepted(login)
+            if self.credentials.accepted(login):
+                self.observer.login_changed(caller.tenant.id, paused=False)
         elif isinstance(error, GatewayError):
             attempt.outcome = error.code
-        if isinstance(error, UpstreamCredentialsRejected):
-            self.credentials.refused(login)
+        if isinstance(error, UpstreamCredentialsRejected) and self.credentials.refused(login):
+            self.observer.login_changed(caller.tenant.id, paused=True)
         seconds = attempt.seconds()
         attempt.permits.done(health_after(error, status=attempt.status, hurried=hurried), seconds)
         call = UpstreamCall(attempt.operation, attempt.outcome, attempt.status, seconds, attempt.number)

@@ -31,8 +31,11 @@ class PlatformClock:
 
     def soon(self, platform: str) -> datetime:
         """Return a time, in whole seconds, that is not past on a platform's own clock when a call arrives there."""
-        ahead = self._ahead.get(platform, timedelta())
-        return self.local(self._now() + ahead + _LATEST + timedelta(seconds=1)).replace(microsecond=0)
+        return (self.present(platform) + _LATEST + timedelta(seconds=1)).replace(microsecond=0)
+
+    def present(self, platform: str) -> datetime:
+        """Return the current time on a platform's own clock, in its zone; the system's until it has told its own."""
+        return self.local(self._now() + self._ahead.get(platform, timedelta()))
 
     def now(self) -> datetime:
         """Return the current time in the platform's zone."""

@@ -77,6 +77,7 @@ class RequestContext:
         write: remembers the change that the request makes, if it is to be remembered.
         idempotency_key: the key, if the request carries one.
         client_address: where the request comes from, as far as that is known.
+        root_path: what clients see in front of the path, and a proxy has taken off.
         is_operator: whether the operators' token came with it.
         problem_code: the code of the problem it is answered with, if it is.
         refusal: why it was refused, for the log alone.
@@ -94,6 +95,7 @@ class RequestContext:
     write: Write | None = None
     idempotency_key: str | None = None
     client_address: str | None = None
+    root_path: str = ""
     is_operator: bool = False
     problem_code: str | None = None
     refusal: str | None = None

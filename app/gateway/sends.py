@@ -11,7 +11,7 @@ from app.gateway.context import Caller
 from app.gateway.writes import Prepared, Write
 from app.storage.database.statements import Work
 from app.storage.writes.models import Attempt, AttemptState, Confirmed, NewAttempt, Outcome, Settled
-from app.storage.writes.store import WriteStore
+from app.storage.writes.store import Ending, WriteStore
 
 _TAKEN_SINCE = timedelta(days=2)
 
@@ -77,6 +77,44 @@ class Sends:
         except BaseException:
             await asyncio.shield(sent.unknown("the request was given up while it was under way"))
             raise
+
+    @asynccontextmanager
+    async def noting(
+        self, operation: str, fingerprint: str, request: dict[str, Any], caller: Caller
+    ) -> AsyncIterator[None]:
+        """Journal a change that is made inside the context, apart from the request's key and from what it sends.
+
+        Raises:
+            StateUnavailable: it cannot be journaled; nothing may be changed.
+        """
+        attempt = NewAttempt(
+            tenant=caller.tenant.id,
+            operation=operation,
+            fingerprint=fingerprint,
+            request=request,
+            request_id=caller.context.request_id,
+        )
+        begun = await self._store.begin(attempt)
+        outcome: Outcome = Settled(AttemptState.UNKNOWN, "it was given up while it was under way")
+        try:
+            yield
+            outcome = Confirmed(attempt.id)
+        except (OutcomeUnknown, UpstreamMalformed) as unanswered:
+            outcome = Settled(AttemptState.UNKNOWN, unanswered.detail)
+            raise
+        except GatewayError as refusal:
+            outcome = Settled(AttemptState.REFUSED, refusal.detail)
+            raise
+        finally:
+            await self._store.end(Ending(attempt=begun, outcome=outcome))
+
+    async def confirmed_as(self, caller: Caller, operation: str, reference: str) -> Attempt | None:
+        """Return what was sent and is confirmed with a reference."""
+        return await self._store.confirmed_as(caller.tenant.id, operation, reference)
+
+    async def last_alike(self, caller: Caller, operation: str, fingerprint: str) -> Attempt | None:
+        """Return what is noted with a fingerprint: what is open, or else the latest."""
+        return await self._store.last_alike(caller.tenant.id, operation, fingerprint)
 
     async def confirm(self, attempt: Attempt, reference: str) -> bool:
         """Write that an earlier attempt was sent, and as what; False if another attempt holds that reference."""

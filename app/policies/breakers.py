@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ class BreakerKey(NamedTuple):
     platform: str
     login: str | None = None
     tenant: str | None = None
+
+
+OnChange = Callable[[BreakerKey, State, State], None]
 
 
 class Permits:
@@ -39,7 +43,7 @@ class Breakers:
         self,
         policy: BreakerPolicy,
         now: Callable[[], float] = time.monotonic,
-        on_change: Callable[[State, State], None] = lambda _before, _after: None,
+        on_change: OnChange = lambda _key, _before, _after: None,
         most: int = 10_000,
     ) -> None:
         self._policy = policy
@@ -63,7 +67,8 @@ class Breakers:
         if breaker is None:
             self._make_room()
             shared = key.login is None
-            breaker = self._breakers[key] = CircuitBreaker(self._policy, self._now, self._on_change, shared=shared)
+            changed = partial(self._on_change, key)
+            breaker = self._breakers[key] = CircuitBreaker(self._policy, self._now, changed, shared=shared)
         return breaker
 
     def snapshot(self) -> dict[BreakerKey, Snapshot]:

@@ -59,16 +59,17 @@ class CredentialGuard:
             raise CredentialsPaused(known.until - now)
         known.until = now + min(_PROBE_SECONDS, self._pause)
 
-    def refused(self, fingerprint: str) -> None:
-        """Note that a login was refused."""
+    def refused(self, fingerprint: str) -> bool:
+        """Note that a login was refused, and tell whether it is paused from now on."""
         known = self._refused.setdefault(fingerprint, _Refused())
         self._refused.move_to_end(fingerprint)
         known.times += 1
         known.until = self._now() + self._pause
         if len(self._refused) > _MOST:
             self._refused.popitem(last=False)
+        return known.times == self._refusals
 
-    def accepted(self, fingerprint: str) -> None:
-        """Note that a login was taken."""
-        if self._refused:
-            self._refused.pop(fingerprint, None)
+    def accepted(self, fingerprint: str) -> bool:
+        """Note that a login was taken, and tell whether it had been paused."""
+        known = self._refused.pop(fingerprint, None) if self._refused else None
+        return known is not None and known.times >= self._refusals

@@ -148,6 +148,7 @@ class AuditLog:
     def __init__(self, sink: Sink, *, on_failure: Callable[[], None]) -> None:
         self._sink = sink
         self._on_failure = on_failure
+        self._lost = 0
 
     def record(self, entry: AuditEntry) -> None:
         """Write an entry down."""
@@ -156,4 +157,11 @@ class AuditLog:
         except (OSError, ValueError) as error:
             self._on_failure()
             reason = getattr(error, "strerror", None) or str(error)
-            log.error("audit_entry_lost", request_id=entry.request_id, operation=entry.operation, reason=reason)
+            if not self._lost:
+                log.error("audit_log_lost", reason=reason, consequence="changes go on and are not recorded")
+            self._lost += 1
+            log.info("audit_entry_lost", request_id=entry.request_id, operation=entry.operation)
+            return
+        if self._lost:
+            log.warning("audit_log_back", entries_lost=self._lost)
+            self._lost = 0

@@ -1,11 +1,14 @@
 """Turns what the gateway observes into metrics, log lines and what traces tell."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 
 import structlog
 
 from app.gateway.context import RequestContext, UpstreamCall
+from app.policies.breaker import State
+from app.policies.breakers import BreakerKey
 from app.policies.cache.model import Outcome
 from app.telemetry.metrics import Metrics
 from app.upstream.document import Drift
@@ -52,6 +55,22 @@ class TelemetryObserver:
         self._metrics.backed_off(operation, seconds)
         if context.trace is not None:
             context.trace.noted("retry", operation=operation, outcome=outcome, wait_seconds=seconds)
+
+    def login_changed(self, tenant: str, *, paused: bool) -> None:
+        """Log that a login is paused, or taken again."""
+        if paused:
+            log.warning("login_paused", tenant=tenant, consequence="the login is tried once after each LOGIN_PAUSE")
+        else:
+            log.warning("login_taken", tenant=tenant)
+
+    def breaker_changed(self, key: BreakerKey, before: State, after: State) -> None:
+        """Count a breaker's change and log it; tries in between are no news."""
+        self._metrics.breaker_changed(after)
+        level = logging.WARNING if key.tenant or after is State.CLOSED else logging.ERROR
+        if State.HALF_OPEN in {before, after} and after is not State.CLOSED:
+            level = logging.INFO
+        event = f"breaker_{after}"
+        log.log(level, event, platform=key.platform, tenant=key.tenant, before=before.value)
 
     def claimed(self, context: RequestContext, outcome: str) -> None:
         """Count what became of a request's idempotency key."""

@@ -1,4 +1,7 @@
-"""Outages of the parts that requests rest on: one log line when a part is lost, one when it is back."""
+"""Outages of the shared store: one log line when it is lost, one when it is back.
+
+The database tells of its own outages, whose causes it knows; it is asked here so that it notices without requests.
+"""
 
 import asyncio
 import time
@@ -9,13 +12,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-_CONSEQUENCES: Mapping[str, str] = {
-    "database": "new tenants and keys are unknown, and nothing is sent until it is back",
-    "state": "answers are not shared, and each process keeps limits of its own until it is back",
-}
-
-_LOST: Mapping[str, str] = {"database": "database_lost", "state": "store_lost"}
-_BACK: Mapping[str, str] = {"database": "database_back", "state": "store_back"}
+_CONSEQUENCE = "answers are not shared, and each process keeps limits of its own until it is back"
 
 
 class OutageWatch:
@@ -31,7 +28,7 @@ class OutageWatch:
         self._parts = parts
         self._period = period
         self._monotonic = monotonic
-        self._lost_at: dict[str, float] = {}
+        self._lost_at: float | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -54,11 +51,10 @@ class OutageWatch:
 
     def note(self, parts: Mapping[str, str]) -> None:
         """Log what has changed since the last time."""
-        for name, condition in parts.items():
-            if condition != "ok" and name not in self._lost_at:
-                self._lost_at[name] = self._monotonic()
-                level = log.error if name == "database" else log.warning
-                level(_LOST.get(name, "part_lost"), part=name, consequence=_CONSEQUENCES.get(name))
-            elif condition == "ok" and name in self._lost_at:
-                seconds = self._monotonic() - self._lost_at.pop(name)
-                log.warning(_BACK.get(name, "part_back"), part=name, outage_seconds=round(seconds, 1))
+        lost = parts["state"] != "ok"
+        if lost and self._lost_at is None:
+            self._lost_at = self._monotonic()
+            log.warning("store_lost", consequence=_CONSEQUENCE)
+        elif not lost and self._lost_at is not None:
+            log.warning("store_back", outage_seconds=round(self._monotonic() - self._lost_at, 1))
+            self._lost_at = None

@@ -67,6 +67,7 @@ Jwk = dict[str, Any]
 
 _KEY_TYPES = frozenset({"RSA", "EC", "OKP"})
 _MOST_KEYS = 100
+_CONSEQUENCE = "the keys fetched last are used for a day at most; tokens signed with others are refused"
 
 
 class KeysUnavailable(Exception):
@@ -94,6 +95,7 @@ class ProviderKeys:
         self._usable = usable
         self._clock = clock
         self._keys: dict[str, Jwk] = {}
+        self._failing = False
         self._fetched = self._tried = float("-inf")
         self._fetching = asyncio.Lock()
 
@@ -123,8 +125,13 @@ class ProviderKeys:
         try:
             keys = _read(await self._fetch())
         except (OSError, ValueError, RecursionError) as error:
-            log.warning("token_keys_not_fetched", reason=type(error).__name__)
+            if not self._failing:
+                log.error("token_keys_lost", reason=str(error) or type(error).__name__, consequence=_CONSEQUENCE)
+            self._failing = True
             return
+        if self._failing:
+            log.warning("token_keys_back")
+        self._failing = False
         self._keys = {kid: self._keys[kid] if self._keys.get(kid) == jwk else jwk for kid, jwk in keys.items()}
         self._fetched = self._clock()
 

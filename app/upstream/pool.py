@@ -17,6 +17,7 @@ from app.upstream.connection import Connection
 log = structlog.get_logger(__name__)
 
 _KEPT_SECONDS = 5.0
+_MOST_DISTRUSTED = 1000
 _NEXT_ADDRESS_AFTER = 0.25
 """RFC 8305, section 5."""
 
@@ -57,6 +58,7 @@ class ConnectionPool:
         self._most = connections
         self._tls = tls
         self._context: ssl.SSLContext | None = None
+        self._distrusted: set[Origin] = set()
         self._kept_seconds = kept_seconds
         self._free = asyncio.Semaphore(connections)
         self._under_way: set[Connection] = set()
@@ -153,10 +155,20 @@ class ConnectionPool:
                 ssl=await self._secured() if secure else None,
                 server_hostname=origin.host if secure else None,
             )
-        except BaseException:
+        except BaseException as error:
             reached.close()
+            if isinstance(error, ssl.SSLCertVerificationError):
+                self._distrust(origin, error.verify_message)
             raise
+        if origin in self._distrusted:
+            self._distrusted.discard(origin)
+            log.warning("certificate_trusted", host=origin.host, port=origin.port)
         return connection
+
+    def _distrust(self, origin: Origin, reason: str) -> None:
+        if origin not in self._distrusted and len(self._distrusted) < _MOST_DISTRUSTED:
+            self._distrusted.add(origin)
+            log.error("certificate_refused", host=origin.host, port=origin.port, reason=reason)
 
     async def _secured(self) -> ssl.SSLContext:
         if self._context is None:

@@ -18,7 +18,7 @@ from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.telemetry.requests import AccessLog, RequestTelemetry
 from app.tenants.master_keys import MasterKey
-from app.wiring.security import build_addresses, build_admin_credential, build_audit
+from app.wiring.security import build_admin_credential, build_audit, build_proxies
 
 
 def build_edge(
@@ -45,7 +45,7 @@ def build_edge(
     def wrap(app: ASGIApp) -> ASGIApp:
         wrapped: ASGIApp = EdgeMiddleware(
             app,
-            addresses=build_addresses(settings),
+            proxies=build_proxies(settings),
             shedder=shedder,
             bodies=BodyBounds(
                 max_bytes=settings.max_body_bytes,

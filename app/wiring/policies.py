@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import structlog
-
 from app.gateway.admission import Admission, Attempts
 from app.gateway.call import Waits
 from app.gateway.operation import DeadlineClass
-from app.policies.breaker import BreakerPolicy, State
+from app.policies.breaker import BreakerPolicy
 from app.policies.breakers import Breakers
 from app.policies.bulkheads import Bulkheads
 from app.policies.credentials import CredentialGuard
@@ -17,8 +15,6 @@ from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.master_keys import Fingerprints
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,7 @@ def build_policies(
     settings: Settings, metrics: Metrics, fingerprints: Fingerprints, campaigns: CampaignQuota
 ) -> Policies:
     """Build what stands between a wish and the platform."""
+    observer = TelemetryObserver(metrics)
     breakers = Breakers(
         BreakerPolicy(
             window=settings.breaker_window,
@@ -50,7 +47,7 @@ def build_policies(
             slow_call=settings.breaker_slow_call,
             open_for=settings.breaker_open_for,
         ),
-        on_change=_BreakerMetrics(metrics).changed,
+        on_change=observer.breaker_changed,
     )
     admission = Admission(
         credentials=CredentialGuard(refusals=settings.login_refusals, pause=settings.login_pause),
@@ -63,21 +60,12 @@ def build_policies(
         breakers=breakers,
         campaigns=campaigns,
         fingerprints=fingerprints,
-        observer=TelemetryObserver(metrics),
+        observer=observer,
     )
     policy = RetryPolicy(attempts=settings.retry_attempts, base=settings.retry_base, cap=settings.retry_cap)
     retrier = Retrier(policy, budget=RetryBudget(ratio=settings.retry_budget))
     attempts = Attempts(admission, retrier)
     return Policies(attempts, breakers, admission.bulkheads, build_waits(settings))
-
-
-class _BreakerMetrics:
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def changed(self, before: State, after: State) -> None:
-        self._metrics.breaker_changed(after)
-        log.warning("breaker_changed", before=before.value, after=after.value)
 
 
 def build_waits(settings: Settings) -> Waits:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.api.authentication import AdminCredential, Authenticator
-from app.api.client_address import ClientAddresses
 from app.api.lockout import Lockout
+from app.api.proxies import TrustedProxies
 from app.gateway.clock import PlatformClock
 from app.settings import Settings
 from app.telemetry.audit_log import AuditFile, AuditLog, Pseudonyms, StandardOutput
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from app.tenants.tokens import TokenVerifier
 
 
-def build_addresses(settings: Settings) -> ClientAddresses:
-    """Build what tells where requests come from."""
-    return ClientAddresses(settings.trusted_proxies or (), settings.forwarded_header)
+def build_proxies(settings: Settings) -> TrustedProxies:
+    """Build what the proxies in front are asked about a request."""
+    return TrustedProxies(settings.trusted_proxies or (), settings.forwarded_header, settings.root_path or "")
 
 
 def build_destinations(settings: Settings) -> Destinations:

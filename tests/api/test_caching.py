@@ -56,7 +56,7 @@ class TestFreshAnswers:
         assert first.headers["etag"] == again.headers["etag"]
         assert first.headers["cache-control"] == "private, no-cache, max-age=30"
         assert 0 <= int(again.headers["age"]) < 30
-        assert again.headers["vary"] == "Authorization, X-API-Key, Accept"
+        assert again.headers["vary"] == "Authorization, X-API-Key, Accept, Accept-Encoding"
         assert again.headers["x-request-id"] != first.headers["x-request-id"]
         assert "server-timing" in first.headers
         assert "server-timing" not in again.headers
@@ -67,7 +67,7 @@ class TestFreshAnswers:
             for condition in (etag, f'"other", W/{etag}', "*"):
                 response = await client.get(PATH, headers={"If-None-Match": condition})
                 assert (response.status_code, response.content) == (304, b"")
-                assert response.headers["etag"] == etag
+                assert response.headers["etag"].removeprefix("W/") == etag
             assert (await client.get(PATH, headers={"If-None-Match": '"other"'})).status_code == 200
 
     async def test_not_modified_after_a_fetch(self) -> None:

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.negotiation import prefers_gzip
@@ -196,7 +196,6 @@ rows = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(rows, max_size=4), max_size=4))
 def test_whatever_the_batches_every_form_holds_every_row(batches: list[list[dict[str, Any]]]) -> None:
     expected = [row for batch in batches for row in batch]
@@ -212,7 +211,6 @@ def test_whatever_the_batches_every_form_holds_every_row(batches: list[list[dict
     assert cells == [["" if value is None else str(value) for value in map(row.get, as_fields)] for row in expected]
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(rows, max_size=4), max_size=4))
 def test_compression_changes_nothing_and_keeps_nothing_back(batches: list[list[dict[str, Any]]]) -> None:
     packed, plain = GzipTable(JsonTable()), JsonTable()
@@ -228,7 +226,6 @@ def test_compression_changes_nothing_and_keeps_nothing_back(batches: list[list[d
     assert receiver.eof
 
 
-@settings(deadline=None)
 @given(st.lists(anything.filter(lambda text: not set(text) & set("<&]>\r\x00")), max_size=5))
 def test_what_is_written_is_what_the_schema_promises(emails: list[str]) -> None:
     reply = failures(*(email for email in emails if email.isprintable()))

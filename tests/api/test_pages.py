@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from app import __version__
@@ -29,14 +28,6 @@ class TestDocument:
         app = make_app([], admin_token="x" * 32)
         async with client_of(app) as client:
             assert (await client.get("/admin/openapi.json")).json() == build_openapi(app, for_operators)
-
-    async def test_its_server_is_the_prefix(self) -> None:
-        app = make_app([])
-        transport = httpx2.ASGITransport(app, root_path="/umail")
-        async with httpx2.AsyncClient(transport=transport, base_url="http://gateway/umail") as client:
-            document = (await client.get("/openapi.json")).json()
-        assert document["servers"][0]["url"] == "/umail"
-        assert document["paths"] == app.openapi()["paths"]
 
 
 class TestPage:

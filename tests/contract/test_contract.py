@@ -8,7 +8,7 @@ import pytest
 from tests.contract.running import PARTS, fuzz
 from tests.support.conformance import document
 
-EXAMPLES = "6"
+EXAMPLES = "2"
 """Made-up requests of an operation, beside its examples and those that go through its limits one by one."""
 
 

@@ -26,7 +26,7 @@ from app.messages.models import Attachment, Mailbox, Message
 DATE = datetime(2026, 11, 22, 5, 4, 5, tzinfo=UTC)
 AWKWARD = ' =?utf8bqBQ_AZ"\\,;<>@()中é\u00a0\u3000\u200d😀'
 
-fast = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+fast = settings(suppress_health_check=list(HealthCheck))
 
 
 def composed(**fields: Any) -> bytes:

@@ -118,7 +118,7 @@ def test_one_that_nobody_calls_any_more_is_forgotten_though_it_was_open(clock: C
 
 
 def test_each_name_has_its_own(clock: Clock, changes: Changes) -> None:
-    breakers = Breakers(POLICY, clock, changes)
+    breakers = Breakers(POLICY, clock, lambda _key, before, after: changes(before, after))
     opened(breakers.get(key("one")))
     assert breakers.get(key("one")).snapshot().state is State.OPEN
     assert breakers.get(key("other")).snapshot().state is State.CLOSED

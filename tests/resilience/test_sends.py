@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -134,6 +135,45 @@ class TestLostAnswer:
         answer = await creating
         # Which of the two requests the one campaign belongs to, nobody can tell.
         problem(answer, 504, "outcome_unknown")
+
+    @pytest.mark.parametrize("kind", ["capital_children", "php_warning"])
+    async def test_a_listing_that_is_not_whole_proves_nothing(
+        self, client: httpx2.AsyncClient, sandbox: Sandbox, kind: str
+    ) -> None:
+        lose(sandbox, "reset_after")
+        sandbox.misbehave(Fault("latency", operation="task-list"))
+        sandbox.misbehave(Fault(kind, operation="task-list", times=None))
+        problem(await create(client, new_campaign(sandbox, from_name="Whole"), "k"), 504, "outcome_unknown")
+        assert ((await attempt(client, "k"))["state"], len(named(sandbox, "Whole"))) == ("unknown", 1)
+        sandbox.clear_faults()
+        assert (await attempt(client, "k"))["state"] == "confirmed"
+
+    async def test_a_first_listing_that_is_not_whole_hides_older_twins_for_good(
+        self, client: httpx2.AsyncClient, sandbox: Sandbox
+    ) -> None:
+        await add_in_console(sandbox, "Twin")
+        lose(sandbox, "reset_before")
+        sandbox.misbehave(Fault("capital_children", operation="task-list"))
+        problem(await create(client, new_campaign(sandbox, from_name="Another"), "k"), 504, "outcome_unknown")
+        await add_in_console(sandbox, "Another")
+        assert (await attempt(client, "k"))["state"] == "unknown"
+
+    async def test_without_a_first_listing_nothing_is_sent(self, client: httpx2.AsyncClient, sandbox: Sandbox) -> None:
+        sandbox.misbehave(Fault("php_warning", operation="task-list"))
+        problem(await create(client, new_campaign(sandbox)), 502, "upstream_malformed")
+        assert "add-task" not in operations_of(sandbox)
+
+    @pytest.mark.parametrize("minutes", [-10, 10, 60])
+    async def test_the_platforms_clock_may_be_off(self, sandbox: Sandbox, minutes: int) -> None:
+        off = timedelta(minutes=minutes)
+        async with gateway(sandbox.base_url, interactive_timeout=20, now=lambda: datetime.now(UTC) - off) as clients:
+            lose(sandbox, "reset_after")
+            response = await create(clients["acme"], new_campaign(sandbox, schedule={"mode": "now"}))
+            assert response.status_code == 201, response.text
+            held = await create(clients["acme"], new_campaign(sandbox, recipients={"to": 9}, schedule={"mode": "hold"}))
+            sandbox.misbehave(Fault("reset_after", operation="edit-task"))
+            released = await clients["acme"].patch(held.headers["location"], json={"schedule": {"mode": "now"}})
+            assert released.status_code == 200, released.text
 
     async def test_while_the_platform_fails_the_journal_answers(
         self, client: httpx2.AsyncClient, sandbox: Sandbox

@@ -104,12 +104,12 @@ PRESENTS = st.builds(
 )
 
 
-@given(CHANGES, PRESENTS)
-def test_an_edit_changes_only_what_it_names(body: dict[str, Any], present: Campaign) -> None:
+@given(CHANGES, PRESENTS, st.sampled_from([None, 0, 7]))
+def test_an_edit_changes_only_what_it_names(body: dict[str, Any], present: Campaign, known_end: int | None) -> None:
     changes = CampaignChanges.model_validate(body)
     timing = plan(changes.schedule, CLOCK) if "schedule" in body else None
     try:
-        request = complete(changes, timing, present, NOW)
+        request = complete(changes, timing, present, NOW, known_end=known_end)
     except (Conflict, ValidationFailed):
         return
     form = dict(edited_campaign(request).form or {})
@@ -126,7 +126,11 @@ def test_an_edit_changes_only_what_it_names(body: dict[str, Any], present: Campa
         }
         assert (form["send_domain"], form["send_account"]) == expected[str(present.sender.type)]
     if "recipients" not in body:
-        assert (form.get("send_qty_start"), form["send_qty"], present.send_limit) == (None, "0", 0)
+        assert (form["send_qty_start"], form["send_qty"], known_end) == (
+            "1",
+            str(present.send_limit),
+            present.send_limit,
+        )
     assert ("tpl_id" in form, "send_fullname" in form) == ("template_ids" in body, "from_name" in body)
     assert ("track_status" in form, "subs_link" in form) == ("tracking" in body, "unsubscribe_link" in body)
     assert {"status", "time", "maillist_id", "track_domain", "send_replyto"}.isdisjoint(form)

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.resources.failures import operations
@@ -193,7 +193,6 @@ class TestAddressSelection:
         assert len(platform.requests) == 1
 
 
-@settings(deadline=None)
 @given(
     reason=st.sampled_from(["all", *REASONS]),
     batch=st.none() | st.just("1-2"),

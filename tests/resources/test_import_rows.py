@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.errors import MalformedRequest, ValidationFailed
@@ -19,17 +19,14 @@ from app.resources.imports.schemas import OnInvalid
 from tests.support.imports import GOOD, HOSTILE_ROWS, NAMES, ROWS, csv_of, read, without_blanks, written
 
 # Every example runs an event loop and a thread of its own.
-PATIENT = settings(deadline=None)
 
 
 class TestForms:
-    @PATIENT
     @given(ROWS)
     def test_lines_write_what_a_batch_writes(self, rows: list[dict[str, Any]]) -> None:
         body = "\n".join(json.dumps(row) for row in rows)
         assert read(JsonLines(), body).content == "".join(f"{written(row)}\n" for row in rows)
 
-    @PATIENT
     @given(ROWS, st.booleans(), st.sampled_from([None, 0, "\t"]))
     def test_a_document_writes_what_a_batch_writes(
         self, rows: list[dict[str, Any]], ascii_only: bool, indent: int | str | None
@@ -37,14 +34,12 @@ class TestForms:
         body = json.dumps({"contacts": rows}, ensure_ascii=ascii_only, indent=indent)
         assert read(JsonDocument(), body).content == "".join(f"{written(row)}\n" for row in rows)
 
-    @PATIENT
     @given(ROWS, st.permutations(NAMES))
     def test_csv_writes_what_a_batch_writes(self, rows: list[dict[str, Any]], names: list[str]) -> None:
         rows = [without_blanks(row) for row in rows]
         expected = "".join(f"{written(row)}\n" for row in rows)
         assert read(CsvTable(), csv_of(rows, tuple(names))).content == expected
 
-    @PATIENT
     @given(st.lists(HOSTILE_ROWS, min_size=1, max_size=4))
     def test_every_row_is_judged_as_the_full_check_does(self, rows: list[dict[str, Any]]) -> None:
         rows = [*rows, GOOD]
@@ -137,27 +132,23 @@ CUTS = st.lists(st.integers(0, 500), max_size=6)
 class TestChunks:
     """Any chunking of a body, in blocks of any size, gives the same result as the whole."""
 
-    @PATIENT
     @given(JSON_SCRAPS, CUTS, st.integers(1, 20))
     @example('{"contacts":[1,12 ,{"email":"a@example.com"}]}', [], 1)
     def test_documents(self, body: str, cuts: list[int], size: int) -> None:
         for text in (body, f'{{"contacts":[{body}]}}', f'{{"contacts":[{{"email":"a@example.com"}},{body}'):
             assert read(JsonDocument(), text, cuts=cuts, size=size) == read(JsonDocument(), text)
 
-    @PATIENT
     @given(JSON_SCRAPS, CUTS, st.integers(1, 20))
     def test_lines(self, body: str, cuts: list[int], size: int) -> None:
         text = f'{body}\n{{"email":"a@example.com"}}\n{body}'
         assert read(JsonLines(), text, cuts=cuts, size=size) == read(JsonLines(), text)
 
-    @PATIENT
     @given(CSV_SCRAPS, CUTS, st.integers(1, 20), st.sampled_from(["reject", "skip"]))
     def test_tables(self, body: str, cuts: list[int], size: int, on_invalid: OnInvalid) -> None:
         for text in (body, f"email,name\n{body}", f"email,name\r\na@example.com,A\r{body}"):
             whole = read(CsvTable(), text, on_invalid=on_invalid)
             assert read(CsvTable(), text, cuts=cuts, size=size, on_invalid=on_invalid) == whole
 
-    @PATIENT
     @given(st.text(max_size=20), st.binary(max_size=4), CUTS, st.integers(1, 8), st.sampled_from(["utf-8", "gb18030"]))
     def test_encodings(self, text: str, garbage: bytes, cuts: list[int], size: int, encoding: str) -> None:
         head = "\ufeffemail,name\na@example.com,李娜\n"
@@ -165,7 +156,6 @@ class TestChunks:
         whole = read(CsvTable(), body, encoding=encoding)
         assert read(CsvTable(), body, encoding=encoding, cuts=cuts, size=size) == whole
 
-    @PATIENT
     @given(ROWS, CUTS, st.integers(1, 30))
     def test_good_rows(self, rows: list[dict[str, Any]], cuts: list[int], size: int) -> None:
         expected = "".join(f"{written(row)}\n" for row in rows)

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.resources.tracking.operations import RECIPIENTS, location, rate
@@ -205,7 +205,6 @@ class TestRefusals:
 counts = st.none() | st.integers(-(10**18), 10**18)
 
 
-@settings(deadline=None)
 @given(unique=counts, delivered=counts)
 def test_a_rate_is_a_fraction_or_unknown(unique: int | None, delivered: int | None) -> None:
     found = rate(unique, delivered)
@@ -221,7 +220,6 @@ def test_a_rate_is_a_fraction_or_unknown(unique: int | None, delivered: int | No
 parts = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="|"), max_size=8).map(str.strip)
 
 
-@settings(deadline=None)
 @given(continent=parts, country=parts, place=parts)
 def test_a_location_keeps_its_parts_in_their_places(continent: str, country: str, place: str) -> None:
     found = location(f"{continent}|{country}|{place}", UTC)
@@ -286,7 +284,6 @@ class TestRecipientsForms:
         with pytest.raises(UnexpectedForm):
             recipients(reply)
 
-    @settings(deadline=None)
     @given(st.lists(emails, max_size=10), st.sampled_from(["\n", "\r\n", "\n\n", "\t姓名\r\n"]))
     def test_any_addresses(self, addresses: list[str], end: str) -> None:
         rows, _ = recipients("".join(email + end for email in addresses))

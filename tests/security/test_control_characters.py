@@ -80,7 +80,7 @@ def harness(tmp_path: Path) -> Iterator[Harness]:
     configure_logging("DEBUG", StringIO())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     headers=st.lists(st.tuples(st.sampled_from(HEADERS), values), max_size=4),
     method=st.sampled_from(["GET", "POST", "DELETE", "PUT"]),

@@ -33,6 +33,7 @@ WITH_SOCKETS = (
     "telemetry/test_log_export.py",
     "telemetry/test_slow_request.py",
     "telemetry/test_tracing.py",
+    "telemetry/test_transitions.py",
     "telemetry/test_workers.py",
     "tenants/test_contract.py",
     "tenants/tokens",

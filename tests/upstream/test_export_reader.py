@@ -117,7 +117,7 @@ def documents(draw: st.DrawFn) -> bytes:
 cuts = st.lists(st.integers(0, 10_000), max_size=12)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), cuts)
 def test_generated_documents_read_as_a_whole_document_does(body: bytes, places: list[int]) -> None:
     assert isinstance(FIND.source, XmlRecords)
@@ -133,7 +133,6 @@ def test_of_two_spellings_the_one_that_says_something_counts_in_every_record() -
     assert outcome(read_export, FIND.source, [body]) == outcome(reference, FIND.source, body)
 
 
-@settings(deadline=None)
 @given(st.lists(records(), max_size=6), st.integers(1, 40))
 def test_children_are_the_dictionaries_of_xmltodict(found: list[str], size: int) -> None:
     text = re.sub("&#(0|x1F);|\x00|&(?!amp;|lt;|gt;|#)", "", "".join(found)).replace("<recipient/>", "")
@@ -259,7 +258,6 @@ class TestBounds:
 
 
 @pytest.mark.parametrize("operation", EXPORTS, ids=lambda operation: operation.name)
-@settings(deadline=None)
 @given(body=st.binary(max_size=300), places=cuts)
 def test_any_bytes_are_read_or_refused(operation: Any, body: bytes, places: list[int]) -> None:
     for reply in (body, b"<data><user>" + body, b"<fail_recipient_list><recipient>" + body):

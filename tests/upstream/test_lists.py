@@ -188,13 +188,12 @@ def lists(draw: st.DrawFn) -> str:
     return head + start + before + between.join(repeated) + after + tail
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=250)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(lists())
 def test_generated_lists_read_as_trees_do(text: str) -> None:
     check(text, "thing", THING)
 
 
-@settings(deadline=None, max_examples=100)
 @given(lists())
 def test_well_formed_lists_are_the_trees_of_the_reference(text: str) -> None:
     try:

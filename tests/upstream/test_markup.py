@@ -5,7 +5,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.upstream.document import Document, UnexpectedForm
@@ -144,7 +144,6 @@ def _surrogates(character: str) -> str:
 values = st.text(st.sampled_from("ab é©<>&张😀.@,"), max_size=8).map(str.strip)
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.lists(values, min_size=1, max_size=9), st.data())
 def test_repairs_at_random_places_never_change_a_value(names: list[str], data: st.DataObject) -> None:
     def draw(strategy: st.SearchStrategy[Any]) -> Any:

@@ -8,7 +8,7 @@ can be no other attempt's is the one; anything else stays unknown, and nothing i
 import asyncio
 import hashlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.errors import GatewayError, IdempotencyKeyReused, OutcomeUnknown, UpstreamAnswer, UpstreamMalformed
 from app.gateway.call import Gateway
@@ -22,6 +22,7 @@ from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
 from app.resources.campaigns.schemas import Campaign
 from app.storage.writes.models import Attempt, AttemptState, DuplicateKey
 from app.texts import sentence
+from app.upstream.listed import Listed
 
 _PAGE = 500
 _MOST_PAGES = 10
@@ -67,8 +68,7 @@ class CampaignCreator:
         earlier = self._sends.earlier(caller)
         if earlier is not None:
             return await self._earlier(earlier, request, caller)
-        wanted = sought(request)
-        wanted = wanted.beside(await self._shown(wanted, caller))
+        wanted = await self._sought(request, caller)
         guarded = self._duplicate_window and not allow_duplicate
         since = self._clock.now() - self._duplicate_window if guarded else None
         attempt = new_attempt(CREATE.name, _fingerprint(request), wanted.as_json(), caller)
@@ -82,6 +82,19 @@ class CampaignCreator:
             raise _still_unknown(attempt.idempotency_key, "another request with this key has sent it") from None
         except (OutcomeUnknown, UpstreamMalformed) as unanswered:
             return await self._find_out(sent, wanted, caller, unanswered)
+
+    async def _sought(self, request: CreateCampaign, caller: Caller) -> Sought:
+        """Return how the campaign will look beside those that are there, by the clock that their listing tells."""
+        wanted = sought(request)
+        days = wanted.days(self._present(caller))
+        shown = await self._shown(wanted, caller)
+        wanted = wanted.sent_at(self._present(caller))
+        if not wanted.days(self._present(caller)) <= days:
+            shown = await self._shown(wanted, caller)
+        return wanted.beside(shown)
+
+    def _present(self, caller: Caller) -> datetime:
+        return self._clock.present(caller.tenant.upstream.base_url)
 
     async def settle(self, attempt: Attempt, caller: Caller) -> Campaign | None:
         """Look once for the campaign of an attempt whose fate is open; if it is there, that is remembered.
@@ -145,12 +158,12 @@ class CampaignCreator:
         """Return the campaigns of the days on which the platform may list it."""
         shown: list[Campaign] = []
         is_whole = True
-        for day in wanted.days(self._clock.now()):
+        for day in wanted.days(self._present(caller)):
             for number in range(1, _MOST_PAGES + 1):
                 query = FindCampaigns(PageRequest(page=number, page_size=_PAGE), day=day)
                 found = await self._gateway.call(FIND, query, caller)
                 shown += found.data
-                is_whole = is_whole and getattr(found.data, "is_whole", True)
+                is_whole = is_whole and isinstance(found.data, Listed) and found.data.is_whole
                 if not found.pagination.has_more:
                     break
             else:

@@ -26,25 +26,27 @@ class EditCampaign:
         changes: the fields to change.
         timing: whether and when it is sent, changed or as it was.
         sender: whom it comes from, changed or as it was.
-        recipients: the range, if it is changed. Otherwise the campaign goes to the end of its list and keeps its
-            start, which the platform does not tell.
+        recipients: the range, changed or as it was.
     """
 
     campaign_id: int
     changes: CampaignChanges
     timing: Timing
     sender: ChosenSender | CampaignSender
-    recipients: Recipients | None
+    recipients: Recipients
 
 
-def complete(changes: CampaignChanges, timing: Timing | None, present: Campaign, now: datetime) -> EditCampaign:
+def complete(
+    changes: CampaignChanges, timing: Timing | None, present: Campaign, now: datetime, *, known_end: int | None
+) -> EditCampaign:
     """Add to the changes what the platform would otherwise reset.
 
     Args:
         changes: the fields to change.
         timing: what the changes' schedule asks for; None if they have none.
         present: the campaign as the platform has it at this moment.
-        now: the present time.
+        now: the present time on the platform's clock.
+        known_end: the end of its range, 0 for the list's, if the range is known to begin with the first contact.
 
     Raises:
         Conflict: the campaign cannot be changed any more, or may start before the edit arrives.
@@ -53,13 +55,15 @@ def complete(changes: CampaignChanges, timing: Timing | None, present: Campaign,
     _check_editable(present, timing, now)
     given = changes.model_fields_set
     sender = changes.sender if "sender" in given else present.sender
-    _check_repeatable(given, present)
+    _check_repeatable(given, present, known_end)
     return EditCampaign(
         campaign_id=present.id,
         changes=changes,
-        timing=_complete_timing(timing, present, planned="schedule" in given and changes.schedule.at is not None),
+        timing=_complete_timing(timing, present, now, planned="schedule" in given and changes.schedule.at is not None),
         sender=sender,
-        recipients=changes.recipients if "recipients" in given else None,
+        recipients=changes.recipients
+        if "recipients" in given
+        else Recipients.model_construct(first=1, last=known_end or None),
     )
 
 
@@ -81,11 +85,12 @@ def _is_due(present: Campaign, now: datetime) -> bool:
     return present.scheduled_at is None or present.scheduled_at <= now + _ABOUT_TO_START
 
 
-def _check_repeatable(given: set[str], present: Campaign) -> None:
+def _check_repeatable(given: set[str], present: Campaign, known_end: int | None) -> None:
     needed = []
     if "sender" not in given and not _is_repeatable(present.sender):
         needed.append(_needed("/sender", "the platform does not tell this campaign's sender"))
-    if "recipients" not in given and present.send_limit != 0:
+    # An end that is not the known one means that the range was changed elsewhere.
+    if "recipients" not in given and (known_end is None or present.send_limit != known_end):
         needed.append(_needed("/recipients", "the platform does not tell where this campaign's range begins"))
     if needed:
         raise ValidationFailed("The change would reset what it does not name; nothing was changed.", needed)
@@ -105,8 +110,10 @@ def _needed(pointer: str, reason: str) -> FieldError:
     )
 
 
-def _complete_timing(timing: Timing | None, present: Campaign, *, planned: bool) -> Timing:
+def _complete_timing(timing: Timing | None, present: Campaign, now: datetime, *, planned: bool) -> Timing:
     if timing is None:
         # The manual documents no way to say that a paused campaign stays paused; held, it is not sent either.
         return Timing("at" if present.status == "waiting" else "hold", present.scheduled_at)
+    if timing.mode == "now":
+        return Timing("now", now.replace(microsecond=0))
     return Timing("hold", present.scheduled_at) if timing.mode == "hold" and not planned else timing

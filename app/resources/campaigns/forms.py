@@ -76,7 +76,7 @@ def edited_campaign(request: EditCampaign) -> Parameters:
     form = {
         **_settings(request.changes, request.changes.model_fields_set),
         **_sender(request.sender),
-        **(_recipients(request.recipients) if request.recipients else {"send_qty": "0"}),
+        **_recipients(request.recipients),
         **_timing(request.timing, "send_status", "send_time"),
     }
     time = _left_at(request.timing, "send_time")

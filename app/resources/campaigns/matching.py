@@ -36,6 +36,7 @@ class Sought:
         send_limit: the end of its range of recipients, 0 for the list's end.
         known: ids of campaigns that looked just like it before it was created.
         certain: whether the listings that told so were whole.
+        first: the start of its range of recipients, which the platform does not tell; None where it was not noted.
     """
 
     template_ids: tuple[int, ...]
@@ -47,6 +48,7 @@ class Sought:
     send_limit: int
     known: tuple[int, ...] = ()
     certain: bool = True
+    first: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -61,6 +63,10 @@ class Sought:
     def beside(self, shown: Shown) -> "Sought":
         """Return it with the ids of those among some campaigns that already look just like it."""
         return replace(self, known=tuple(each.id for each in self.among(shown.campaigns)), certain=shown.is_whole)
+
+    def sent_at(self, present: datetime) -> "Sought":
+        """Return it with the time that the platform writes down, if it is sent at once."""
+        return replace(self, time=present.replace(microsecond=0).isoformat()) if self.mode == "now" else self
 
     def days(self, now: datetime) -> set[date]:
         """Return the days under which the platform may list it."""
@@ -102,6 +108,7 @@ def sought(request: CreateCampaign) -> Sought:
         mode=timing.mode,
         time=timing.time.isoformat(),
         send_limit=campaign.recipients.last or 0,
+        first=campaign.recipients.first,
     )
 
 

@@ -9,37 +9,59 @@ from app.gateway.context import Caller
 from app.gateway.operation import Effect
 from app.gateway.sends import Sends, new_attempt
 from app.resources.campaigns.editing import EditCampaign
-from app.resources.campaigns.operations import GET, edit_operation
+from app.resources.campaigns.operations import CREATE, GET, edit_operation
 from app.resources.campaigns.schemas import Campaign
-from app.storage.writes.models import DuplicateKey
+from app.storage.writes.models import AttemptState, DuplicateKey
 from app.texts import sentence
 
 _QUEUED = frozenset({"waiting", "sending", "sent"})
 _CLOCKS_APART = timedelta(minutes=5)
 
 
-async def carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sends: Sends, caller: Caller) -> None:
-    """Change a campaign; if that puts it into the queue, journal it before it leaves.
+RECIPIENTS = "campaigns.recipients"
+"""What the journal calls a change of a campaign's range."""
 
-    Args:
-        edit: the change.
-        present: the campaign as it was before.
-        gateway: calls the platform.
-        sends: journals what leaves.
-        caller: for whom.
+
+async def known_end(campaign_id: int, sends: Sends, caller: Caller) -> int | None:
+    """Return where a range ends (0: the list's end) if the journal knows that it begins with the first contact.
+
+    Raises:
+        StateUnavailable: the journal cannot be read.
+    """
+    changed = await sends.last_alike(caller, RECIPIENTS, _fingerprint(RECIPIENTS, campaign_id))
+    latest = changed or await sends.confirmed_as(caller, CREATE.name, str(campaign_id))
+    if latest is None or latest.state is not AttemptState.CONFIRMED or latest.request.get("first") != 1:
+        return None
+    return int(latest.request["send_limit"])
+
+
+async def carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sends: Sends, caller: Caller) -> None:
+    """Change a campaign; a change of its range is journaled before it leaves, and so is what puts it into the queue.
 
     Raises:
         OutcomeUnknown: it was sent, and the campaign does not show whether it was carried out.
         StateUnavailable: the journal cannot be written; nothing was sent.
         GatewayError: anything else that kept the platform from carrying it out.
     """
+    if "recipients" not in edit.changes.model_fields_set:
+        await _carry_out(edit, present, gateway, sends, caller)
+        return
+    noted = {"first": edit.recipients.first, "send_limit": edit.recipients.last or 0}
+    async with sends.noting(RECIPIENTS, _fingerprint(RECIPIENTS, edit.campaign_id), noted, caller):
+        await _carry_out(edit, present, gateway, sends, caller)
+
+
+def _fingerprint(operation: str, campaign_id: int) -> str:
+    return hashlib.sha256(f"{operation} {campaign_id}".encode()).hexdigest()
+
+
+async def _carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sends: Sends, caller: Caller) -> None:
     operation = edit_operation(edit)
     if operation.effect is not Effect.SEND:
         await gateway.call(operation, edit, caller)
         return
-    fingerprint = hashlib.sha256(f"{operation.name} {edit.campaign_id}".encode()).hexdigest()
-    request = {"campaign_id": edit.campaign_id}
-    attempt = new_attempt(operation.name, fingerprint, request, caller)
+    fingerprint = _fingerprint(operation.name, edit.campaign_id)
+    attempt = new_attempt(operation.name, fingerprint, {"campaign_id": edit.campaign_id}, caller)
     reference = f"{edit.campaign_id}/{attempt.id}"
     try:
         async with sends.sending(attempt, caller) as sent:

@@ -186,8 +186,8 @@ class CampaignChanges(Changes):
     recipients: Annotated[
         Recipients,
         Field(
-            description="Name it with every change to a campaign that does not go to its whole list: the platform does"
-            " not tell where the range begins, and may widen what is not named. Needed where `send_limit` is not 0."
+            description="Needed unless the campaign was created here and its range is known to begin with the first"
+            " contact: the platform does not tell where a range begins, and widens what is not named."
         ),
     ] = _EVERYONE
     tracking: Annotated[CampaignTracking, Field(description="What is tracked.")] = "off"

@@ -18,7 +18,7 @@ from app.resources.campaigns.attempts import SendAttempt, send_attempt
 from app.resources.campaigns.creation import CampaignCreator
 from app.resources.campaigns.editing import complete
 from app.resources.campaigns.forms import CreateCampaign
-from app.resources.campaigns.releasing import carry_out
+from app.resources.campaigns.releasing import carry_out, known_end
 from app.resources.campaigns.requests import CampaignChanges, NewCampaign
 from app.resources.campaigns.schemas import Campaign, Send, Status
 from app.resources.campaigns.timing import plan
@@ -138,7 +138,10 @@ async def edit_campaign(
     # An edit repeats the status it has read: were another one to hold the campaign in between, it would release it.
     async with services.writes.holding("campaign", call.caller.tenant.id, campaign_id, wait=_EDIT_WAIT) as held:
         present = await call.run(operations.GET, campaign_id)
-        edit = complete(body, timing, present, clock.now())
+        keeps_range = "recipients" not in body.model_fields_set
+        end = await known_end(campaign_id, services.sends, call.caller) if keeps_range else None
+        now = clock.present(call.caller.tenant.upstream.base_url)
+        edit = complete(body, timing, present, now, known_end=end)
         held.ensure()
         await carry_out(edit, present, services.gateway, services.sends, call.caller)
     return await read_back(call.run(operations.GET, campaign_id))

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,14 +13,19 @@ from app.errors import DatabaseError
 from app.storage.database.engine import READS_ONLY, make_engine
 from app.storage.database.errors import FAILURES, describe
 from app.storage.database.migrating import upgrade
-from app.storage.database.postgres import PostgresPool
 from app.storage.database.sqlite import SqliteThread, prepare_file
 from app.storage.database.statements import Statement, Steps, T, Work
 from app.storage.database.urls import file_of, is_sqlite, parse_url
 
+if TYPE_CHECKING:
+    from app.storage.database.postgres import PostgresPool
+
 log = structlog.get_logger(__name__)
 
+_CONSEQUENCE = "new tenants and keys are unknown, and nothing is sent until it is back"
+
 EngineWork = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
+Quick: TypeAlias = "SqliteThread | PostgresPool"
 
 
 class Database:
@@ -53,6 +58,7 @@ class Database:
         self._writer, self._reader = self._quick()
         self._at_work: set[asyncio.Task[Any]] = set()
         self._failing = False
+        self._lost_at = 0.0
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)!r})"
@@ -147,15 +153,17 @@ class Database:
         except (*FAILURES, sqlite3.Error) as failure:
             raise DatabaseError(f"The database cannot be opened: {describe(failure, self._url)}.") from None
 
-    def _quick(self) -> tuple[SqliteThread | PostgresPool, SqliteThread | PostgresPool]:
+    def _quick(self) -> tuple[Quick, Quick]:
         if not is_sqlite(self._url):
+            from app.storage.database.postgres import PostgresPool  # noqa: PLC0415 - the driver takes 9 MB
+
             pool = PostgresPool(self._url, timeout=self._timeout)
             return pool, pool
         path = file_of(self._url)
         writer, reader = (SqliteThread(path, timeout=self._timeout, writes=writes) for writes in (True, False))
         return writer, reader
 
-    async def _carried_out(self, where: SqliteThread | PostgresPool, work: Work[T], seconds: float) -> T:
+    async def _carried_out(self, where: Quick, work: Work[T], seconds: float) -> T:
         if self._engine is None:
             raise DatabaseError("The database is not open.")
         try:
@@ -163,12 +171,14 @@ class Database:
         except DatabaseError as failure:
             error = self._unusable(failure)
             if not self._failing:
-                log.error("database_unavailable", reason=str(error))
+                self._lost_at = asyncio.get_running_loop().time()
+                log.error("database_lost", reason=str(error), consequence=_CONSEQUENCE)
             self._failing = True
             raise error from None
         if self._failing and where is self._writer:
             self._failing = False
-            log.warning("database_available")
+            seconds = asyncio.get_running_loop().time() - self._lost_at
+            log.warning("database_back", outage_seconds=round(seconds, 1))
         return result
 
     @asynccontextmanager

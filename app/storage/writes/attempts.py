@@ -127,6 +127,19 @@ def latest(tenant: str, key: str) -> Statement:
     return Statement(f"{_SELECT} AND idempotency_key = :key{_LATEST}", {"tenant": tenant, "key": key})
 
 
+def confirmed_as(tenant: str, operation: str, reference: str) -> Statement:
+    """Ask for the attempt that is confirmed with a reference."""
+    values = {"tenant": tenant, "operation": operation, "reference": reference}
+    return Statement(f"{_SELECT} AND operation = :operation AND reference = :reference", values)
+
+
+def last_alike(tenant: str, operation: str, fingerprint: str) -> Statement:
+    """Ask for one that is open among the attempts with a fingerprint, or else for the latest confirmed one."""
+    values = {"tenant": tenant, "operation": operation, "fingerprint": fingerprint}
+    order = " ORDER BY CASE state WHEN 'confirmed' THEN 1 ELSE 0 END, number DESC LIMIT 1"
+    return Statement(f"{_ALIKE} AND fingerprint = :fingerprint{order}", values)
+
+
 def references(tenant: str, operation: str, since: datetime) -> Steps[set[str]]:
     """Return the references that attempts created since then hold."""
     sql = "SELECT reference FROM sends WHERE tenant = :tenant AND operation = :operation AND created_at >= :since"

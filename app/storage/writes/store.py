@@ -236,6 +236,18 @@ class WriteStore:
         """Give an answer to a request whose process has died, once it is known what became of it."""
         await self._carried_out(self._written(lambda: _asked(self._finishing(claim, answered, None)), claim.key))
 
+    async def confirmed_as(self, tenant: str, operation: str, reference: str) -> Attempt | None:
+        """Return the attempt that is confirmed with a reference."""
+        return await self._one(attempts.confirmed_as(tenant, operation, reference))
+
+    async def last_alike(self, tenant: str, operation: str, fingerprint: str) -> Attempt | None:
+        """Return an open attempt with a fingerprint, or else the latest confirmed one."""
+        return await self._one(attempts.last_alike(tenant, operation, fingerprint))
+
+    async def _one(self, statement: Statement) -> Attempt | None:
+        (rows,) = await self.reading(lambda: _asked(statement))
+        return attempts.attempt_of(rows[0]) if rows else None
+
     async def references(self, tenant: str, operation: str, since: datetime) -> set[str]:
         """Return the references that attempts created since then hold."""
         return await self.reading(lambda: attempts.references(tenant, operation, since))

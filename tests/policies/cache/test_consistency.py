@@ -121,12 +121,11 @@ async def play(steps: list[tuple[str, int]], server: ValkeyServer | None, replic
 
 
 @given(STEPS)
-@settings(max_examples=200, deadline=None)
 def test_in_one_process(steps: list[tuple[str, int]]) -> None:
     asyncio.run(play(steps, None, 1))
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_across_replicas(valkey: ValkeyServer, steps: list[tuple[str, int]]) -> None:
     asyncio.run(play(steps, valkey, 2))

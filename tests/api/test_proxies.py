@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.client_address import ClientAddresses, ForwardedHeader, is_within, parse_address, subscriber
+from app.api.proxies import ForwardedHeader, TrustedProxies, is_within, parse_address, subscriber
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 
@@ -14,9 +14,9 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 def client(
     peer: str | None, *headers: tuple[str, str], trusted: bool = True, header: ForwardedHeader = "x-forwarded-for"
 ) -> str | None:
-    addresses = ClientAddresses(PROXIES if trusted else (), header)
+    addresses = TrustedProxies(PROXIES if trusted else (), header)
     raw = [(name.encode(), value.encode()) for name, value in headers]
-    return addresses.of({"client": (peer, 1) if peer else None, "headers": raw})
+    return addresses.client_address({"client": (peer, 1) if peer else None, "headers": raw})
 
 
 class TestPeers:
@@ -77,9 +77,33 @@ class TestForwarded:
     @given(st.text(), st.ip_addresses().filter(lambda each: not is_within(str(each), PROXIES)))
     def test_nothing_a_client_writes_changes_what_the_proxy_adds(self, invented: str, real: object) -> None:
         line = f"{invented}, {real}".encode().decode("latin-1")
-        addresses = ClientAddresses(PROXIES)
+        addresses = TrustedProxies(PROXIES)
         scope = {"client": ("10.0.0.1", 1), "headers": [(b"x-forwarded-for", line.encode("latin-1"))]}
-        assert addresses.of(scope) == str(parse_address(str(real)))
+        assert addresses.client_address(scope) == str(parse_address(str(real)))
+
+
+class TestRootPath:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            ("/umail", "/umail"),
+            ("/umail/", "/umail"),
+            ("/a.b/c~d_e-f", "/a.b/c~d_e-f"),
+            ("/", ""),
+            *((value, "/set") for value in ("umail", "//evil.example", "/a//b", "/../b", "/a b", '/"', "/%2f", "/é")),
+            ("/" + "a" * 200, "/set"),
+        ],
+    )
+    def test_a_trusted_proxy_says_a_plain_path(self, value: str, expected: str) -> None:
+        proxies = TrustedProxies(PROXIES, root_path="/set")
+        headers = [(b"x-forwarded-prefix", value.encode("latin-1"))]
+        assert proxies.root_path({"client": ("10.0.0.1", 1), "headers": headers}) == expected
+        assert proxies.root_path({"client": ("192.0.2.1", 1), "headers": headers}) == "/set"
+        assert TrustedProxies(root_path="/set").root_path({"client": ("10.0.0.1", 1), "headers": headers}) == "/set"
+
+    def test_two_that_differ_say_nothing(self) -> None:
+        headers = [(b"x-forwarded-prefix", b"/a"), (b"x-forwarded-prefix", b"/b")]
+        assert TrustedProxies(PROXIES).root_path({"client": ("10.0.0.1", 1), "headers": headers}) == ""
 
 
 class TestNetworks:

@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 .PHONY: help demo check test bench format lock openapi chart clean
 
 help:
-	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL"
+	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL; PORT=8001 SANDBOX_PORT=9001 choose ports"
 	@echo "make check    install, then check format, lint, types and imports, and run the tests that open no socket"
 	@echo "make test     install, then run every check and test"
 	@echo "make bench    measure everything, beside other servers; BENCH='--records 1000 100000' chooses the sizes of exports and imports"
@@ -30,7 +30,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/.installed
-	@$(BIN)/umail-gateway demo
+	@$(BIN)/umail-gateway demo $(if $(PORT),--port $(PORT)) $(if $(SANDBOX_PORT),--sandbox-port $(SANDBOX_PORT))
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -1,17 +1,23 @@
 """The sandbox, alone or with a gateway in the same process, for a first look."""
 
 import asyncio
+import json
+import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import httpx2
+import structlog
 import typer
 import uvicorn
 from pydantic import SecretStr
 
 from app.main import create_app
 from app.sandbox import DEMO_PACE, Account, Sandbox
+from app.setting_types import IN_MEMORY
 from app.settings import Settings
 from app.storage.database.database import Database
 from app.telemetry.logs import configure_logging
@@ -23,6 +29,14 @@ from app.wiring.security import build_protocol
 
 _ACCOUNTS: dict[str, Literal["customer", "manager"]] = {"demo": "manager", "empty": "customer", "shop": "customer"}
 """The sandbox's accounts and their roles; the manager may act for both customers, and `shop` has no tenant."""
+_OWN: dict[str, Any] = {
+    "tenants_url": "",
+    "state_url": SecretStr(IN_MEMORY),
+    "master_key_file": None,
+    "audit_log": "off",
+    "duplicate_window": 0.0,
+}
+"""Settings that the demo decides: it keeps nothing, and sends what is sent again."""
 _FIRST_CAMPAIGN = {
     "template_ids": [255201],
     "list_id": 418801,
@@ -38,14 +52,23 @@ U-Mail gateway demo
   Second tenant  {empty_key}   (an empty account)
   Sandbox        {sandbox}
 
-  curl -H 'Authorization: Bearer {demo_key}' {url}/v1/lists
+Worth trying: the contact lists, sending a first campaign, watching it
 
-Nothing of it outlives Ctrl-C.
+  curl -H 'Authorization: Bearer {demo_key}' {url}/v1/lists
+  curl -H 'Authorization: Bearer {demo_key}' -H 'Content-Type: application/json' \\
+    {url}/v1/campaigns -d '{campaign}'
+  curl -H 'Authorization: Bearer {demo_key}' {url}/v1/campaigns
+
+Requests are shown below. Nothing of it outlives Ctrl-C.
 """
 
 
-async def run_demo(*, port: int, sandbox_port: int, collector: str | None = None) -> None:
-    """Serve until interrupted: the sandbox, and a gateway with a seeded and an empty tenant on it."""
+async def run_demo(settings: Settings, *, sandbox_port: int) -> None:
+    """Serve until interrupted: the sandbox, and a gateway with a seeded and an empty tenant on it.
+
+    Raises:
+        OSError: a port is in use.
+    """
     configure_logging("WARNING")
     keys = {"demo": generate_key(), "empty": generate_key()}
     accounts = [
@@ -53,11 +76,15 @@ async def run_demo(*, port: int, sandbox_port: int, collector: str | None = None
         for name, role in _ACCOUNTS.items()
     ]
     sandbox = Sandbox(accounts=accounts, smtp=True, pace=DEMO_PACE)
-    await sandbox.start(host="127.0.0.1", port=sandbox_port)
+    with _explained(sandbox_port, "--sandbox-port"):
+        await sandbox.start(host="127.0.0.1", port=sandbox_port)
     try:
+        with _explained(settings.port, "--port"):
+            listener = socket.create_server(("127.0.0.1", settings.port))
         tenants = [_tenant(each, keys[each.username], sandbox) for each in accounts if each.username in keys]
         with TemporaryDirectory(prefix="umail-gateway-") as folder:
-            await _Server(_config(tenants, port, collector, folder), keys, sandbox.base_url).serve()
+            server = _Server(_config(tenants, settings, folder), keys, sandbox.base_url, settings)
+            await server.serve([listener])
     finally:
         await sandbox.stop()
 
@@ -75,20 +102,24 @@ async def run_sandbox(*, host: str, port: int, smtp_port: int) -> None:
         await sandbox.stop()
 
 
-def _config(tenants: list[Tenant], port: int, collector: str | None, folder: str) -> uvicorn.Config:
-    settings = Settings.model_construct(
-        tenants_url="",
-        master_key=SecretStr(generate_master_key()),
-        port=port,
-        audit_log="off",
-        otlp_endpoint=collector,
-        duplicate_window=0.0,
-    )
+@contextmanager
+def _explained(port: int, option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        variable = option.removeprefix("--").replace("-", "_").upper()
+        advice = f"choose another: `umail-gateway demo {option} {port + 1}` or `make demo {variable}={port + 1}`"
+        raise OSError(error.errno, f"port {port} is in use; {advice}") from None
+
+
+def _config(tenants: list[Tenant], given: Settings, folder: str) -> uvicorn.Config:
+    settings = given.model_copy(update=_OWN | {"master_key": SecretStr(generate_master_key())})
+    if "cors_origins" not in given.model_fields_set:
+        # Pages of localhost, on whichever port; a page must know the key, and that is new each time.
+        settings = settings.model_copy(update={"cors_origins": "*"})
     app = create_app(settings, tenants=MemoryTenantStore(tenants), database=Database(f"sqlite:///{folder}/gateway.db"))
     return uvicorn.Config(
         app,
-        host="127.0.0.1",
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -131,10 +162,11 @@ async def _create_first_campaign(url: str, key: str) -> None:
 class _Server(uvicorn.Server):
     """A server that greets once it listens, when the port is known."""
 
-    def __init__(self, config: uvicorn.Config, keys: dict[str, str], sandbox_url: str) -> None:
+    def __init__(self, config: uvicorn.Config, keys: dict[str, str], sandbox_url: str, settings: Settings) -> None:
         super().__init__(config)
         self._keys = keys
         self._sandbox_url = sandbox_url
+        self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, then print where and with which keys."""
@@ -143,4 +175,18 @@ class _Server(uvicorn.Server):
         url = f"http://127.0.0.1:{port}"
         await _create_first_campaign(url, self._keys["demo"])
         keys = {f"{name}_key": key for name, key in self._keys.items()}
-        typer.echo(_GREETING.format(url=url, sandbox=self._sandbox_url, **keys))
+        campaign = json.dumps({**_FIRST_CAMPAIGN, "schedule": {"mode": "now"}})
+        typer.echo(_GREETING.format(url=url, sandbox=self._sandbox_url, campaign=campaign, **keys))
+        _show_requests(self._settings)
+
+
+def _show_requests(settings: Settings) -> None:
+    form = "console" if settings.log_format == "auto" else settings.log_format
+    configure_logging(settings.log_level, mirror=_only_requests, form=form)
+    logging.getLogger().setLevel(logging.WARNING)
+
+
+def _only_requests(_logger: Any, _method: str, event: Any) -> Any:
+    if event.get("level") in {"debug", "info"} and event.get("event") != "request":
+        raise structlog.DropEvent
+    return event

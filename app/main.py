@@ -23,6 +23,7 @@ from app.errors import GatewayError
 from app.gateway.cached_reads import CacheKeys, Reading
 from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
+from app.policies.byte_budget import ByteBudget
 from app.policies.shedding import Shedder
 from app.readiness import Readiness
 from app.resources import ROUTERS
@@ -162,6 +163,7 @@ def create_app(
             idle=settings.import_idle_timeout,
             wait=settings.import_wait_max,
             poll=settings.import_poll_interval,
+            spools=ByteBudget(settings.spool_bytes),
         ),
         submitter=submitter,
         writes=storage.writes,

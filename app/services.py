@@ -9,6 +9,7 @@ from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
 from app.policies.breakers import Breakers
+from app.policies.byte_budget import ByteBudget
 from app.policies.cache.protocol import Cache
 from app.readiness import Readiness
 from app.storage.tenants.repository import TenantRepository
@@ -40,12 +41,14 @@ class ImportLimits:
         idle: seconds that a body may pause.
         wait: the most seconds that a client may wait for an import to complete.
         poll: seconds after which the platform is first asked again for a client that waits.
+        spools: bounds the bytes of all bodies that wait in temporary files.
     """
 
     rows: int
     idle: float
     wait: int
     poll: float
+    spools: ByteBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

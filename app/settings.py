@@ -226,6 +226,9 @@ class Settings(BaseSettings):
     )
     max_body_bytes: Bytes = Field(10 * 1024 * 1024, description="Largest request body, except of an import.")
     max_import_bytes: Bytes = Field(1024 * 1024 * 1024, description="Largest body of an import.")
+    spool_bytes: Bytes = Field(
+        4 * 1024 * 1024 * 1024, description="Most bytes that all imports of a worker may have in temporary files."
+    )
     max_import_rows: int = Field(2_000_000, ge=1, description="Most rows of an import; each takes 8 bytes of memory.")
     import_idle_timeout: Seconds = Field(30.0, description="Seconds for which the body of an import may pause.")
     import_wait_max: int = Field(60, ge=0, le=3600, description="Most seconds that `Prefer: wait` may wait.")

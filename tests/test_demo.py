@@ -1,12 +1,18 @@
 """`umail-gateway demo`, used as a newcomer uses it."""
 
+import json
+import re
+import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from tests.support.demos import running_demo
+from tests.support.processes import lines_until, run, running
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +99,41 @@ def test_a_tenant_without_a_relay_is_told_so(demo: dict[str, str]) -> None:
     message = {"from": {"email": "news@demo.example"}, "to": ["li.na@example.com"], "subject": "x", "text": "x"}
     with client(demo, "second") as gateway:
         assert gateway.post("/v1/messages", json=message).json()["code"] == "conflict"
+
+
+def test_what_is_worth_trying_works_when_pasted(demo: dict[str, str]) -> None:
+    commands = re.findall(r"^  (curl (?:[^\n\\]|\\\n)+)$", demo["text"], re.MULTILINE)
+    assert len(commands) == 3
+    answers = []
+    for command in commands:
+        done = subprocess.run(f"{command} --fail -sS", shell=True, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        answers.append(json.loads(done.stdout))
+    lists, sent, campaigns = answers
+    assert lists["data"]
+    assert sent["id"] in {each["id"] for each in campaigns["data"]}
+
+
+def test_pages_of_localhost_may_use_it(demo: dict[str, str]) -> None:
+    with client(demo, "key") as gateway:
+        found = gateway.get("/v1/lists", headers={"Origin": "http://localhost:5173"})
+    assert found.headers["access-control-allow-origin"] in {"*", "http://localhost:5173"}
+
+
+def test_requests_are_shown_in_a_line_each_and_nothing_else(tmp_path: Path) -> None:
+    with running("demo", "--port", "0", "--sandbox-port", "0", folder=tmp_path) as process:
+        greeting = "\n".join(lines_until(process, "Ctrl-C"))
+        url = re.search(r"(http\S+)/docs", greeting)
+        assert url is not None
+        httpx2.get(f"{url[1]}/v1/lists")
+        (blank, line) = lines_until(process, "401")
+    assert blank == ""
+    assert re.fullmatch(r"[0-9:]{8} GET +/v1/lists 401 \d+ ms unauthenticated: no key", line)
+
+
+def test_a_port_in_use_is_explained(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run("demo", "--port", str(port), "--sandbox-port", "0", folder=tmp_path)
+    assert ended.returncode == 2
+    assert f"port {port} is in use; choose another: `umail-gateway demo --port {port + 1}`" in ended.stderr

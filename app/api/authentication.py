@@ -101,7 +101,8 @@ def locked_out(seconds: float) -> RateLimited:
 
 def _unauthenticated(reason: str | None) -> Unauthenticated:
     return Unauthenticated(
-        "A valid API key is needed, as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
+        "A valid API key is needed, as `Authorization: Bearer <key>` or `X-API-Key: <key>`."
+        " The gateway's operators give out keys.",
         headers={"WWW-Authenticate": 'Bearer realm="umail-gateway"'},
         reason=reason,
     )

@@ -117,12 +117,22 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     if isinstance(translated, MethodNotAllowed):
         # The framework names the methods of the first route that matches the path only.
         translated.headers["Allow"] = ", ".join(_allowed_methods(request))
+    elif isinstance(translated, NotFound) and (nearest := _nearest(request)):
+        translated = NotFound(
+            sentence("There is nothing at this path. The nearest one is `{nearest}`.", nearest=nearest)
+        )
     return _respond(request, translated)
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
     """Answer a request whose fields were refused."""
     return _respond(request, from_validation_error(cast("RequestValidationError", error)))
+
+
+def _nearest(request: Request) -> str | None:
+    table: RouteTable = request.app.route_table
+    path = request.scope["path"]
+    return table.nearest(path) if path.startswith("/v1/") else None
 
 
 def _allowed_methods(request: Request) -> list[str]:

@@ -159,7 +159,7 @@ class IdempotencyMiddleware:
 async def _replay(use: KeyUse, body: RecordedBody, send: Send, caller: Caller) -> None:
     missing = sorted(use.scopes - {scope.value for scope in caller.scopes})
     if missing:
-        detail = f"This needs a key with the scope `{missing[0]}`."
+        detail = sentence("This needs a key with the scope `{scope}`.", scope=missing[0])
         raise InsufficientScope(detail, reason=f"scope {missing[0]} missing")
     if use.body != await body.fingerprint():
         raise _reused()

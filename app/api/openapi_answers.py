@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.api.headers import HEADERS, headers
-from app.api.problem_examples import problem_examples
+from app.api.problem_catalogue import problem_examples
 from app.api.problems import MEDIA_TYPE
 
 Operation = dict[str, Any]

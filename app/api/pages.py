@@ -21,7 +21,7 @@ from app import __version__
 from app.api.languages import TAGS, Catalogue, Language, catalogue, language_of
 from app.api.negotiation import accept_header, preferred
 from app.api.openapi import TITLE, build_openapi, for_clients, for_operators
-from app.api.problem_examples import EXPLANATIONS
+from app.api.problem_catalogue import EXPLANATIONS
 
 _ASSETS = Path(__file__).with_name("assets")
 _VENDOR = Path(fastapi_offline.__file__).parent / "static"

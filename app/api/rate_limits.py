@@ -9,6 +9,7 @@ from app.errors import Overloaded, RateLimited
 from app.gateway.refusals import retry_in
 from app.policies.bulkhead import Full
 from app.policies.limits.model import Quota, QuotaStatus
+from app.texts import sentence
 
 _MINUTE = 60
 
@@ -49,8 +50,11 @@ def _policy(quotas: tuple[Quota, ...]) -> bytes:
 
 def limited(spent: Quota, retry_after: float) -> RateLimited:
     """Return the error for a request that a quota has no place for, now and for so many seconds."""
-    whose = "This key" if spent.name == "key" else "This tenant"
-    detail = f"{whose} has used up its limit of {spent.amount} requests a minute."
+    detail = sentence(
+        "{whose} has used up its limit of {limit} requests a minute.",
+        whose=sentence("This key" if spent.name == "key" else "This tenant"),
+        limit=spent.amount,
+    )
     return RateLimited(detail, headers=retry_in(retry_after))
 
 

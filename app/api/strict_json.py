@@ -6,7 +6,7 @@ import re
 from typing import Any, NoReturn
 
 from app.errors import MalformedRequest
-from app.texts import sentence
+from app.texts import Text, sentence
 
 _MOST_VALUES = 20_000
 """Values of a body; the largest batch has half of that."""
@@ -17,6 +17,20 @@ _LARGE = 65_536
 """Bytes from which on a body is read in a thread."""
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
+_FAULTS = {
+    "Expecting value": "a value is missing here",
+    "Expecting property name": "a name in double quotes is missing here",
+    "Expecting ','": "a comma is missing here",
+    "Expecting ':'": "a colon is missing here",
+    "Illegal trailing comma": "no comma may stand here",
+    "Unterminated string": "the text that begins here does not end",
+    "Invalid control character": "this character may stand in a text only escaped",
+    "Invalid \\": "JSON has no such escape",
+    "Extra data": "the body should end here",
+}
+"""How the library's messages begin, and our words for them."""
+_OTHER_FAULT = "this is not JSON"
+FAULTS = (*_FAULTS.values(), _OTHER_FAULT)
 _NOT_STRICT = "The body is not valid JSON: UTF-8, each name of an object once, no NaN."
 
 
@@ -38,14 +52,19 @@ def strict_json(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise MalformedRequest(
             sentence(
-                "The body is not valid JSON at line {lineno}, column {colno}: {msg}.",
+                "The body is not valid JSON at line {lineno}, column {colno}: {fault}.",
                 lineno=error.lineno,
                 colno=error.colno,
-                msg=error.msg,
+                fault=_fault(error.msg),
             )
         ) from None
     except (ValueError, RecursionError):
         raise MalformedRequest(_NOT_STRICT) from None
+
+
+def _fault(message: str) -> Text:
+    found = (ours for start, ours in _FAULTS.items() if message.startswith(start))
+    return sentence(next(found, _OTHER_FAULT))
 
 
 def strict_decoder(**options: Any) -> json.JSONDecoder:
@@ -72,12 +91,12 @@ def _punctuation(text: bytes) -> int:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > _MOST_NAMES:
-        raise ValueError("too many names")
+        raise ValueError(sentence("too many names"))
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError(sentence("a name stands twice"))
     return found
 
 
 def _refuse(_constant: str) -> NoReturn:
-    raise ValueError("not a number of JSON")
+    raise ValueError(sentence("not a number of JSON"))

@@ -123,14 +123,15 @@ def migrate_database() -> None:
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes a free one.")] = 8000,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes a free one.")] = None,
     sandbox_port: Annotated[int, typer.Option(min=0, max=65535, help="The sandbox's port; 0 takes a free one.")] = 9000,
     otlp_endpoint: Annotated[str | None, typer.Option(help="A collector's URL, for traces.")] = None,
 ) -> None:
     """Run gateway and sandbox together with two demo tenants; print their keys and the documentation's URL."""
     from app.demo import run_demo  # noqa: PLC0415 - only this command needs the sandbox and its web server
 
-    _run(run_demo(port=port, sandbox_port=sandbox_port, collector=otlp_endpoint))
+    settings = load_settings({"port": port, "otlp_endpoint": otlp_endpoint})
+    _run(run_demo(settings, sandbox_port=sandbox_port))
 
 
 @app.command()

@@ -124,8 +124,12 @@ class Write:
 
 
 def _conflict(earlier: Attempt) -> Conflict:
-    which = f"campaign {earlier.reference}" if earlier.reference else f"the request with the id {earlier.request_id}"
-    fate = "created" if earlier.state is AttemptState.CONFIRMED else "sent to the platform"
+    which = (
+        sentence("campaign {id}", id=earlier.reference)
+        if earlier.reference
+        else sentence("the request with the id {request_id}", request_id=earlier.request_id)
+    )
+    fate = sentence("created" if earlier.state is AttemptState.CONFIRMED else "sent to the platform")
     return Conflict(
         sentence(
             "A campaign with the same templates, list and range was {fate} at {value}: {which}. If "

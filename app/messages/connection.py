@@ -18,6 +18,7 @@ from app.messages.sockets import connected
 from app.messages.translation import fate_unknown, nothing_sent
 from app.tenants.destinations import Destinations
 from app.tenants.models import SmtpAccount
+from app.texts import sentence
 from app.upstream.redaction import Redact, redactor
 
 # What the manual's own sample says of itself; the machine's name is nobody's business.
@@ -102,9 +103,11 @@ class RelayConnection:
             if reply.code in _NO_SUCH_MECHANISM:
                 continue
             if 400 <= reply.code < 500:
-                raise failures.unavailable(f"it cannot check the login now ({reply.code})")
+                raise failures.unavailable(sentence("it cannot check the login now ({code})", code=reply.code))
             raise failures.login_refused(reply.code)
-        raise failures.login_refused(reason="it offers no login that the gateway can use, neither PLAIN nor LOGIN")
+        raise failures.login_refused(
+            reason=sentence("it offers no login that the gateway can use, neither PLAIN nor LOGIN")
+        )
 
     async def _auth_login(self, user: str, password: str) -> SmtpReply:
         reply = await self._ask(b"AUTH LOGIN " + base64.b64encode(user.encode()))
@@ -147,7 +150,7 @@ class RelayConnection:
         if reply.code // 100 in {4, 5}:
             raise _refusal("the message", reply)
         if reply.code // 100 != 2:
-            raise failures.outcome_unknown(envelope.message_id, f"it answered {reply.code}")
+            raise failures.outcome_unknown(envelope.message_id, sentence("it answered {code}", code=reply.code))
         return rejections
 
     async def _envelope(self, envelope: Envelope) -> list[Rejection]:
@@ -221,5 +224,5 @@ def _refusal(what: str, reply: Reply) -> Exception:
     if reply.code == 421:
         return failures.unavailable("it is closing the session", reply)
     if reply.code == 530:
-        return failures.login_refused(reply.code, "it wants a login")
+        return failures.login_refused(reply.code, sentence("it wants a login"))
     return failures.refused(what, reply)

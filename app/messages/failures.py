@@ -20,6 +20,7 @@ OPERATION = "messages.submit"
 _RETRY_AFTER = "5"
 _LONGEST_TEXT = 300
 _LISTED = 10
+_LOGIN_REFUSED = sentence("it refused the tenant's SMTP login")
 _UNPRINTABLE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
 
 
@@ -63,9 +64,7 @@ def malformed() -> UpstreamMalformed:
     )
 
 
-def login_refused(
-    code: int | None = None, reason: str = "it refused the tenant's SMTP login"
-) -> UpstreamCredentialsRejected:
+def login_refused(code: int | None = None, reason: str = _LOGIN_REFUSED) -> UpstreamCredentialsRejected:
     """Describe a login that failed. The relay's text may quote what it was sent, so only its code is told."""
     status = None if code is None else str(code)
     return UpstreamCredentialsRejected(
@@ -77,7 +76,12 @@ def login_refused(
 def refused(what: str, reply: Reply) -> UpstreamRejected:
     """Describe a refusal of the sender or of the message."""
     return UpstreamRejected(
-        f"The SMTP relay refused {what}: {reply.code} {reply.text}".rstrip() + f". {_advice(reply.temporary)}",
+        sentence(
+            "The SMTP relay refused {what}: {answer}. {advice}",
+            what=what,
+            answer=f"{reply.code} {reply.text}".rstrip(),
+            advice=_advice(reply.temporary),
+        ),
         upstream=reply.answer(),
     )
 
@@ -85,7 +89,7 @@ def refused(what: str, reply: Reply) -> UpstreamRejected:
 def all_refused(rejections: Sequence[Rejection]) -> UpstreamRejected:
     """Describe the refusal of every recipient."""
     listed = "; ".join(f"{each.email}: {each.code} {each.message}".rstrip() for each in rejections[:_LISTED])
-    more = f"; and {len(rejections) - _LISTED} more" if len(rejections) > _LISTED else ""
+    more = sentence("; and {count} more", count=len(rejections) - _LISTED) if len(rejections) > _LISTED else ""
     first = Reply(rejections[0].code, rejections[0].message)
     temporary = all(400 <= each.code < 500 for each in rejections)
     return UpstreamRejected(
@@ -128,5 +132,5 @@ def sent_before(message_id: str | None) -> OutcomeUnknown:
 
 def _advice(temporary: bool) -> str:
     if temporary:
-        return "Nothing was sent; the refusal is temporary, and trying again later is safe."
-    return "Nothing was sent."
+        return sentence("Nothing was sent; the refusal is temporary, and trying again later is safe.")
+    return sentence("Nothing was sent.")

@@ -35,10 +35,10 @@ def fate_unknown(message_id: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    return next((reason for kinds, reason in _REASONS if isinstance(error, kinds)), "the connection broke")
+    return next((reason for kinds, reason in REASONS if isinstance(error, kinds)), "the connection broke")
 
 
-_REASONS: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = (
+REASONS: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = (
     (ssl.SSLCertVerificationError, "its certificate is not trusted"),
     (ssl.SSLError, "TLS failed"),
     ((socket.gaierror, UnicodeError), "its name cannot be resolved"),

@@ -1,11 +1,17 @@
 """What people read comes in their language, all of it."""
 
+import re
 import string
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from app.api.languages import catalogue, preferred_language, read_catalogue
+from app.api.problem_catalogue import EXPLANATIONS
+from app.api.strict_json import strict_json
+from app.errors import MalformedRequest
 from app.texts import sentence
 from tests.support.running import client_of, make_app
 from tests.support.sentences import formatted, of_documents, of_pages, of_problems
@@ -91,3 +97,37 @@ async def test_the_document_comes_in_chinese() -> None:
         document = (await client.get("/openapi.json?lang=zh")).json()
     assert document["paths"]["/v1/campaigns"]["post"]["summary"] == "新建群发任务"
     assert document["components"]["schemas"]["NewContact"]["properties"]["email"]["description"] == "联系人的邮箱地址。"
+
+
+async def test_a_mistaken_path_is_set_right(offline: httpx2.AsyncClient) -> None:
+    for path, nearest in {
+        "/v1/list": "/v1/lists",
+        "/v1/lists/": "/v1/lists",
+        "/v1/lists/78/contact": "/v1/lists/{list_id}/contacts",
+    }.items():
+        found = await offline.get(path, headers={"Accept-Language": "zh"})
+        assert found.json()["detail"] == f"此路径下没有资源。最接近的路径是 `{nearest}`。"
+    for path in ("/v1/nonsense", "/v1/" + "x" * 200):
+        assert (await offline.get(path)).json()["detail"] == "There is nothing at this path."
+
+
+def test_what_is_not_json_is_said_in_our_words() -> None:
+    for body, fault in {
+        b'{"a" 1}': "缺少冒号",
+        b'{"a": 1,, }': "双引号",
+        b"[1 2]": "缺少逗号",
+        b"1 2": "应在此处结束",
+        b'"\\x"': "没有这种转义",
+    }.items():
+        with pytest.raises(MalformedRequest) as refused:
+            strict_json(body)
+        assert fault in CHINESE.gettext(refused.value.detail)
+
+
+def test_the_readme_lists_the_errors_that_the_page_lists() -> None:
+    table = (Path(__file__).parents[2] / "README.md").read_text().partition("| status | code | when |")[2]
+    rows = [row.split("|") for row in table.partition("\n\n")[0].splitlines()[2:]]
+    listed = {(code, status) for row in rows for code in re.findall(r"`(\w+)`", row[2]) for status in row[1].split(",")}
+    for kind in EXPLANATIONS:
+        assert (kind.code, f" {kind.status}") in {(code, f" {status.strip()}") for code, status in listed}, kind.code
+    assert {code for code, _ in listed} == {kind.code for kind in EXPLANATIONS}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app import __version__
 from app.settings import Settings
 from tests.support.charts import example, pods_of, render
 
@@ -105,7 +106,7 @@ def test_its_labels_are_the_projects(name: str) -> None:
     project = PROJECT["project"]
     labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', final("LABEL")))
     arguments = dict(text.split("=", 1) for each, text in FINAL if each == "ARG")
-    wanted = {"version": project["version"], "title": project["name"], "description": project["description"]}
+    wanted = {"version": __version__, "title": project["name"], "description": project["description"]}
     found = arguments["VERSION"] if labels[name] == "${VERSION}" else labels[name]
     assert found == {**wanted, "licenses": project["license"]}[name]
 

@@ -1,12 +1,12 @@
 """What the README shows of deploying works as it stands there."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from app import __version__
 from app.settings import Settings
 from tests.support.charts import UniqueKeys, only, render
 
@@ -30,8 +30,7 @@ def test_every_variable_is_a_setting() -> None:
 
 
 def test_the_image_is_of_this_version() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert set(re.findall(r"umail-gateway:([\d.]+)", DEPLOYING)) == {version}
+    assert set(re.findall(r"umail-gateway:([\d.]+)", DEPLOYING)) == {__version__}
 
 
 def test_the_gateway_waits_for_what_it_needs() -> None:
@@ -48,15 +47,15 @@ def test_the_gateway_has_time_to_finish_and_nothing_to_write_to() -> None:
     assert GATEWAY["cap_drop"] == ["ALL"]
 
 
-def test_the_store_forgets_nothing() -> None:
+def test_the_store_is_bounded_and_forgets_the_oldest_first() -> None:
     command = " ".join(COMPOSE["services"]["valkey"]["command"])
-    assert "--appendonly yes" in command
-    assert "--maxmemory-policy noeviction" in command
+    assert "--maxmemory " in command
+    assert "--maxmemory-policy allkeys-lru" in command
 
 
 def test_volumes_and_secrets_are_declared() -> None:
-    named = {each.partition(":")[0] for service in COMPOSE["services"].values() for each in service["volumes"]}
-    assert {each for each in named if not each.startswith(".")} == COMPOSE["volumes"].keys()
+    named = {each.partition(":")[0] for service in COMPOSE["services"].values() for each in service.get("volumes", ())}
+    assert {each for each in named if not each.startswith(".")} == COMPOSE.get("volumes", {}).keys()
     assert {each for service in COMPOSE["services"].values() for each in service.get("secrets", ())} == COMPOSE[
         "secrets"
     ].keys()

@@ -1,9 +1,13 @@
 """Bodies of imports that are too long, broken, or not what they should be."""
 
+import asyncio
 import json
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from app.resources.imports.csv_table import CsvTable
@@ -11,6 +15,10 @@ from app.resources.imports.json_document import JsonDocument
 from app.resources.imports.json_lines import JsonLines
 from app.resources.imports.rows import MAX_ROW, Form
 from tests.support.imports import GOOD, read
+from tests.support.platform import FakePlatform, xml_reply
+from tests.support.problems import problem
+from tests.support.running import client_of, make_app
+from tests.support.tenants import make_tenant
 
 
 def of_length(length: int) -> dict[str, Any]:
@@ -147,3 +155,38 @@ class TestDocuments:
         outcome = read(JsonDocument(), f'{{"contacts":[{{}},{row},{{}}]}}', size=size)
         assert outcome.error == f"malformed_request: The body is not valid JSON in contact 2: {why}."
         assert [each.code for each in read(JsonLines(), row, size=size).errors] == ["json_invalid"]
+
+
+class TestRoomForBodies:
+    CSV = b"email\n" + b"".join(b"user%05d@example.com\n" % number for number in range(100_000))
+
+    async def test_all_bodies_together_are_bounded(self) -> None:
+        platform = FakePlatform([xml_reply("<result><status>success</status><data>10</data></result>")])
+        app = make_app([make_tenant()], platform.transport, spool_bytes=3 * 1024 * 1024)
+        async with client_of(app) as client:
+            answers = await asyncio.gather(*(self._send(client) for _ in range(4)))
+            statuses = sorted(each.status_code for each in answers)
+            assert statuses[0] == 202
+            assert statuses[-1] == 503
+            for each in answers:
+                if each.status_code == 503:
+                    assert problem(each, 503, "overloaded")["detail"].endswith("nothing was sent.")
+            assert len(platform.requests) == statuses.count(202)
+            assert (await self._send(client)).status_code == 202
+
+    @pytest.mark.parametrize("content_type", ["text/csv", "multipart/form-data; boundary=b"])
+    async def test_without_a_temporary_folder(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content_type: str
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        platform = FakePlatform([xml_reply("")])
+        async with client_of(make_app([make_tenant()], platform.transport)) as client:
+            problem(await self._send(client, content_type), 503, "overloaded")
+        assert not platform.requests
+
+    async def _send(self, client: httpx2.AsyncClient, content_type: str = "text/csv") -> httpx2.Response:
+        body = self.CSV
+        if content_type != "text/csv":
+            head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+            body = head + body + b"\r\n--b--\r\n"
+        return await client.post("/v1/lists/78/imports", content=body, headers={"Content-Type": content_type})

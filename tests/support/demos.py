@@ -11,7 +11,9 @@ from tests.support.processes import lines_until, running
 @contextmanager
 def running_demo(folder: Path) -> Iterator[dict[str, str]]:
     """Run the demo on free ports; what it printed: url, key, second, sandbox."""
-    with running("demo", "--port", "0", "--sandbox-port", "0", folder=folder) as process:
+    with running(
+        "demo", "--port", "0", "--sandbox-port", "0", folder=folder, UMAIL_GATEWAY_LOG_LEVEL="WARNING"
+    ) as process:
         text = "\n".join(lines_until(process, "Ctrl-C"))
         found = {
             "url": re.search(r"Documentation\s+(\S+)/docs", text),

@@ -3,17 +3,24 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from app import errors
-from app.api import handlers, pages, wording
+from app.api import handlers, pages, strict_json, wording
 from app.api.openapi import build_openapi, for_clients, sentences
+from app.messages import translation
+from app.resources.campaigns.schemas import Status
+from app.resources.imports import csv_table
 from tests.support.running import make_app
 
 APP = Path(__file__).parents[2] / "app"
 _KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
 _PROBLEMS = {name: kind for name, kind in _KINDS.items() if issubclass(kind, errors.GatewayError)}
-_PLACES = {**dict.fromkeys(_PROBLEMS, 0), "sentence": 0, "PydanticCustomError": 1, "FieldError": 3}
+_PLACES = {
+    **dict.fromkeys((*_PROBLEMS, "sentence", "NeverSent", "MaybeSent", "_break", "unavailable"), 0),
+    **dict.fromkeys(("PydanticCustomError", "outcome_unknown", "_needed"), 1),
+    "FieldError": 3,
+}
 """Which argument of a call is a sentence."""
 
 
@@ -22,6 +29,10 @@ def of_problems() -> Iterator[str]:
     yield from (kind.title for kind in _PROBLEMS.values())
     yield from wording.TEMPLATES
     yield from handlers.DETAILS.values()
+    yield from strict_json.FAULTS
+    yield from csv_table.FAULTS
+    yield from (reason for _, reason in translation.REASONS)
+    yield from get_args(Status)
     for call in _calls():
         for each in _choices(_sentence(call)):
             if isinstance(each, ast.Constant) and isinstance(each.value, str):

@@ -69,7 +69,7 @@ def complete(
 
 def _check_editable(present: Campaign, timing: Timing | None, now: datetime) -> None:
     if present.status not in _EDITABLE:
-        state = present.status if present.status not in {None, "unknown"} else "in an unknown state"
+        state = sentence("in an unknown state" if present.status in {None, "unknown"} else str(present.status))
         raise Conflict(
             sentence(
                 "The campaign is {state}. Only a waiting, held or paused one can be changed; nothing was.", state=state

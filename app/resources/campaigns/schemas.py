@@ -47,7 +47,10 @@ SendLimit = Annotated[
     int | None, Field(description="The last recipient of the chosen range; 0 goes to the end of the list.")
 ]
 RecipientCount = Annotated[int | None, Field(description="How many recipients the platform counted.")]
-ErrorCount = Annotated[int | None, Field(description="Failures of sending; not failures of delivery.")]
+ErrorCount = Annotated[int | None, Field(description="Messages that failed, as the platform counts them.")]
+NotTriedCount = Annotated[
+    int | None, Field(description="Failures without an attempt to send; not the number of failed messages.")
+]
 
 _FACTS: Example = {
     "address_source": "list",
@@ -184,7 +187,7 @@ class Send(PublicModel):
     started_at: Annotated[datetime | None, Field(description="When sending began.")]
     finished_at: Annotated[datetime | None, Field(description="When sending ended.")]
     sent_count: Annotated[int | None, Field(description="Messages sent so far.")]
-    error_count: ErrorCount
+    error_count: NotTriedCount
     status: Annotated[CampaignStatus | None, Field(description="How far it has got.")]
     status_code: Annotated[int | None, Field(description="The platform's own code of the status.")]
     tracking: Annotated[AnyCampaignTracking | None, Field(description="What is tracked.")]

@@ -1,11 +1,13 @@
 """The body of an import, in any of the forms that it may take, as the file to upload."""
 
 import asyncio
+import errno
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import BinaryIO, cast
 
+import structlog
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
@@ -18,12 +20,14 @@ from app.resources.imports.csv_table import CsvTable
 from app.resources.imports.files import ImportFile
 from app.resources.imports.json_document import JsonDocument
 from app.resources.imports.json_lines import JsonLines
-from app.resources.imports.reading import blocks, chunks, texts
+from app.resources.imports.reading import blocks, chunks, no_room, spooled, texts
 from app.resources.imports.rows import Form
 from app.resources.imports.schemas import FileName, OnInvalid
 from app.resources.imports.writing import write_rows
 from app.services import ImportLimits
 from app.texts import sentence
+
+log = structlog.get_logger(__name__)
 
 MULTIPART, JSON, NDJSON, CSV = "multipart/form-data", "application/json", "application/x-ndjson", "text/csv"
 MEDIA_TYPES = (MULTIPART, JSON, NDJSON, CSV)
@@ -35,6 +39,8 @@ _CHINESE = dict.fromkeys(("gbk", "gb2312", "gb18030"), ("gb18030", "GB 18030"))
 _CHARSETS = {JSON: _UTF_8, NDJSON: _UTF_8, CSV: _UTF_8 | _CHINESE}
 
 _FILE_NAME = "contacts.txt"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT, errno.EACCES})
+"""Full, or no temporary folder at all."""
 _IN_MEMORY = 1024 * 1024
 _MAX_FIELD = 64 * 1024
 
@@ -50,9 +56,14 @@ async def open_file(request: Request, on_invalid: OnInvalid, limits: ImportLimit
         MalformedRequest: the body is not what its media type says, or stops.
         PayloadTooLarge: it is larger than it may be.
         ValidationFailed: rows are refused, or there are none.
+        Overloaded: the temporary files have no room for it.
     """
     media_type, parameters = media_type_of(request.headers.get("content-type", ""))
-    async with aclosing(chunks(request, limits.idle)) as body:
+    async with (
+        _room(),
+        aclosing(chunks(request, limits.idle)) as received,
+        spooled(received, limits.spools) as body,
+    ):
         if media_type == MULTIPART:
             async with open_form(request, body, max_files=2, max_part_size=_MAX_FIELD) as form:
                 yield _uploaded(form)
@@ -67,6 +78,17 @@ async def open_file(request: Request, on_invalid: OnInvalid, limits: ImportLimit
             # Counting very many addresses takes a while, in small steps that a thread can take beside others.
             counts = await asyncio.to_thread(checker.finish, on_invalid)
             yield ImportFile(_FILE_NAME, "text/plain", content, size, counts)
+
+
+@asynccontextmanager
+async def _room() -> AsyncIterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        log.error("temporary_folder_unusable", reason=error.strerror)
+        raise no_room() from error
 
 
 @asynccontextmanager

@@ -13,10 +13,18 @@ from app.api.tables import unmarked
 from app.errors import FieldError, MalformedRequest, ValidationFailed
 from app.resources.imports.quick import quick_line
 from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
+from app.texts import sentence
 
 _FIELDS = ("email", "name", "sex", "birthday", "phone", "area")
 _NAMES = (*_FIELDS, *VARIABLES)
 _KNOWN = frozenset(_NAMES)
+_FAULTS = {
+    "unexpected end": "a quote is never closed",
+    "',' expected": "after a closing quote, only a comma or the line's end may stand",
+}
+"""How the library's messages begin, and our words for them."""
+_OTHER_FAULT = "it is not CSV"
+FAULTS = (*_FAULTS.values(), _OTHER_FAULT)
 _PADDING = " \t\xa0\u3000"
 
 
@@ -46,7 +54,14 @@ class CsvTable:
                 columns = self._begin(line, cells)
                 yield None
             elif len(cells) > columns and any(cells[columns:]):
-                yield Row(line, None, ("too_many_cells", f"has {len(cells)} cells under {columns} columns"))
+                yield Row(
+                    line,
+                    None,
+                    (
+                        "too_many_cells",
+                        sentence("has {count} cells under {columns} columns", count=len(cells), columns=columns),
+                    ),
+                )
             else:
                 yield Row(line, cells[:columns])
 
@@ -92,7 +107,7 @@ def _records(window: Window) -> Iterator[tuple[int, list[str]] | None]:
             return
         window.text = "".join(lines[records.done :]) + window.text
         if len(window.text) > MAX_ROW:
-            raise too_large(f"The row that begins in line {first}")
+            raise too_large(sentence("The row that begins in line {number}", number=first))
         window.hungry = True
         yield None
 
@@ -102,6 +117,10 @@ def _lines(window: Window) -> list[str]:
     lines = io.StringIO(window.text, newline="").readlines()
     window.text = "" if window.ended or not lines or lines[-1].endswith("\n") else lines.pop()
     return lines
+
+
+def _fault(message: str) -> str:
+    return next((ours for start, ours in _FAULTS.items() if message.startswith(start)), _OTHER_FAULT)
 
 
 class _Records:
@@ -128,7 +147,11 @@ class _Records:
             except csv.Error as error:
                 self._check_size()
                 if self._ended or not str(error).startswith("unexpected end"):
-                    detail = f"The CSV cannot be read from line {self._first + self.done} on: {error}."
+                    detail = sentence(
+                        "The CSV cannot be read from line {number} on: {fault}.",
+                        number=self._first + self.done,
+                        fault=sentence(_fault(str(error))),
+                    )
                     raise MalformedRequest(detail) from None
                 return
             if self._long or self._reader.line_num > self.done + 1:
@@ -139,7 +162,7 @@ class _Records:
 
     def _check_size(self) -> None:
         if sum(map(len, self._lines[self.done : self._reader.line_num])) > MAX_ROW:
-            raise too_large(f"The row that begins in line {self._first + self.done}")
+            raise too_large(sentence("The row that begins in line {number}", number=self._first + self.done))
 
 
 def _columns(line: int, cells: list[str]) -> list[str]:

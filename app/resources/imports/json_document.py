@@ -12,7 +12,7 @@ from app.resources.imports.json_lines import decode, json_row
 from app.resources.imports.quick import quick_contact
 from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
 from app.resources.imports.schemas import UncheckedContacts
-from app.texts import sentence
+from app.texts import Text, sentence
 
 _BLANKS = re.compile(r"[ \t\n\r]*+")
 _COMMA = re.compile(r"[ \t\n\r]*+,[ \t\n\r]*+(?=.)")
@@ -32,10 +32,10 @@ class JsonDocument:
         if not first:
             return
         if first != "{":
-            _refuse([] if first == "[" else (yield from _value(window, "The document")))
+            _refuse([] if first == "[" else (yield from _value(window, sentence("The document"))))
         count = yield from _members(window)
         if (yield from _peek(window)):
-            raise _not_json("after the end of the document")
+            raise _not_json(sentence("after the end of the document"))
         if not count:
             _refuse({} if count is None else {"contacts": []})
 
@@ -63,15 +63,15 @@ def _members(window: Window) -> Generator[Row | None, None, int | None]:
     while mark == ",":
         yield from _name(window, repeated=count is not None)
         count = yield from _contacts(window)
-        mark = yield from _mark(window, ",}", "the array of contacts")
+        mark = yield from _mark(window, ",}", sentence("after the array of contacts"))
     return count
 
 
 def _name(window: Window, *, repeated: bool) -> Generator[None, None, None]:
     if (yield from _peek(window)) != '"':
-        raise _not_json("where a name should stand")
-    name: str = yield from _value(window, "A name")
-    yield from _mark(window, ":", "a name")
+        raise _not_json(sentence("where a name should stand"))
+    name: str = yield from _value(window, sentence("A name"))
+    yield from _mark(window, ":", sentence("after a name"))
     if name != "contacts":
         _refuse({"contacts": [None], name: None})
     if repeated:
@@ -82,7 +82,7 @@ def _name(window: Window, *, repeated: bool) -> Generator[None, None, None]:
 def _contacts(window: Window) -> Generator[Row | None, None, int]:
     first = yield from _peek(window)
     if first != "[":
-        _refuse({"contacts": {} if first == "{" else (yield from _value(window, "`contacts`"))})
+        _refuse({"contacts": {} if first == "{" else (yield from _value(window, sentence("`contacts`")))})
     window.at += 1
     if (yield from _peek(window)) == "]":
         window.at += 1
@@ -95,8 +95,8 @@ def _contacts(window: Window) -> Generator[Row | None, None, int]:
             yield json_row(number, value)
         yield from _peek(window)
         number += 1
-        yield json_row(number, (yield from _value(window, f"Contact {number}")))
-        mark = yield from _mark(window, ",]", f"contact {number}")
+        yield json_row(number, (yield from _value(window, sentence("Contact {number}", number=number))))
+        mark = yield from _mark(window, ",]", sentence("after contact {number}", number=number))
     return number
 
 
@@ -112,7 +112,7 @@ def _ready(window: Window, number: int) -> Iterator[Any]:
         if not comma:
             return
         if end - start > MAX_ROW:
-            raise too_large(f"Contact {number}")
+            raise too_large(sentence("Contact {number}", number=number))
         start = window.at = comma.end()
         number += 1
         yield value
@@ -134,15 +134,15 @@ def _peek(window: Window) -> Generator[None, None, str]:
     return window.text[window.at]
 
 
-def _mark(window: Window, marks: str, where: str) -> Generator[None, None, str]:
+def _mark(window: Window, marks: str, where: Text) -> Generator[None, None, str]:
     found = yield from _peek(window)
     if not found or found not in marks:
-        raise _not_json(f"after {where}")
+        raise _not_json(where)
     window.at += 1
     return found
 
 
-def _value(window: Window, what: str) -> Generator[None, None, Any]:
+def _value(window: Window, what: Text) -> Generator[None, None, Any]:
     """Read the value that begins where the window stands."""
     while True:
         text, start = window.text, window.at
@@ -151,7 +151,7 @@ def _value(window: Window, what: str) -> Generator[None, None, Any]:
         except json.JSONDecodeError:
             end = None
         except ValueError as error:
-            raise _not_json(f"in {_lower(what)}: {error}") from None
+            raise _not_json(sentence("in {what}: {fault}", what=_lower(what), fault=str(error))) from None
         except RecursionError:
             raise MalformedRequest(sentence("{what} is nested too deeply.", what=what)) from None
         # A number at the end of the window may go on, even where `e+` seems to follow it.
@@ -163,29 +163,29 @@ def _value(window: Window, what: str) -> Generator[None, None, Any]:
         if len(text) - start > MAX_ROW:
             raise _too_large_or_not_json(window, what)
         if window.ended:
-            raise _not_json(f"in {_lower(what)}")
+            raise _not_json(sentence("in {what}", what=_lower(what)))
         window.hungry = True
         yield None
 
 
-def _too_large_or_not_json(window: Window, what: str) -> MalformedRequest:
+def _too_large_or_not_json(window: Window, what: Text) -> MalformedRequest:
     """Tell a value that goes on beyond what may be read from one that is broken before."""
     piece = window.text[window.at : window.at + MAX_ROW]
     try:
         decode(piece, 0)
     except json.JSONDecodeError as error:
         if error.pos < MAX_ROW - 12 and not error.msg.startswith("Unterminated"):
-            return _not_json(f"in {_lower(what)}")
+            return _not_json(sentence("in {what}", what=_lower(what)))
     return too_large(what)
 
 
-def _lower(what: str) -> str:
-    return f"{what[0].lower()}{what[1:]}"
+def _lower(what: Text) -> Text:
+    return sentence(what.template[0].lower() + what.template[1:], **what.values)
 
 
 def _refuse(data: Any) -> None:
     validated(UncheckedContacts, data)
 
 
-def _not_json(where: str) -> MalformedRequest:
+def _not_json(where: Text) -> MalformedRequest:
     return MalformedRequest(sentence("The body is not valid JSON {where}.", where=where))

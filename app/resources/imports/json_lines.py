@@ -9,6 +9,7 @@ from app.api.strict_json import strict_decoder
 from app.errors import FieldError
 from app.resources.imports.quick import quick_contact
 from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
+from app.texts import sentence
 
 _MAX_FIELDS = 100
 
@@ -32,13 +33,13 @@ class JsonLines:
                 lines, rest = [*lines, rest], ""
             for number, line in enumerate(lines, done + 1):
                 if len(line) > MAX_ROW:
-                    raise too_large(f"Line {number}")
+                    raise too_large(sentence("Line {number}", number=number))
                 yield _line_row(number, line)
             if window.ended:
                 return
             done += len(lines)
             if len(rest) > MAX_ROW:
-                raise too_large(f"Line {done + 1}")
+                raise too_large(sentence("Line {number}", number=done + 1))
             window.text, window.hungry = rest, True
             yield None
 
@@ -58,7 +59,7 @@ class JsonLines:
 def json_row(line: int, data: Any) -> Row:
     """Return a row of JSON data; one of very many fields is not looked at further, for each is an error to describe."""
     if type(data) is dict and (len(data) > _MAX_FIELDS or _crowded(data.get("variables"))):
-        return Row(line, None, ("too_many_fields", f"has more than {_MAX_FIELDS} fields"))
+        return Row(line, None, ("too_many_fields", sentence("has more than {count} fields", count=_MAX_FIELDS)))
     return Row(line, data)
 
 

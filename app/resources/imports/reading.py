@@ -3,12 +3,13 @@
 import asyncio
 import codecs
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.errors import MalformedRequest
+from app.errors import MalformedRequest, Overloaded
+from app.policies.byte_budget import ByteBudget
 from app.texts import sentence
 
 _BLOCK = 64 * 1024
@@ -37,6 +38,31 @@ async def chunks(request: Request, idle: float) -> AsyncGenerator[bytes, None]:
             if chunk is None:
                 return
             yield chunk
+
+
+@asynccontextmanager
+async def spooled(body: AsyncIterator[bytes], spools: ByteBudget) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+    """Count the bytes of a body as long as the context is open; where they are too many it raises `Overloaded`."""
+    taken = 0
+
+    async def counted() -> AsyncGenerator[bytes, None]:
+        nonlocal taken
+        async for chunk in body:
+            if not spools.take(len(chunk)):
+                raise no_room()
+            taken += len(chunk)
+            yield chunk
+
+    try:
+        async with aclosing(counted()) as pieces:
+            yield pieces
+    finally:
+        spools.give_back(taken)
+
+
+def no_room() -> Overloaded:
+    """Return what is raised where a body cannot be kept until it is uploaded."""
+    return Overloaded("There is no room for the import at the moment; nothing was sent.", headers={"Retry-After": "30"})
 
 
 async def blocks(pieces: AsyncIterator[bytes], size: int = _BLOCK) -> AsyncGenerator[bytes, None]:

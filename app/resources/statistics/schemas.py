@@ -32,8 +32,15 @@ class DailyStatistics(PublicModel):
     )
 
     date: Annotated[datetime.date | None, Field(description="The day.")]
-    web_task_count: Annotated[int | None, Field(description="Tasks sent on the web, as opposed to SMTP.")]
-    web_failed_count: Annotated[int | None, Field(description="Failures of these, as the platform counts them.")]
+    web_task_count: Annotated[
+        int | None,
+        Field(
+            description="The volume of tasks sent on the web; whether tasks or messages are counted is not documented."
+        ),
+    ]
+    web_failed_count: Annotated[
+        int | None, Field(description="Failures of sending on the web, as the platform counts them.")
+    ]
     web_sent_count: Annotated[int | None, Field(description="What these sent, as the platform counts it.")]
     invalid_address_count: Annotated[int | None, Field(description="Recipients with an invalid address.")]
     format_error_count: Annotated[int | None, Field(description="Recipients whose address is malformed.")]

@@ -1,4 +1,4 @@
-"""What every kind of problem means, and an example of each."""
+"""The catalogue of problems: what every kind means, and an example of each."""
 
 from typing import Any
 
@@ -37,7 +37,8 @@ from app.errors import (
 
 _DETAILS: dict[type[GatewayError], str] = {
     MalformedRequest: "The body is not valid JSON: UTF-8, each name of an object once, no NaN.",
-    Unauthenticated: "A valid API key is needed.",
+    Unauthenticated: "A valid API key is needed, as `Authorization: Bearer <key>` or `X-API-Key: <key>`."
+    " The gateway's operators give out keys.",
     InsufficientScope: "This needs a key with the scope `write`.",
     TenantDisabled: "This tenant is disabled.",
     NotFound: "There is no contact list 418801.",

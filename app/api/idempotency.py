@@ -28,8 +28,9 @@ from app.errors import (
 )
 from app.gateway.context import Caller, RequestContext
 from app.gateway.writes import Write
+from app.storage.writes.endings import Answered
 from app.storage.writes.models import Found, KeyClaim, KeyUse
-from app.storage.writes.store import Answered, WriteStore
+from app.storage.writes.store import WriteStore
 from app.telemetry.observer import TelemetryObserver
 from app.texts import sentence
 

@@ -1,7 +1,7 @@
 """Stand-ins for what a reply says: of the same shape, the same for the same value, and nothing about anybody."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -55,7 +55,8 @@ def _nth(classes: list[str], number: int) -> str:
 
 
 _ENTITY = r"&(?:amp|lt|gt|quot|apos);"
-_URL_CHARACTER = r"""(?:&amp;|&(?!(?:lt|gt|quot|apos);)|[^\s<>"'|,;&\x00-\x1f\udc80-\udcff])"""
+_URL_CHARACTER = r"""(?:&amp;|&(?!(?:lt|gt|quot|apos);)|(?!\]\])[^\s<>"'|,;&\x00-\x1f\udc80-\udcff])"""
+_BARE = re.compile(r"&(?!#?\w+;)")
 # Bounded, so that a long text without an address is not looked through again from each of its words.
 _OF_ADDRESS = r"""[^\s@,;:"'<>()\[\]|&!?=/\\\x00-\x1f\udc80-\udcff\ufeff]{1,254}+"""
 _TOKEN = re.compile(
@@ -65,8 +66,10 @@ _TOKEN = re.compile(
     rf"""|(?P<address>{_OF_ADDRESS}@{_OF_ADDRESS})"""
     r"""|(?P<time>(?<!\d)\d{4}-\d{1,2}-\d{1,2}(?:[ T]\d{1,2}:\d{1,2}(?::\d{1,2})?)?(?!\d))"""
     r"""|(?P<network>(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))"""
-    r"""|(?P<network6>(?<![\w:])(?:(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|[0-9a-fA-F:]*::[0-9a-fA-F:]*)(?![\w:]))"""
+    r"""|(?P<network6>(?<![\w:])(?:(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|[0-9a-fA-F:]*::[0-9a-fA-F:]*)(?![\w:]"""
+    rf"""|{_OF_ADDRESS}@))"""
     r"""|(?P<domain>(?<![\w.-])(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-]))"""
+    r"""|(?P<amount>(?<![\w.,-])[0-9]+(?= ?(?:KB?|封)(?!\w)))(?P<unit> ?(?:KB?|封))"""
     rf"""|(?P<word>{WORD})"""
     r"""|(?P<lost>[\udc80-\udcff]+)"""
 )
@@ -88,7 +91,7 @@ class Scrubber:
         self._stand_ins: dict[str, Callable[[str], str]] = {
             "kept": str,
             "reference": _scrub_reference,
-            "url": self._numbered("url", "https://link{}.example/"),
+            "url": self._url,
             "address": self._numbered("address", "user{}@example.com"),
             "time": self._time,
             "network": self._remembered("network", lambda number: f"192.0.2.{number % 254 + 1}"),
@@ -104,6 +107,8 @@ class Scrubber:
             kind = match.lastgroup or ""
             if kind == "word":
                 return self._word(match[0], alphabet, is_id=is_id)
+            if kind == "unit":
+                return self._number(match["amount"], is_id=is_id) + match["unit"]
             return self._stand_ins[kind](match[0])
 
         return _TOKEN.sub(stand_in, value)
@@ -122,6 +127,11 @@ class Scrubber:
         stand_in = self._remember(f"number {len(digits)}", digits, lambda number: str(first + number % (9 * first)))
         return value.removesuffix(digits) + stand_in
 
+    def _url(self, value: str) -> str:
+        """Return another address, with a bare ampersand for one: it is read all the same, and told of."""
+        stand_in = self._remember("url", value, lambda number: f"https://link{number + 1}.example/")
+        return f"{stand_in}?a&b" if _BARE.search(value) else stand_in
+
     def _time(self, value: str) -> str:
         """Return another noon for a time, and no time for what is none."""
         if _ZERO_DATE.fullmatch(value):
@@ -133,11 +143,10 @@ class Scrubber:
         except ValueError:
             return _written(parts, _NO_DATE)
 
-        def later(number: int) -> str:
-            day = _FIRST_DAY + timedelta(days=number)
-            return _written(parts, (str(day.year), str(day.month), str(day.day)))
-
-        return self._remember("time", value, later)
+        # The day asked for is the day of the answer, whatever time is written behind it.
+        day = "-".join(map(str, numbers[:3]))
+        stand_in = self._remember("day", day, lambda number: str(_FIRST_DAY + timedelta(days=number)))
+        return _written(parts, tuple(str(int(part)) for part in stand_in.split("-")))
 
     def _numbered(self, kind: str, form: str) -> Callable[[str], str]:
         return self._remembered(kind, lambda number: form.format(number + 1))
@@ -152,7 +161,7 @@ class Scrubber:
         return given[value]
 
 
-def _written(parts: list[str], numbers: tuple[str, ...]) -> str:
+def _written(parts: list[str], numbers: Iterable[str]) -> str:
     """Write numbers with the separators and the leading zeros of others."""
     written = [number.rjust(len(part), "0") for number, part in zip((*numbers, *_NOON), parts[::2], strict=False)]
     separators = [*parts[1::2], ""]

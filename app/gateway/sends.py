@@ -10,8 +10,9 @@ from app.errors import GatewayError, OutcomeUnknown, UpstreamMalformed
 from app.gateway.context import Caller
 from app.gateway.writes import Prepared, Write
 from app.storage.database.statements import Work
+from app.storage.writes.endings import Ending
 from app.storage.writes.models import Attempt, AttemptState, Confirmed, NewAttempt, Outcome, Settled
-from app.storage.writes.store import Ending, WriteStore
+from app.storage.writes.store import WriteStore
 
 _TAKEN_SINCE = timedelta(days=2)
 

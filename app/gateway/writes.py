@@ -11,8 +11,9 @@ from datetime import datetime
 
 from app.errors import Conflict, IdempotencyInProgress
 from app.storage.database.statements import Work
+from app.storage.writes.endings import Answered, Ending
 from app.storage.writes.models import Attempt, AttemptState, DuplicateSend, KeyClaim, KeyTaken, NewAttempt, Outcome
-from app.storage.writes.store import Answered, Ending, WriteStore
+from app.storage.writes.store import WriteStore
 from app.texts import sentence
 
 

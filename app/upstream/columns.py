@@ -55,6 +55,8 @@ class _Plan:
     sources: tuple[_Source, ...]
     leaves: tuple[tuple[Leaf, int], ...]
     unknown: tuple[tuple[str, int], ...]
+    promised: tuple[int, ...]
+    """The columns of what was declared; a part's first one, of nested records all."""
 
 
 def rows_of(
@@ -82,6 +84,9 @@ def _rows(
     for name, place in plan.unknown:
         if any(cell is not None for cell in columns[place]):
             document.note_unknown(name, None, path)
+    if plan.unknown and not all(map(any, zip(*[columns[place] for place in plan.promised], strict=True))):
+        # Nothing of what is promised, perhaps, which is told of one by one.
+        raise _Unfit
     reading = _Reading(columns, len(columns[0]), document, path, has_references, as_json)
     values = [source(reading) for source in plan.sources]
     return [dict(zip(plan.names, row)) for row in zip(*values, strict=True)]  # noqa: B905 - as long as the row
@@ -111,11 +116,17 @@ def _plan(record: "Record[Any]", form: Form) -> _Plan | None:
     if any(isinstance(part, Nested) and part.name not in record.known for part in form.parts):
         return None
     places = {part.name: (part, place) for part, place in placed}
+    promised = tuple(
+        each
+        for part, place in placed
+        if part.name in record.known
+        for each in range(place, place + (part.groups if isinstance(part, Nested) else 1))
+    )
     try:
         sources = tuple(_source(record, name, places) for name in names)
     except _Unfit:
         return None
-    return _Plan(names, sources, leaves, unknown)
+    return _Plan(names, sources, leaves, unknown, promised)
 
 
 def _source(record: "Record[Any]", name: str, places: _Places) -> _Source:
@@ -152,7 +163,7 @@ def _leaf_source(element: "Element", places: _Places) -> _Source:
 
 def _full(element: "Element", name: str, place: int, reading: _Reading) -> Sequence[Any]:
     column: Sequence[Any] = reading.columns[place]
-    if element.convert is not text:
+    if element.convert is not text or "![" in "".join(column):
         return _usable(element, _converted(column, element.convert, reading, name))
     # As good as never the same as one before.
     texts = list(map(str.strip, column))

@@ -22,7 +22,7 @@ Headers = list[tuple[bytes, bytes]]
 class Connection(asyncio.Protocol):
     """A connection that is open, or was.
 
-    An exchange is `begin`, `send` and `end` for a longer request, `head`, and `chunk` until there are no more.
+    An exchange is `begin`, `send` for a longer request, `head`, and `chunk` until there are no more.
     """
 
     def __init__(self) -> None:
@@ -62,17 +62,14 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport.write(data)
 
-    async def send(self, data: bytes) -> bool:
+    async def send(self, data: bytes, *, more: bool) -> bool:
         """Send more of the request, no faster than it is taken; tell whether that makes sense any more."""
         if self.is_answered:
             return False
+        self._sent_whole = not more
         self._transport.write(data)
         await self._writable.wait()
         return True
-
-    def end(self) -> None:
-        """Note that the request has been sent whole."""
-        self._sent_whole = True
 
     async def head(self) -> tuple[int, Headers]:
         """Wait for the reply's head; return its status and its headers, names in lower case.
@@ -210,6 +207,9 @@ class Connection(asyncio.Protocol):
             if status == 101:
                 raise httptools.HttpParserError("a protocol that nobody asked for")
             return
+        if status < 400 and (not self._sent_whole or self._transport.get_write_buffer_size()):
+            # It answers another request; only a refusal may come before its request is there.
+            raise httptools.HttpParserError("a reply before its request")
         framing = {name: value for name, value in self._headers if name in _FRAMING}
         if framing.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise httptools.HttpParserError("an unknown transfer encoding")

@@ -185,20 +185,21 @@ class Document:
     def one(
         self, name: str, record: "Record[Model]", expected: int, *, missing: str, beside: frozenset[str] = frozenset()
     ) -> Model:
-        """Read the one child of the root that was asked for by its `id`.
+        """Read the one child of the root that was asked for by its `id`; a platform may list others beside it.
 
         Raises:
-            NotFound: there is none; `missing` says what.
-            UnexpectedForm: there are several, or it is another one.
+            NotFound: there are no children; `missing` says what is not there.
+            UnexpectedForm: it is not among them, or more than once.
         """
         found = self.records(name, record, beside=beside)
         if not found:
             for count in beside:
                 self.expect_rows(self.leaf(count, integer), before=0, received=0)
             raise NotFound(missing)
-        if len(found) > 1 or getattr(found[0], "id", None) != expected:
+        asked_for = [each for each in found if getattr(each, "id", None) == expected]
+        if len(asked_for) != 1:
             raise UnexpectedForm("another resource than the one asked for")
-        return found[0]
+        return asked_for[0]
 
     @staticmethod
     def expect_rows(total: int | None, *, before: int, received: int) -> None:

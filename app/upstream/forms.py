@@ -19,10 +19,14 @@ NAME = rf"{_LETTER}(?:{_LETTER}|[0-9.\-]){{0,63}}+"
 # What needs a closer look or a repair matches nothing here.
 _FORBIDDEN = r"\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff"
 _PLAIN = rf"[^<&\]{_FORBIDDEN}]*+"
-PLAIN_TEXT = rf"{_PLAIN}(?:(?:&(?:amp|lt|gt|quot|apos);|\](?!\]>)){_PLAIN})*+"
+_DECIMAL = r"9|1[03]|3[2-9]|[4-9][0-9]|[1-9][0-9]{2,3}|[1-4][0-9]{4}|1[0-9]{5}"
+_HEX = r"9|[aAdD]|[2-9a-fA-F][0-9a-fA-F]|[1-9a-fA-F][0-9a-fA-F]{2}|[1-9a-cA-C][0-9a-fA-F]{3}|1[0-9a-fA-F]{4}"
+_WRITTEN = rf"&(?:(?P<name>amp|lt|gt|quot|apos)|#(?P<decimal>{_DECIMAL})|#x(?P<hex>{_HEX}));"
+"""References to characters that XML allows, as far as they are of use."""
+PLAIN_TEXT = rf"{_PLAIN}(?:(?:{re.sub(r'[?]P<[a-z]+>', '?:', _WRITTEN)}|\](?!\]>)){_PLAIN})*+"
 _SECTION = rf"[^\]{_FORBIDDEN}]*+(?:\](?!\]>)[^\]{_FORBIDDEN}]*+)*+"
-_REFERENCES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
-_REFERENCE = re.compile("|".join(_REFERENCES))
+_NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
+_REFERENCE = re.compile(_WRITTEN)
 
 
 class Writing(StrEnum):
@@ -107,7 +111,12 @@ class Form:
 
 def resolved(text: str) -> str:
     """Return a text with the characters that its references stand for."""
-    return _REFERENCE.sub(lambda reference: _REFERENCES[reference[0]], text)
+    return _REFERENCE.sub(_character, text) if "&" in text else text
+
+
+def _character(reference: re.Match[str]) -> str:
+    name, decimal, hexadecimal = reference.groups()
+    return _NAMED[name] if name else chr(int(decimal) if decimal else int(hexadecimal, 16))
 
 
 def _record(name: str, parts: Iterable[Part], group: str) -> str:

@@ -5,12 +5,10 @@ refused as a whole, since half a reply is never taken for a reply.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html.entities import html5
 from typing import Any
 from xml.parsers import expat
-
-import xmltodict
 
 from app.upstream.drift import DriftKind, NotWellFormed
 
@@ -28,6 +26,8 @@ TOKEN = re.compile(
     r"|(?P<section><!\[(?i:CDATA)\[.*?\]\]>)|<!--.*?-->|<\?.*?\?>",
     re.DOTALL,
 )
+LEAVES = re.compile(rf"(?:[^<]*+<({_NAME})>[^<]*+</\1>)++")
+"""Elements that are plainly whole, which need not be looked at token by token."""
 UNFINISHED = re.compile(
     rf"<(?:/?(?:{_NAME}(?:\s[^<>]{{0,1024}}|/)?)?|\?.*|!(?:-?|--.*|\[[A-Za-z]{{0,5}}|\[(?i:CDATA)\[.*))\Z", re.DOTALL
 )
@@ -88,7 +88,7 @@ class Bounds:
 
 
 def tree(name: str, inner: str, *, bounds: Bounds, note: Note, line: int = 1) -> Any:
-    """Return the content of an element as xmltodict gives it, without attributes.
+    """Return the content of an element as dictionaries, without attributes.
 
     Raises:
         NotWellFormed: it cannot be repaired.
@@ -158,50 +158,40 @@ def _character(code: int, note: Note) -> str:
 
 def _parsed(name: str, inner: str, bounds: Bounds) -> Any:
     encoded = f"<{name}>{inner}</{name}>".encode("utf-8", "replace")
-    guarded = _GuardedExpat(bounds)
-    (content,) = xmltodict.parse(encoded, encoding="utf-8", expat=guarded, xml_attribs=False).values()
-    return content
+    parser, builder = expat.ParserCreate("utf-8"), _Builder(bounds)
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.Parse(encoded, True)
+    return builder.children[name]
 
 
-class _GuardedExpat:
-    """What xmltodict needs of expat, with a parser that keeps within bounds."""
+class _Builder:
+    """Makes of markup what xmltodict makes of it, within bounds."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
+        self._parents: list[tuple[dict[str, Any], list[str]]] = []
+        self.children: dict[str, Any] = {}
+        self._texts: list[str] = []
 
-    def ParserCreate(self, encoding: str | None, namespace_separator: str | None) -> "_GuardedParser":  # noqa: N802, ARG002 - expat's name
-        return _GuardedParser(expat.ParserCreate(encoding, None), self._bounds)
+    def start(self, name: str, _attributes: Mapping[str, str]) -> None:
+        self._parents.append((self.children, self._texts))
+        self._bounds.enter(name, len(self._parents))
+        self.children, self._texts = {}, []
 
+    def data(self, text: str) -> None:
+        self._texts.append(text)
 
-class _GuardedParser:
-    def __init__(self, parser: expat.XMLParserType, bounds: Bounds) -> None:
-        self.__dict__.update(_parser=parser, _bounds=bounds, _depth=0)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "StartElementHandler":
-            value = self._entering(value)
-        elif name == "EndElementHandler":
-            value = self._leaving(value)
-        setattr(self.__dict__["_parser"], name, value)
-
-    def Parse(self, data: bytes, final: bool) -> None:  # noqa: N802 - expat's signature
-        self.__dict__["_parser"].Parse(data, final)
-
-    def _entering(self, handler: Callable[..., None]) -> Callable[..., None]:
-        state, enter_bounds = self.__dict__, self.__dict__["_bounds"].enter
-
-        def enter(name: str, attributes: Any) -> None:
-            state["_depth"] += 1
-            enter_bounds(name, state["_depth"])
-            handler(name, attributes)
-
-        return enter
-
-    def _leaving(self, handler: Callable[..., None]) -> Callable[..., None]:
-        state = self.__dict__
-
-        def leave(name: str) -> None:
-            state["_depth"] -= 1
-            handler(name)
-
-        return leave
+    def end(self, name: str) -> None:
+        text = "".join(self._texts).strip()
+        content: Any = self.children or text or None
+        if self.children and text:
+            self.children["#text"] = text
+        self.children, self._texts = self._parents.pop()
+        if name not in self.children:
+            self.children[name] = content
+        elif isinstance(siblings := self.children[name], list):
+            siblings.append(content)
+        else:
+            self.children[name] = [siblings, content]

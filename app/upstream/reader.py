@@ -13,7 +13,7 @@ from typing import Any
 from app.upstream.drift import DriftKind, NotWellFormed, UnexpectedForm
 from app.upstream.forms import Form
 from app.upstream.learning import extended, form_of
-from app.upstream.markup import HTML, MAX_DEPTH, SURPLUS, TOKEN, UNFINISHED, Bounds, tree
+from app.upstream.markup import HTML, LEAVES, MAX_DEPTH, SURPLUS, TOKEN, UNFINISHED, Bounds, tree
 
 Cells = tuple[str | None, ...]
 
@@ -233,7 +233,7 @@ class XmlReader:
     def _pass_child(self) -> int | None:
         """Return where the next child ends, or where the root's end begins; None where that takes more text."""
         at = self._scanned
-        while token := self._token(at):
+        while token := self._token(at := self._past_leaves(at)):
             self._tokens += 1
             if isinstance(token, int):
                 at = token
@@ -259,6 +259,13 @@ class XmlReader:
                 raise NotWellFormed("more elements than a reply may have")
         self._scanned = at
         return None
+
+    def _past_leaves(self, at: int) -> int:
+        leaves = LEAVES.match(self._text, at) if self._depth else None
+        if leaves is None:
+            return at
+        self._tokens += self._text.count("<", at, leaves.end())
+        return leaves.end()
 
     def _close(self, token: "re.Match[str]") -> None:
         if token["ended"] != self.root:

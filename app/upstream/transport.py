@@ -110,15 +110,13 @@ class _Reply:
             async with aclosing(request.upload.chunks()) as chunks:
                 async for chunk in chunks:
                     left -= len(chunk)
-                    if left < 0 or not await self._at.send(chunk):
+                    if left < 0 or not await self._at.send(chunk, more=left > 0):
                         # More than was announced; or the platform has answered already, or is gone.
                         break
         except (OSError, ValueError):
             # Part of the request has left by now.
             raise MaybeSent("the file to upload could not be read") from None
-        if not left:
-            self._at.end()
-        elif not self._at.is_answered:
+        if left and not self._at.is_answered:
             raise MaybeSent("the file to upload is not as long as it was")
 
     def chunk(self) -> Awaitable[bytes | None]:

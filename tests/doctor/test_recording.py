@@ -50,8 +50,6 @@ STAY = {
 }
 """Words that the gateway knows, and what stand-ins are made of."""
 MALFORMED = {
-    "templates/review/unknown_codes",
-    "tracking/clicks/many",
     "failures/addresses/cut",
     "exports/contacts/html",
     "statistics/daily/maintenance",

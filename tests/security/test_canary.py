@@ -227,7 +227,10 @@ class TestFailure:
 
     async def test_element_names(self, log: StringIO, nothing_shows: Callable[[], None]) -> None:
         element = f"<{WORD_PASSWORD}>1</{WORD_PASSWORD}>"
-        bodies = [f"<mailbox_list><data><mailbox>post@news.example.com</mailbox>{element}</data></mailbox_list>", element]
+        bodies = [
+            f"<mailbox_list><data><mailbox>post@news.example.com</mailbox>{element}</data></mailbox_list>",
+            element,
+        ]
         platform = Platform(lambda _: reply(bodies.pop(0)))
         async with serving(platform) as base_url, running(base_url, password=WORD_PASSWORD) as gateway:
             assert (await gateway.request("GET", CALLS[2][1])).status_code == 200

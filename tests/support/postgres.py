@@ -14,6 +14,7 @@ class Databases:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._numbers = count(1)
+        self.programs = server.bin_path
 
     def make(self) -> str:
         """Return the URL of a new, empty database."""

@@ -117,7 +117,7 @@ class TestRefusals:
         async with client_of(app) as client:
             await client.get("/v1/lists")
             await client.get("/v1/lists")
-            for _ in range(2):
+            for _ in range(3):
                 await client.get("/v1/lists", headers={"Authorization": f"Bearer {KEY}rival"})
             text = await scrape(client)
         assert {each["reason"]: value for each, value in samples(text)["umail_gateway_refused_total"]} == {

@@ -183,6 +183,24 @@ class TestOwners:
             assert (await client.send(mine, PATIENT)).body == b"mine"
         await client.aclose()
 
+    @pytest.mark.parametrize("status", ["200 OK", "413 Too Large"])
+    async def test_only_a_refusal_may_come_before_the_request_is_there(self, status: str) -> None:
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 1\r\n\r\nx".encode())
+            await writer.drain()
+            await reader.read()
+
+        client = UpstreamClient(GuardedTransport(Destinations(), connections=1), max_reply_bytes=1000)
+        async with serving(behave) as base:
+            request = WireRequest("POST", base, {}, b"x" * 50_000_000)
+            if status.startswith("200"):
+                with pytest.raises(MaybeSent, match="not valid HTTP"):
+                    await client.send(request, PATIENT)
+            else:
+                assert (await client.send(request, PATIENT)).status == 413
+        await client.aclose()
+
     async def test_the_kept_ones_are_bounded_whoever_they_belong_to(self) -> None:
         platform = Platform(*[answer(b"a")] * 10)
         async with calling(platform, connections=3) as (client, request):

@@ -122,9 +122,7 @@ class Kind:
             lambda text: f"<![cdata[{text}]]>",
             lambda text: "".join(f"&#{ord(each)};" for each in text),
             lambda text: escape(text).replace("é", "&eacute;").replace("©", "&copy;"),
-            lambda text: (
-                text.replace("&", "& ").replace("& ", "&") if "&amp" not in text and ";" not in text else escape(text)
-            ),
+            lambda text: escape(text) if ";" in text else escape(text).replace("&amp;", "&"),
             lambda text: "".join(_surrogates(each) for each in text),
             lambda text: "\x01".join(escape(each) for each in text) if text else "",
             lambda text: f"{escape(text)}<!-- a -- b -->",

@@ -22,12 +22,14 @@ class PostgresPool:
     def __init__(self, url: URL, *, timeout: float, connections: int = 8) -> None:
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._timeout = timeout
-        self._slots = asyncio.Semaphore(connections)
+        self._connections = connections
+        self._slots: asyncio.Semaphore
         self._idle: list[Connection] = []
         self._at_work: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
-        """Do nothing; connections are made when they are needed."""
+        """Begin to work, for the running event loop; connections are made when they are needed."""
+        self._slots = asyncio.Semaphore(self._connections)
 
     async def stop(self) -> None:
         """End once everything asked for is done."""

@@ -82,10 +82,11 @@ class ProcessLease:
 
     async def stop(self) -> None:
         """Renew it no more."""
-        if self._task is not None:
-            self._task.cancel()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     @asynccontextmanager
     async def holding(self, *names: str | int, wait: float) -> AsyncIterator["Holding"]:

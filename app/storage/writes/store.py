@@ -4,68 +4,29 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import structlog
 
 from app.errors import DatabaseError, StateUnavailable
 from app.storage.database.database import Database
 from app.storage.database.statements import Statement, Steps, T, Work
 from app.storage.writes import attempts, keys
+from app.storage.writes.endings import Answered, Ending, Endings
+from app.storage.writes.errands import Errands
 from app.storage.writes.leases import Holding, ProcessLease
 from app.storage.writes.models import (
     Attempt,
     AttemptState,
-    Confirmed,
     Found,
     KeyClaim,
     KeyTaken,
     NewAttempt,
     Outcome,
     Settled,
-    StoredAnswer,
     opened,
 )
 from app.storage.writes.sweeping import Sweeper
 from app.tenants.master_keys import MasterKey
-
-log = structlog.get_logger(__name__)
-
-_RETRIES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
-"""Seconds between the attempts to write what could not be written; a minute is longer than most restarts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What a request was answered, the fingerprint of its body, and the scopes it needed."""
-
-    answer: StoredAnswer
-    body: str
-    scopes: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """What a request that changed something has come to.
-
-    Args:
-        attempt: what it was sending, if that is journaled.
-        outcome: what became of it.
-        claim: the key it holds, if it holds one.
-        answered: what is to be given to those who repeat it. None releases the key if `left` is not set, and otherwise
-            leaves it for the next request to find out more.
-        left: whether a change may have left.
-        also: further steps of the transaction.
-    """
-
-    attempt: Attempt | None = None
-    outcome: Outcome | None = None
-    claim: KeyClaim | None = None
-    answered: Answered | None = None
-    left: bool = False
-    also: Sequence[Work[None]] = ()
 
 
 class WriteStore:
@@ -88,18 +49,8 @@ class WriteStore:
         most_answers: int = 10_000,
         most_bytes: int = 32 * 1024 * 1024,
     ) -> None:
-        """Connect the parts; nothing is read yet.
-
-        Args:
-            database: the database; whoever made it keeps it running.
-            master_key: what answers are encrypted with.
-            now: returns the current time as an aware datetime; the system's clock by default.
-            lease: seconds after which what a dead process held is free.
-            journal_kept: for how long attempts are remembered.
-            keys_kept: seconds for which keys are remembered.
-            sweep_interval: seconds between looks for what is to be forgotten.
-            most_answers: answers kept for a tenant; of older ones it is known that they were given.
-            most_bytes: bytes that they have at most.
+        """Connect the parts; nothing is read yet. What a dead process held is free after `lease` seconds; beyond
+        `most_answers` and `most_bytes` of a tenant it is only known that an answer was given.
         """
         self._database = database
         self._sealer = keys.AnswerSealer(master_key)
@@ -114,7 +65,10 @@ class WriteStore:
             most_answers=most_answers,
             most_bytes=most_bytes,
         )
-        self._errands: set[asyncio.Task[Any]] = set()
+        self._endings = Endings(
+            self._sealer, now=self._now, holder=self._process.holder, retention=keys_kept, kept=self._sweeper.added
+        )
+        self._errands = Errands(database)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -122,13 +76,8 @@ class WriteStore:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._process.stop)
             await stack.enter_async_context(self._sweeper.running())
-            try:
-                yield
-            finally:
-                if self._errands:
-                    await asyncio.wait(self._errands, timeout=5)
-                for errand in self._errands:
-                    errand.cancel()
+            stack.push_async_callback(self._errands.finish)
+            yield
 
     async def check(self) -> None:
         """See whether the database can be used.
@@ -163,17 +112,12 @@ class WriteStore:
     ) -> Attempt | None:
         """Journal what is about to leave and take its key, in one transaction; to be followed by `end`.
 
-        Args:
-            attempt: what is sent, if it is to be journaled.
-            claim: the key to take, if the request has one.
-            unless_since: refuse it if an equal one has been sent since.
-            resumable: whether a later request with the key can find out what became of it.
-            also: further steps of the transaction; what they raise undoes all of it.
+        It is refused if an equal one was sent since `unless_since`; `resumable` says that a later request with the key
+        can find out what became of it; what `also` raises undoes all of it.
 
         Raises:
             KeyTaken: another request has got the key.
-            DuplicateKey: an attempt that was not refused has its idempotency key.
-            DuplicateSend: an equal one has been sent since.
+            DuplicateKey, DuplicateSend: as `attempts.opening`.
         """
         asked, beat, moment = time.monotonic(), self._process.due(), self._now().astimezone(UTC)
         holder = self._process.holder
@@ -214,27 +158,25 @@ class WriteStore:
     async def end(self, ending: Ending) -> bool:
         """Write what became of it, and the answer, in one transaction, carried to its end even if the caller leaves.
 
-        It must not change the answer any more, so it raises nothing: what cannot be written now is tried again.
-
-        Returns:
-            False if another attempt has the reference, or the attempt was closed otherwise before.
+        It raises nothing: what cannot be written now is tried again. False says that another attempt has the reference,
+        or that the attempt was closed otherwise before.
         """
-        return await self._carried_out(self._end(ending))
+        return await self._errands.finished(self._end(ending))
 
     async def note(self, attempt: Attempt, outcome: Outcome) -> bool:
         """Write what became of an attempt that is not in this process's hands any more; as `end`."""
-        return await self._carried_out(self._written(lambda: self._outcome(attempt, outcome), attempt.id))
+        return await self._errands.written(lambda: self._endings.outcome(attempt, outcome), attempt.id)
 
     async def record(self, attempt: NewAttempt, detail: str) -> None:
         """Journal an attempt that was refused before it could be begun."""
         outcome, holder, moment = Settled(AttemptState.REFUSED, detail), self._process.holder, self._now()
-        await self._carried_out(
-            self._written(lambda: attempts.recording(attempt, outcome, holder=holder, moment=moment), attempt.id)
+        await self._errands.written(
+            lambda: attempts.recording(attempt, outcome, holder=holder, moment=moment), attempt.id
         )
 
     async def settle(self, claim: KeyClaim, answered: Answered) -> None:
         """Give an answer to a request whose process has died, once it is known what became of it."""
-        await self._carried_out(self._written(lambda: _asked(self._finishing(claim, answered, None)), claim.key))
+        await self._errands.written(lambda: _asked(self._endings.finishing(claim, answered, None)), claim.key)
 
     async def confirmed_as(self, tenant: str, operation: str, reference: str) -> Attempt | None:
         """Return the attempt that is confirmed with a reference."""
@@ -266,80 +208,21 @@ class WriteStore:
 
     async def _end(self, ending: Ending) -> bool:
         try:
-            return await self._written(lambda: self._ending(ending), ending.attempt.id if ending.attempt else None)
+            name = ending.attempt.id if ending.attempt else None
+            return await self._errands.write(lambda: self._endings.steps(ending), name)
         finally:
             self._process.let_go()
-
-    def _ending(self, ending: Ending) -> Steps[bool]:
-        stands = True
-        if ending.attempt is not None and ending.outcome is not None:
-            stands = yield from self._outcome(ending.attempt, ending.outcome)
-        if ending.claim is not None:
-            yield [self._key_ending(ending.claim, ending)]
-        for steps in ending.also:
-            yield from steps()
-        return stands
-
-    def _key_ending(self, claim: KeyClaim, ending: Ending) -> Statement:
-        if ending.answered is not None:
-            return self._finishing(claim, ending.answered, self._process.holder)
-        return (keys.abandoning if ending.left else keys.releasing)(claim, self._process.holder)
-
-    def _finishing(self, claim: KeyClaim, answered: Answered, holder: str | None) -> Statement:
-        sealed = self._sealer.seal(claim.tenant, claim.key, answered.answer)
-        self._sweeper.added(claim.tenant, len(sealed or b""))
-        return keys.finishing(
-            claim,
-            sealed,
-            status=answered.answer.status,
-            body=answered.body,
-            scopes=answered.scopes,
-            holder=holder,
-            retention=self._retention,
-        )
-
-    def _outcome(self, attempt: Attempt, outcome: Outcome) -> Steps[bool]:
-        if isinstance(outcome, Confirmed):
-            return attempts.confirming(attempt, outcome, moment=self._now())
-        return attempts.settling(attempt, outcome, moment=self._now())
-
-    async def _written(self, work: Work[Any], name: str | None) -> bool:
-        try:
-            return await self._database.write(work) is not False
-        except DatabaseError:
-            log.error("journal_not_written", attempt=name)
-            self._start(self._again(work))
-            return True
-
-    async def _again(self, work: Work[Any]) -> None:
-        for pause in _RETRIES:
-            await asyncio.sleep(pause)
-            try:
-                await self._database.write(work)
-            except DatabaseError:
-                continue
-            return
 
     def _undo(self, attempt: Attempt | None, claim: KeyClaim | None) -> None:
         """Take back what may have been written by a transaction that nobody waited for; nothing was sent."""
-        detail = "it was given up before it left"
-        outcome = Settled(AttemptState.REFUSED, detail) if attempt is not None else None
-        self._start(self._undone(Ending(attempt=attempt, outcome=outcome, claim=claim)))
+        outcome = Settled(AttemptState.REFUSED, "it was given up before it left") if attempt is not None else None
+        self._errands.start(self._undone(Ending(attempt=attempt, outcome=outcome, claim=claim)))
 
     async def _undone(self, ending: Ending) -> None:
         try:
-            await self._again(lambda: self._ending(ending))
+            await self._errands.write_in_the_end(lambda: self._endings.steps(ending))
         finally:
             self._process.let_go()
-
-    async def _carried_out(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.shield(self._start(work))
-
-    def _start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        task = asyncio.create_task(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-        return task
 
 
 async def _available(access: Coroutine[Any, Any, T]) -> T:

@@ -31,10 +31,10 @@ def clock() -> Clock:
 
 @asynccontextmanager
 async def opened_store(url: str, **options: Any) -> AsyncIterator[WriteStore]:
-    """Open a store as a replica has it."""
-    database = Database(url)
+    """Open a store as a replica has it, on a machine that may be busy."""
+    database = Database(url, timeout=30)
     async with database.running():
-        store = WriteStore(database, MASTER_KEY, **options)
+        store = WriteStore(database, MASTER_KEY, **{"lease": 60.0, **options})
         async with store.running():
             yield store
 

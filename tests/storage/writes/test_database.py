@@ -11,8 +11,9 @@ import pytest
 
 from app.errors import StateUnavailable
 from app.storage.database.database import Database
+from app.storage.writes.endings import Ending
 from app.storage.writes.models import AttemptState, Confirmed
-from app.storage.writes.store import Ending, WriteStore
+from app.storage.writes.store import WriteStore
 from tests.storage.writes.conftest import MASTER_KEY, opened_store
 from tests.support.attempts import START, make_attempt
 

@@ -5,17 +5,20 @@ GatewayError
 ├── Unauthenticated              401 unauthenticated
 ├── Forbidden                    403
 │   ├── InsufficientScope        403 insufficient_scope
-│   └── TenantDisabled           403 tenant_disabled
+│   ├── TenantDisabled           403 tenant_disabled
+│   └── SecondPersonRequired     403 second_person_required
 ├── NotFound                     404 not_found
 ├── MethodNotAllowed             405 method_not_allowed
 ├── NotAcceptable                406 not_acceptable
 ├── Conflict                     409 conflict
 ├── IdempotencyInProgress        409 idempotency_in_progress
+├── TicketInvalid                409 ticket_invalid
 ├── PayloadTooLarge              413 payload_too_large
 ├── UrlTooLong                   414 url_too_long
 ├── UnsupportedMediaType         415 unsupported_media_type
 ├── ValidationFailed             422 validation_failed
 ├── IdempotencyKeyReused         422 idempotency_key_reused
+├── PreflightRequired            428 preflight_required
 ├── RateLimited                  429 rate_limited
 ├── HeadersTooLarge              431 headers_too_large
 ├── InternalError                500 internal_error
@@ -96,6 +99,12 @@ class TenantDisabled(Forbidden):
     code, title = "tenant_disabled", "Tenant disabled"
 
 
+class SecondPersonRequired(Forbidden):
+    """The tenant wants another person to let this campaign go out; nothing was sent."""
+
+    code, title = "second_person_required", "Second person required"
+
+
 class NotFound(GatewayError):
     status, code, title = 404, "not_found", "Not found"
 
@@ -124,6 +133,12 @@ class IdempotencyInProgress(GatewayError):
     """The first request with this idempotency key is still under way."""
 
     status, code, title = 409, "idempotency_in_progress", "Request in progress"
+
+
+class TicketInvalid(GatewayError):
+    """The ticket of a preflight does not let this request through; nothing was sent."""
+
+    status, code, title = 409, "ticket_invalid", "Ticket invalid"
 
 
 class PayloadTooLarge(GatewayError):
@@ -157,6 +172,12 @@ class IdempotencyKeyReused(GatewayError):
     """The idempotency key belongs to another request."""
 
     status, code, title = 422, "idempotency_key_reused", "Idempotency key reused"
+
+
+class PreflightRequired(GatewayError):
+    """The tenant wants a preflight before anything is sent."""
+
+    status, code, title = 428, "preflight_required", "Preflight required"
 
 
 class RateLimited(GatewayError):

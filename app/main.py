@@ -25,6 +25,7 @@ from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
 from app.policies.byte_budget import ByteBudget
 from app.policies.shedding import Shedder
+from app.preflight import router as preflight
 from app.readiness import Readiness
 from app.resources import ROUTERS
 from app.services import ImportLimits, SendLimits, Services
@@ -186,6 +187,6 @@ def _route(app: FastAPI, *, operators: bool) -> None:
     app.add_exception_handler(GatewayError, handlers.on_gateway_error)
     app.add_exception_handler(HTTPException, handlers.on_http_exception)
     app.add_exception_handler(RequestValidationError, handlers.on_validation_error)
-    add_routes(app, (*ROUTERS, runtime.router, *admin.ROUTERS, service.router))
+    add_routes(app, (*ROUTERS, preflight.router, runtime.router, *admin.ROUTERS, service.router))
     install_openapi(app)
     install_pages(app, operators=operators)

@@ -17,6 +17,7 @@ _ALLOWED = (
     "Idempotency-Key",
     "If-None-Match",
     "Prefer",
+    "Preflight-Ticket",
     "Request-Timeout",
     "traceparent",
     "X-API-Key",

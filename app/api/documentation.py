@@ -52,6 +52,7 @@ def documents(
     read_back: bool = False,
     carries: Sequence[str] = (),
     any_scope: Sequence[str] = (),
+    errors: Sequence[type[GatewayError]] = (),
     bodies: Mapping[str, type[BaseModel]] | None = None,
     **route: Any,
 ) -> dict[str, Any]:
@@ -62,11 +63,12 @@ def documents(
         read_back: whether the answer is the resource read again, and 204 when that fails.
         carries: headers of a successful answer beside those that all such answers carry.
         any_scope: scopes of which one will do, instead of those that the endpoint's caller must have.
+        errors: what the endpoint answers beside.
         bodies: for an endpoint that reads its body by hand, the model of each media type.
     """
     reads = operation.effect is Effect.READ
     policy = operation.cache if kept and isinstance(operation, Operation) else None
-    responses = problem_responses(*(_READING if reads else _WRITING))
+    responses = problem_responses(*(_READING if reads else _WRITING), *errors)
     if read_back:
         responses[204] = {"description": "Done, but the result could not be read back"}
     if policy:

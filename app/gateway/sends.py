@@ -117,9 +117,9 @@ class Sends:
         """Return what is noted with a fingerprint: what is open, or else the latest."""
         return await self._store.last_alike(caller.tenant.id, operation, fingerprint)
 
-    async def confirm(self, attempt: Attempt, reference: str) -> bool:
+    async def confirm(self, attempt: Attempt, reference: str, also: Sequence[Work[None]] = ()) -> bool:
         """Write that an earlier attempt was sent, and as what; False if another attempt holds that reference."""
-        return await self._store.note(attempt, Confirmed(reference))
+        return await self._store.note(attempt, Confirmed(reference, also))
 
     async def taken(self, attempt: Attempt) -> set[str]:
         """Return the references that attempts of the same kind hold, of those that this one could be.
@@ -155,14 +155,14 @@ class Sent:
         """The attempt as it was journaled; None as long as it was not."""
         return self._sending.begun
 
-    async def confirmed(self, reference: str) -> None:
+    async def confirmed(self, reference: str, also: Sequence[Work[None]] = ()) -> None:
         """Write that it was sent, and as what; a request with a key does so together with its answer."""
-        await self._ended(Confirmed(reference))
+        await self._ended(Confirmed(reference, also))
 
-    async def found(self, reference: str) -> bool:
+    async def found(self, reference: str, also: Sequence[Work[None]] = ()) -> bool:
         """Write that it was found to have been sent; False if another attempt holds that reference."""
         attempt = self._sending.begun
-        if attempt is None or not await self._store.note(attempt, Confirmed(reference)):
+        if attempt is None or not await self._store.note(attempt, Confirmed(reference, also)):
             return False
         self._sending.outcome = None
         return True

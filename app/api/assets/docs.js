@@ -76,14 +76,6 @@
             },
           },
         },
-        layout: {
-          wrapSelectors: {
-            // What the filter leaves over is shown, not folded away.
-            isShown: (original) => (state, thing, otherwise) =>
-              original(state, thing, otherwise) ||
-              (Array.isArray(thing) && thing[0] === "operations-tag" && typeof state.get("filter") === "string" && state.get("filter") !== ""),
-          },
-        },
       },
     };
   };

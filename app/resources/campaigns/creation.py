@@ -19,8 +19,11 @@ from app.gateway.sends import Sends, Sent, new_attempt
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.matching import Shown, Sought, sought
 from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
+from app.resources.campaigns.permission import authored, check_creation, ticket_invalid
+from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
 from app.storage.writes.models import Attempt, AttemptState, DuplicateKey
+from app.storage.writes.tickets import TicketRefused
 from app.texts import sentence
 from app.upstream.listed import Listed
 
@@ -56,10 +59,15 @@ class CampaignCreator:
         self._duplicate_window = duplicate_window
         self._lookup_seconds = lookup_seconds
 
-    async def create(self, request: CreateCampaign, caller: Caller, *, allow_duplicate: bool) -> Campaign:
+    async def create(
+        self, request: CreateCampaign, caller: Caller, *, allow_duplicate: bool, ticket: str | None = None
+    ) -> Campaign:
         """Create a campaign, or find the one that an earlier request with the same idempotency key created.
 
         Raises:
+            SecondPersonRequired: it would go out without another person.
+            PreflightRequired: a ticket is needed.
+            TicketInvalid: the ticket is not good for it.
             Conflict: an equal one was created a short while ago.
             OutcomeUnknown: it was sent, and could not be found for certain.
             StateUnavailable: the journal cannot be written; nothing was sent.
@@ -68,16 +76,20 @@ class CampaignCreator:
         earlier = self._sends.earlier(caller)
         if earlier is not None:
             return await self._earlier(earlier, request, caller)
+        using = check_creation(caller, request.campaign, ticket)
         wanted = await self._sought(request, caller)
         guarded = self._duplicate_window and not allow_duplicate
         since = self._clock.now() - self._duplicate_window if guarded else None
-        attempt = new_attempt(CREATE.name, _fingerprint(request), wanted.as_json(), caller)
-        sending = self._sends.sending(attempt, caller, unless_since=since, resumable=True)
+        journaled = {**wanted.as_json(), "person": caller.person, "preflighted": ticket is not None}
+        attempt = new_attempt(CREATE.name, fingerprint(request.campaign), journaled, caller)
+        sending = self._sends.sending(attempt, caller, unless_since=since, resumable=True, also=using)
         try:
             async with sending as sent:
                 campaign = await self._gateway.call(CREATE, request, caller)
-                await sent.confirmed(str(campaign.id))
+                await sent.confirmed(str(campaign.id), authored(attempt, campaign.id))
                 return campaign
+        except TicketRefused as refused:
+            raise ticket_invalid(refused) from None
         except DuplicateKey:
             raise _still_unknown(attempt.idempotency_key, "another request with this key has sent it") from None
         except (OutcomeUnknown, UpstreamMalformed) as unanswered:
@@ -105,7 +117,9 @@ class CampaignCreator:
         if attempt.operation != CREATE.name or attempt.state not in _OPEN:
             return None
         found, _ = await self._look(attempt, Sought.from_json(attempt.request), caller)
-        return found if found is not None and await self._sends.confirm(attempt, str(found.id)) else None
+        if found is None or not await self._sends.confirm(attempt, str(found.id), authored(attempt, found.id)):
+            return None
+        return found
 
     async def settled_if_possible(self, attempt: Attempt, caller: Caller) -> Campaign | None:
         """Do as `settle`; while the platform cannot be asked, what the journal says is all that is known."""
@@ -128,7 +142,7 @@ class CampaignCreator:
             await asyncio.sleep(wait)
             wait *= 2
             found, detail = await self._look_bravely(attempt, wanted, caller)
-        if found is not None and await sent.found(str(found.id)):
+        if found is not None and await sent.found(str(found.id), authored(attempt, found.id)):
             return found
         await sent.unknown(detail)
         raise _still_unknown(attempt.idempotency_key, detail, unanswered.upstream) from unanswered
@@ -172,7 +186,7 @@ class CampaignCreator:
 
     async def _earlier(self, attempt: Attempt, request: CreateCampaign, caller: Caller) -> Campaign:
         """Answer for an attempt that an earlier request with the same key has made."""
-        if attempt.operation != CREATE.name or attempt.fingerprint != _fingerprint(request):
+        if attempt.operation != CREATE.name or attempt.fingerprint != fingerprint(request.campaign):
             raise IdempotencyKeyReused("This key has been used for another request; a new request needs a new key.")
         if attempt.state is AttemptState.CONFIRMED:
             return await self._gateway.call(GET, int(attempt.reference or 0), caller)
@@ -182,9 +196,8 @@ class CampaignCreator:
         return campaign
 
 
-def _fingerprint(request: CreateCampaign) -> str:
+def fingerprint(campaign: NewCampaign) -> str:
     """Return what two campaigns that reach the same people with the same messages have in common."""
-    campaign = request.campaign
     parts = [sorted(campaign.template_ids), campaign.list_id, campaign.recipients.first, campaign.recipients.last]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -1,7 +1,7 @@
 """Recognizing a campaign whose creation went unanswered among those that the platform shows."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -58,7 +58,7 @@ class Sought:
     def from_json(cls, values: Mapping[str, Any]) -> "Sought":
         """Return what `as_json` has written."""
         lists = {name: tuple(values[name]) for name in ("template_ids", "sender", "known")}
-        return cls(**{**values, **lists})
+        return cls(**{**{each.name: values[each.name] for each in fields(cls) if each.name in values}, **lists})
 
     def beside(self, shown: Shown) -> "Sought":
         """Return it with the ids of those among some campaigns that already look just like it."""

@@ -1,21 +1,41 @@
-"""Carrying out an edit, and finding out what became of it when the platform did not say."""
+"""Changing, releasing and deleting campaigns, and finding out what became of it when the platform did not say."""
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 
-from app.errors import GatewayError, OutcomeUnknown
+from app.api.routing import require
+from app.errors import Conflict, GatewayError, OutcomeUnknown
 from app.gateway.call import Gateway
+from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
-from app.gateway.operation import Effect
 from app.gateway.sends import Sends, new_attempt
-from app.resources.campaigns.editing import EditCampaign
-from app.resources.campaigns.operations import CREATE, GET, edit_operation
+from app.resources.campaigns.editing import EditCampaign, complete
+from app.resources.campaigns.operations import CREATE, DELETE, EDIT, EDIT_QUEUED, GET
+from app.resources.campaigns.permission import (
+    Standing,
+    changed_meanwhile,
+    check_release,
+    known_of,
+    standing_of,
+    ticket_invalid,
+)
+from app.resources.campaigns.requests import CampaignChanges
 from app.resources.campaigns.schemas import Campaign
+from app.resources.campaigns.timing import plan
+from app.storage.database.statements import Steps, Work
+from app.storage.writes.authors import CampaignChanged
+from app.storage.writes.leases import Holding
 from app.storage.writes.models import AttemptState, DuplicateKey
+from app.storage.writes.store import WriteStore
+from app.storage.writes.tickets import TicketRefused
 from app.texts import sentence
 
 _QUEUED = frozenset({"waiting", "sending", "sent"})
 _CLOCKS_APART = timedelta(minutes=5)
+_EDIT_WAIT = 30.0
+"""Seconds to wait for another edit of the same campaign."""
 
 
 RECIPIENTS = "campaigns.recipients"
@@ -35,49 +55,143 @@ async def known_end(campaign_id: int, sends: Sends, caller: Caller) -> int | Non
     return int(latest.request["send_limit"])
 
 
-async def carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sends: Sends, caller: Caller) -> None:
-    """Change a campaign; a change of its range is journaled before it leaves, and so is what puts it into the queue.
-
-    Raises:
-        OutcomeUnknown: it was sent, and the campaign does not show whether it was carried out.
-        StateUnavailable: the journal cannot be written; nothing was sent.
-        GatewayError: anything else that kept the platform from carrying it out.
-    """
-    if "recipients" not in edit.changes.model_fields_set:
-        await _carry_out(edit, present, gateway, sends, caller)
-        return
-    noted = {"first": edit.recipients.first, "send_limit": edit.recipients.last or 0}
-    async with sends.noting(RECIPIENTS, _fingerprint(RECIPIENTS, edit.campaign_id), noted, caller):
-        await _carry_out(edit, present, gateway, sends, caller)
-
-
 def _fingerprint(operation: str, campaign_id: int) -> str:
     return hashlib.sha256(f"{operation} {campaign_id}".encode()).hexdigest()
 
 
-async def _carry_out(edit: EditCampaign, present: Campaign, gateway: Gateway, sends: Sends, caller: Caller) -> None:
-    operation = edit_operation(edit)
-    if operation.effect is not Effect.SEND:
-        await gateway.call(operation, edit, caller)
-        return
-    fingerprint = _fingerprint(operation.name, edit.campaign_id)
-    attempt = new_attempt(operation.name, fingerprint, {"campaign_id": edit.campaign_id}, caller)
-    reference = f"{edit.campaign_id}/{attempt.id}"
-    try:
-        async with sends.sending(attempt, caller) as sent:
-            await gateway.call(operation, edit, caller)
-            await sent.confirmed(reference)
-    except DuplicateKey:
-        raise OutcomeUnknown(
-            sentence(
-                "Another request with this key has sent the change. It is not sent again. {find_out}",
-                find_out=operation.find_out,
+class CampaignEditor:
+    """Changes campaigns, each by one request at a time."""
+
+    def __init__(self, gateway: Gateway, sends: Sends, writes: WriteStore, clock: PlatformClock) -> None:
+        self._gateway = gateway
+        self._sends = sends
+        self._writes = writes
+        self._clock = clock
+
+    async def edit(
+        self, campaign_id: int, changes: CampaignChanges, caller: Caller, *, ticket: str | None, only_held: bool = False
+    ) -> None:
+        """Change, hold or release a campaign; if that puts it into the queue, it is journaled before it leaves.
+
+        Args:
+            campaign_id: the campaign.
+            changes: the fields to change.
+            caller: for whom.
+            ticket: of a preflight, to release it.
+            only_held: refuse a campaign that is not held.
+
+        Raises:
+            Conflict: it cannot be changed, or somebody else has changed or released it meanwhile.
+            InsufficientScope: the key may change held campaigns only.
+            SecondPersonRequired: another person must release it.
+            PreflightRequired: a ticket is needed.
+            TicketInvalid: the ticket is not good for it.
+            OutcomeUnknown: it was sent, and the campaign does not show whether it was carried out.
+            StateUnavailable: the journal cannot be written; nothing was sent.
+            GatewayError: anything else that kept the platform from carrying it out.
+        """
+        edits = bool(changes.model_fields_set - {"schedule"})
+        timing = plan(changes.schedule, self._clock) if "schedule" in changes.model_fields_set else None
+        tenant = caller.tenant
+        seen = await known_of(self._writes, tenant.id, campaign_id) if tenant.sends.two_persons else None
+        # An edit repeats the status it has read: were another one to hold the campaign in between, it would release it.
+        async with self._alone(campaign_id, caller) as held:
+            present = await self._gateway.call(GET, campaign_id, caller)
+            if only_held and present.status != "held":
+                raise Conflict(
+                    sentence("The campaign is {state}; only a held one can be released.", state=present.status)
+                )
+            if present.status != "held" and (edits or timing is None or timing.mode == "hold"):
+                require(caller, "write")
+            end = (
+                None if "recipients" in changes.model_fields_set else await known_end(campaign_id, self._sends, caller)
             )
-        ) from None
-    except OutcomeUnknown:
-        if not await _is_carried_out(edit, present, gateway, caller):
-            raise
-        await sent.found(reference)
+            now = self._clock.present(tenant.upstream.base_url)
+            edit = complete(changes, timing, present, now, known_end=end)
+            queued = edit.timing.mode != "hold"
+            standing = await standing_of(self._writes, caller, present)
+            if seen is not None and seen.version != standing.known.version:
+                raise changed_meanwhile()
+            steps = check_release(caller, campaign_id, standing, ticket, edits=edits) if queued else []
+            steps.append(standing.changed(caller, campaign_id, edits=edits))
+            held.ensure()
+            async with self._noting(edit, caller):
+                await self._carry_out(edit, present, caller, steps)
+        _note(caller, standing, released=queued)
+
+    async def delete(self, campaign_id: int, caller: Caller) -> None:
+        """Delete a campaign; a key that may only draft deletes held ones.
+
+        Raises:
+            InsufficientScope: the key may delete held campaigns only.
+            GatewayError: anything that kept the platform from deleting it.
+        """
+        if "write" in caller.scopes:
+            require(caller, "write")
+            await self._gateway.call(DELETE, campaign_id, caller)
+            return
+        async with self._alone(campaign_id, caller) as held:
+            present = await self._gateway.call(GET, campaign_id, caller)
+            require(caller, "draft" if present.status == "held" else "write")
+            held.ensure()
+            await self._gateway.call(DELETE, campaign_id, caller)
+
+    def _alone(self, campaign_id: int, caller: Caller) -> AbstractAsyncContextManager[Holding]:
+        return self._writes.holding("campaign", caller.tenant.id, campaign_id, wait=_EDIT_WAIT)
+
+    def _noting(self, edit: EditCampaign, caller: Caller) -> AbstractAsyncContextManager[None]:
+        if "recipients" not in edit.changes.model_fields_set:
+            return nullcontext()
+        noted = {"first": edit.recipients.first, "send_limit": edit.recipients.last or 0}
+        return self._sends.noting(RECIPIENTS, _fingerprint(RECIPIENTS, edit.campaign_id), noted, caller)
+
+    async def _carry_out(
+        self, edit: EditCampaign, present: Campaign, caller: Caller, steps: Sequence[Work[None]]
+    ) -> None:
+        try:
+            if edit.timing.mode == "hold":
+                await self._writes.transaction(lambda: _all(steps))
+                await self._gateway.call(EDIT, edit, caller)
+            else:
+                await self._queue(edit, present, caller, steps)
+        except CampaignChanged:
+            raise changed_meanwhile() from None
+        except TicketRefused as refused:
+            raise ticket_invalid(refused) from None
+
+    async def _queue(self, edit: EditCampaign, present: Campaign, caller: Caller, steps: Sequence[Work[None]]) -> None:
+        operation = EDIT_QUEUED
+        fingerprint = _fingerprint(operation.name, edit.campaign_id)
+        attempt = new_attempt(operation.name, fingerprint, {"campaign_id": edit.campaign_id}, caller)
+        reference = f"{edit.campaign_id}/{attempt.id}"
+        try:
+            async with self._sends.sending(attempt, caller, also=steps) as sent:
+                await self._gateway.call(operation, edit, caller)
+                await sent.confirmed(reference)
+        except DuplicateKey:
+            raise OutcomeUnknown(
+                sentence(
+                    "Another request with this key has sent the change. It is not sent again. {find_out}",
+                    find_out=operation.find_out,
+                )
+            ) from None
+        except OutcomeUnknown:
+            if not await _is_carried_out(edit, present, self._gateway, caller):
+                raise
+            await sent.found(reference)
+
+
+def _note(caller: Caller, standing: Standing, *, released: bool) -> None:
+    """Have the audit log tell who released what somebody else has made."""
+    if released:
+        people = {"author": ", ".join(sorted(standing.authors)), "editor": standing.known.editor or ""}
+        told = {name: person for name, person in people.items() if person}
+        caller.context.audit_targets = {**(caller.context.audit_targets or {}), **told, "released_by": caller.person}
+
+
+def _all(works: Sequence[Work[None]]) -> Steps[None]:
+    for steps in works:
+        yield from steps()
 
 
 async def _is_carried_out(edit: EditCampaign, before: Campaign, gateway: Gateway, caller: Caller) -> bool:

@@ -88,6 +88,31 @@ class Schedule(RequestModel):
         return value
 
 
+class ReleaseSchedule(Schedule):
+    """When a released campaign is sent: `now`, or `at` a time."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"mode": "now"}, {"mode": "at", "at": "2026-03-02T09:30:00+08:00"}]}
+    )
+
+    mode: Annotated[Literal["now", "at"], Field(description="At once, or at a time.")]
+
+
+class CampaignRelease(RequestModel):
+    """When a held campaign is to be sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"schedule": {"mode": "now"}},
+                {"schedule": {"mode": "at", "at": "2026-03-02T09:30:00+08:00"}},
+            ]
+        }
+    )
+
+    schedule: Annotated[ReleaseSchedule, Field(description="At once, or at a time.")]
+
+
 def _check_needed(value: object, *, needed: bool, when: str) -> None:
     if needed and value is None:
         raise PydanticCustomError("missing", "is needed when {when}", {"when": when})

@@ -2,24 +2,30 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
-from app.api.deps import AnyScopeCall, Call, ReadCall, SendCall, WriteCall, resource_router
+from app.api.deps import AnyScopeCall, Call, ReadCall, SendCall, resource_router
 from app.api.documentation import documents
 from app.api.pagination import PageRequestDep
 from app.api.responses import answer, created, no_content, read_back
 from app.api.types import DIGITS, Batch, Flag, Id, IsoDate
-from app.errors import FieldError, NotFound, ValidationFailed
+from app.errors import (
+    FieldError,
+    NotFound,
+    PreflightRequired,
+    SecondPersonRequired,
+    TicketInvalid,
+    ValidationFailed,
+)
 from app.gateway.pages import Collection, Page
 from app.resources.campaigns import operations
 from app.resources.campaigns.attempts import SendAttempt, send_attempt
 from app.resources.campaigns.creation import CampaignCreator
-from app.resources.campaigns.editing import complete
 from app.resources.campaigns.forms import CreateCampaign
-from app.resources.campaigns.releasing import carry_out, known_end
-from app.resources.campaigns.requests import CampaignChanges, NewCampaign
+from app.resources.campaigns.releasing import CampaignEditor
+from app.resources.campaigns.requests import CampaignChanges, CampaignRelease, NewCampaign
 from app.resources.campaigns.schemas import Campaign, Send, Status
 from app.resources.campaigns.timing import plan
 
@@ -28,10 +34,19 @@ router = resource_router("/v1", "Campaigns")
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 StatusCode = Annotated[int, Field(ge=-5, le=4), DIGITS]
 
-_EDIT_WAIT = 30.0
-"""Seconds to wait for another edit of the same campaign."""
-
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
+Ticket = Annotated[
+    str | None,
+    Header(
+        alias="Preflight-Ticket",
+        min_length=1,
+        max_length=100,
+        description="The ticket of a preflight of just this; it is good once, for 15 minutes. Needed where the tenant"
+        " demands preflights.",
+    ),
+]
+_RULES = (SecondPersonRequired, PreflightRequired, TicketInvalid)
+"""What a tenant's rules of sending answer."""
 
 
 @router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=Page[Campaign]))
@@ -55,24 +70,38 @@ async def get_campaign(campaign_id: CampaignId, call: ReadCall) -> Response:
 
 @router.post(
     "/campaigns",
-    **documents(operations.CREATE, summary="Create a campaign", response_model=Campaign, status_code=201),
+    **documents(
+        operations.CREATE,
+        summary="Create a campaign",
+        response_model=Campaign,
+        status_code=201,
+        any_scope=("send", "draft"),
+        errors=_RULES,
+    ),
 )
 async def create_campaign(
     body: NewCampaign,
-    call: SendCall,
+    call: AnyScopeCall,
     allow_duplicate: Annotated[
         Flag, Query(description="Create it even if an equal one was created a few minutes ago.")
     ] = False,
+    preflight_ticket: Ticket = None,
 ) -> Response:
     """Create a campaign and send it now, at a time, or not before it is released.
+
+    A held campaign needs the scope `draft`, any other one `send`. Where the tenant demands two persons only held ones
+    can be created, and another person releases them.
 
     It is sent to the platform once. If the answer is lost, the gateway looks for the campaign; where it cannot be
     found for certain, the answer is 504 `outcome_unknown`. A campaign with the same templates, list and range as one
     of the last minutes is taken for a mistake (409) unless `allow_duplicate` says otherwise. The platform takes at
     most 100 new campaigns an hour.
     """
+    call.require("draft" if body.schedule.mode == "hold" else "send")
     request = CreateCampaign(body, plan(body.schedule, call.services.platform_clock))
-    campaign = await _creator(call).create(request, call.caller, allow_duplicate=allow_duplicate)
+    campaign = await _creator(call).create(
+        request, call.caller, allow_duplicate=allow_duplicate, ticket=preflight_ticket
+    )
     return created(campaign, f"/v1/campaigns/{campaign.id}")
 
 
@@ -116,34 +145,26 @@ def _creator(call: Call) -> CampaignCreator:
         operations.EDIT_QUEUED,
         summary="Change, hold or release a campaign",
         response_model=Campaign,
-        any_scope=("write", "send"),
+        any_scope=("write", "draft", "send"),
         read_back=True,
+        errors=_RULES,
     ),
 )
 async def edit_campaign(
     campaign_id: CampaignId,
     body: CampaignChanges,
     call: AnyScopeCall,
+    preflight_ticket: Ticket = None,
 ) -> Response:
     """Change the fields given and return the campaign as it now is.
 
     Only a waiting, held or paused campaign can be changed; a paused one is held afterwards unless `schedule` releases
     it. `schedule` holds it (`hold`) or releases it (`now`, `at`);
-    releasing needs the scope `send`, any other change the scope `write`. What is not given stays as it is: the
-    campaign is read first, and what the platform would reset is sent to it again.
+    releasing needs the scope `send`, changing a held campaign `draft` or `write`, a waiting one `write`. What is not
+    given stays as it is: the campaign is read first, and what the platform would reset is sent to it again.
     """
     _check_scopes(body, call)
-    services, clock = call.services, call.services.platform_clock
-    timing = plan(body.schedule, clock) if "schedule" in body.model_fields_set else None
-    # An edit repeats the status it has read: were another one to hold the campaign in between, it would release it.
-    async with services.writes.holding("campaign", call.caller.tenant.id, campaign_id, wait=_EDIT_WAIT) as held:
-        present = await call.run(operations.GET, campaign_id)
-        keeps_range = "recipients" not in body.model_fields_set
-        end = await known_end(campaign_id, services.sends, call.caller) if keeps_range else None
-        now = clock.present(call.caller.tenant.upstream.base_url)
-        edit = complete(body, timing, present, now, known_end=end)
-        held.ensure()
-        await carry_out(edit, present, services.gateway, services.sends, call.caller)
+    await _editor(call).edit(campaign_id, body, call.caller, ticket=preflight_ticket)
     return await read_back(call.run(operations.GET, campaign_id))
 
 
@@ -152,13 +173,52 @@ def _check_scopes(changes: CampaignChanges, call: Call) -> None:
     if releases:
         call.require("send")
     if not releases or changes.model_fields_set > {"schedule"}:
-        call.require("write")
+        call.require("write" if "write" in call.caller.scopes else "draft")
 
 
-@router.delete("/campaigns/{campaign_id}", **documents(operations.DELETE, summary="Delete a campaign", status_code=204))
-async def delete_campaign(campaign_id: CampaignId, call: WriteCall) -> Response:
-    """Delete one campaign."""
-    await call.run(operations.DELETE, campaign_id)
+def _editor(call: Call) -> CampaignEditor:
+    services = call.services
+    return CampaignEditor(services.gateway, services.sends, services.writes, services.platform_clock)
+
+
+@router.post(
+    "/campaigns/{campaign_id}/release",
+    **documents(
+        operations.EDIT_QUEUED,
+        summary="Release a held campaign",
+        response_model=Campaign,
+        read_back=True,
+        errors=_RULES,
+    ),
+)
+async def release_campaign(
+    campaign_id: CampaignId,
+    body: CampaignRelease,
+    call: SendCall,
+    preflight_ticket: Ticket = None,
+) -> Response:
+    """Let a held campaign go out, at once or at a time, and return it as it now is.
+
+    Where the tenant demands two persons, the key must be another person's than those that made and last changed it.
+    Of a release and a change at the same time one loses, with 409.
+    """
+    changes = CampaignChanges(schedule=body.schedule)
+    await _editor(call).edit(campaign_id, changes, call.caller, ticket=preflight_ticket, only_held=True)
+    return await read_back(call.run(operations.GET, campaign_id))
+
+
+@router.delete(
+    "/campaigns/{campaign_id}",
+    **documents(
+        operations.DELETE,
+        summary="Delete a campaign",
+        status_code=204,
+        any_scope=("write", "draft"),
+    ),
+)
+async def delete_campaign(campaign_id: CampaignId, call: AnyScopeCall) -> Response:
+    """Delete one campaign; a held one needs the scope `draft` or `write`, any other one `write`."""
+    await _editor(call).delete(campaign_id, call.caller)
     return no_content()
 
 

@@ -156,6 +156,21 @@ def unresolved(tenant: str, operation: str, since: datetime) -> Steps[list[Attem
     return [attempt_of(row) for row in found]
 
 
+def counting(tenant: str, operation: str, since: datetime) -> Steps[int]:
+    """Return how many attempts were created since then, refused ones included."""
+    sql = "SELECT count(*) FROM sends WHERE tenant = :tenant AND operation = :operation AND created_at >= :since"
+    (found,) = yield [Statement(sql, {"tenant": tenant, "operation": operation, "since": since})]
+    return int(found[0][0])
+
+
+def alike(tenant: str, operation: str, fingerprint: str, since: datetime) -> Steps[Attempt | None]:
+    """Return the latest attempt since then that would send the same and was not refused."""
+    sql = f"{_ALIKE} AND fingerprint = :fingerprint AND created_at >= :since{_LATEST}"
+    values = {"tenant": tenant, "operation": operation, "fingerprint": fingerprint, "since": since}
+    (found,) = yield [Statement(sql, values)]
+    return attempt_of(found[0]) if found else None
+
+
 def forgetting(before: datetime, most: int) -> Steps[int]:
     """Delete some of the attempts created before then, whatever their state, and return how many."""
     sql = "DELETE FROM sends WHERE number IN (SELECT number FROM sends WHERE created_at < :before LIMIT :most)"

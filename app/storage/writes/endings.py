@@ -65,7 +65,7 @@ class Endings:
     def outcome(self, attempt: Attempt, outcome: Outcome) -> Steps[bool]:
         """Write what became of an attempt; tell whether it now stands so."""
         if isinstance(outcome, Confirmed):
-            return attempts.confirming(attempt, outcome, moment=self._now())
+            return _confirmed(attempt, outcome, self._now())
         return attempts.settling(attempt, outcome, moment=self._now())
 
     def finishing(self, claim: KeyClaim, answered: Answered, holder: str | None) -> Statement:
@@ -86,3 +86,11 @@ class Endings:
         if ending.answered is not None:
             return self.finishing(claim, ending.answered, self._holder)
         return (keys.abandoning if ending.left else keys.releasing)(claim, self._holder)
+
+
+def _confirmed(attempt: Attempt, outcome: Confirmed, moment: datetime) -> Steps[bool]:
+    stands = yield from attempts.confirming(attempt, outcome, moment=moment)
+    if stands:
+        for steps in outcome.also:
+            yield from steps()
+    return stands

@@ -1,11 +1,13 @@
 """Attempts to send, and idempotency keys with what they stand for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
+
+from app.storage.database.statements import Work
 
 _MOST_DETAIL = 2000
 
@@ -91,9 +93,10 @@ class KeyTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The platform has it, under this reference."""
+    """The platform has it, under this reference; `also` is written together with that."""
 
     reference: str
+    also: Sequence[Work[None]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,10 @@ class WriteStore:
             stack.push_async_callback(self._errands.finish)
             yield
 
+    def now(self) -> datetime:
+        """Return the current time in UTC."""
+        return self._now().astimezone(UTC)
+
     async def check(self) -> None:
         """See whether the database can be used.
 

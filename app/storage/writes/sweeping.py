@@ -11,7 +11,7 @@ import structlog
 from app.errors import DatabaseError
 from app.storage.database.database import Database
 from app.storage.database.statements import Work
-from app.storage.writes import attempts, keys, leases
+from app.storage.writes import attempts, keys, leases, tickets
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +85,7 @@ class Sweeper:
         await self._all(lambda: keys.expiring(_STEP))
         await self._all(lambda: attempts.forgetting(before, _STEP))
         await self._all(lambda: leases.expired(_STEP))
+        await self._all(lambda: tickets.forgetting(_STEP))
 
     async def _bound(self, tenant: str) -> None:
         self._added.pop(tenant, None)

@@ -27,7 +27,7 @@ _LOOK = (
 Fault = Literal["unknown", "used", "expired", "other_request"]
 
 
-class TicketInvalid(Exception):
+class TicketRefused(Exception):
     """A ticket does not let this through; `request_id` is that of the request which has used it."""
 
     def __init__(self, fault: Fault, request_id: str | None = None) -> None:
@@ -61,7 +61,7 @@ def using(tenant: str, ticket: Ticket, request_id: str) -> Steps[None]:
     """Use a ticket up.
 
     Raises:
-        TicketInvalid: it is unknown, used, expired, or another request's; it stays as it was.
+        TicketRefused: it is unknown, used, expired, or another request's; it stays as it was.
     """
     about = {"sha256": _hashed(ticket.text), "tenant": tenant}
     (used,) = yield [Statement(_USE, {**about, "digest": ticket.digest, "request_id": request_id})]
@@ -69,11 +69,11 @@ def using(tenant: str, ticket: Ticket, request_id: str) -> Steps[None]:
         return
     (found,) = yield [Statement(_LOOK, about)]
     if not found:
-        raise TicketInvalid("unknown")
+        raise TicketRefused("unknown")
     digest, is_used, user, is_expired = found[0]
     if is_used:
-        raise TicketInvalid("used", user)
-    raise TicketInvalid("expired" if is_expired or digest == ticket.digest else "other_request")
+        raise TicketRefused("used", user)
+    raise TicketRefused("expired" if is_expired or digest == ticket.digest else "other_request")
 
 
 def forgetting(most: int) -> Steps[int]:

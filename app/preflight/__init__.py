@@ -1,0 +1,1 @@
+"""What would become of a campaign: everything that can be found out before it is created."""

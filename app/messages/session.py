@@ -5,6 +5,7 @@ import re
 import ssl
 from collections import deque
 from dataclasses import dataclass
+from typing import cast
 
 _REPLY = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _LONGEST = 64 * 1024
@@ -51,8 +52,8 @@ class SmtpSession(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Read what has come, line by line."""
@@ -122,9 +123,7 @@ class SmtpSession(asyncio.Protocol):
         if not self.in_step or self._transport is None:
             raise SessionLost("the connection broke")
         transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
-        if not isinstance(transport, asyncio.Transport):
-            raise SessionLost("TLS failed")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def _line(self, line: bytes) -> None:
         found = _REPLY.fullmatch(line)

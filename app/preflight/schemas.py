@@ -29,8 +29,8 @@ Code = Literal[
 ]
 Status = Literal["pass", "warn", "fail", "unknown"]
 CheckCode = TypeAliasType("CheckCode", Annotated[Code, Field(description="What was checked.")])
-CheckStatus = TypeAliasType(
-    "CheckStatus",
+PreflightStatus = TypeAliasType(
+    "PreflightStatus",
     Annotated[Status, Field(description="`fail` blocks; `unknown`: it cannot be told, and the message says why.")],
 )
 Verdict = TypeAliasType(
@@ -59,7 +59,7 @@ class PreflightCheck(PublicModel):
     )
 
     code: Annotated[CheckCode, Field(description="What was checked.")]
-    status: Annotated[CheckStatus, Field(description="What came out.")]
+    status: Annotated[PreflightStatus, Field(description="What came out.")]
     message: Annotated[str, Field(description="The same for people, in the language that `Accept-Language` prefers.")]
     pointer: Annotated[str | None, Field(description="The field of the body that it is about (RFC 6901).")]
 

@@ -119,13 +119,14 @@ class TestSelection:
             assert {(each["reason"], each["reason_code"]) for each in found} <= {(reason, code)}
 
     async def test_days(self, seeded: httpx2.AsyncClient, campaigns: list[Campaign]) -> None:
-        first, *_, last = campaigns
+        # The oldest is months away, and a range is asked for day by day.
+        _, first, *_, last = campaigns
         one_day = (await seeded.get(PATH, params={"date": day_of(first)})).json()["data"]
         assert {each["statistics_id"] for each in one_day} == {first.task_id}
         days = {"date": day_of(first), "date_end": day_of(last)}
         all_days = (await seeded.get(PATH, params=days)).json()["data"]
         assert Counter(each["statistics_id"] for each in all_days) == {
-            campaign.task_id: len(failed(campaign)) for campaign in campaigns
+            campaign.task_id: len(failed(campaign)) for campaign in campaigns[1:]
         }
         addresses = (await seeded.get(ADDRESSES, params=days)).json()["data"]
         assert addresses == [{"email": each["email"]} for each in all_days]

@@ -244,7 +244,7 @@ class TestRejecting:
         body = problem(await offline.post(PATH, json={"contacts": rows}), 422, "validation_failed")
         assert len(body["errors"]) == 100
         assert body["detail"] == (
-            "260 fields in 130 of 150 rows refused; nothing was imported. The first 100 are listed."
+            "260 fields in 130 of 150 rows refused; nothing was imported. At most 100 are listed."
         )
 
 

@@ -14,6 +14,7 @@ Part = dict[str, Any]
 
 REFUSED_AGAIN = {
     "add_domain": "conflict",
+    "release_campaign": "conflict",
     "add_customer_domain": "conflict",
     "add_mailbox": "conflict",
     "add_customer_mailbox": "conflict",

@@ -82,9 +82,10 @@ class AccessLog:
 
 
 def shown_path(path: str) -> str:
-    """Return a path as it may be logged: bounded, and without e-mail addresses."""
+    """Return a path as it may be logged: bounded, visible, and without e-mail addresses."""
     steps = ("***" if "@" in step or "%40" in step else step for step in path.split("/"))
-    return "/".join(steps)[:_PATH_LENGTH]
+    shown = "/".join(steps)[:_PATH_LENGTH]
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in shown)
 
 
 def _written(call: UpstreamCall) -> dict[str, Any]:

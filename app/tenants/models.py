@@ -186,8 +186,8 @@ class Limits(_Model):
         json_schema_extra={"examples": [{"requests_per_minute": 600, "concurrency": 20, "campaigns_per_hour": 100}]}
     )
 
-    requests_per_minute: Annotated[int, Field(ge=1, description="Requests a minute.")] = 600
-    concurrency: Annotated[int, Field(ge=1, description="Calls to the platform at once.")] = 20
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000, description="Requests a minute.")] = 600
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000, description="Calls to the platform at once.")] = 20
     campaigns_per_hour: Annotated[
         int, Field(ge=1, le=100, description="New campaigns an hour; the platform takes 100.")
     ] = 100
@@ -236,7 +236,7 @@ class ApiKey(_Model):
         str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True), AfterValidator(_not_of_nothing)
     ]
     scopes: frozenset[Scope]
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     expires_at: AwareDatetime | None = None
     networks: tuple[Network, ...] = ()
     """Where the key may be used from; anywhere if there are none."""

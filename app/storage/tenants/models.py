@@ -129,7 +129,8 @@ class NewKey(_Model):
         Field(min_length=1, description="What the key may do.", json_schema_extra={"uniqueItems": False}),
     ]
     requests_per_minute: Annotated[
-        Annotated[int, Field(ge=1)] | None, Field(description="A ceiling of the key's own beside the tenant's.")
+        Annotated[int, Field(ge=1, le=1_000_000_000)] | None,
+        Field(description="A ceiling of the key's own beside the tenant's."),
     ] = None
     expires_at: Annotated[AwareDatetime | None, Field(description="When the key ends; null for never.")] = None
     networks: Annotated[

@@ -12,6 +12,7 @@ from app.policies.breakers import Breakers
 from app.policies.byte_budget import ByteBudget
 from app.policies.cache.protocol import Cache
 from app.readiness import Readiness
+from app.storage.events.feed import EventFeed
 from app.storage.tenants.repository import TenantRepository
 from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
@@ -62,6 +63,7 @@ class Services:
     import_limits: ImportLimits
     submitter: Submitter
     writes: WriteStore
+    events: EventFeed
     platform_clock: PlatformClock
     cache: Cache
     breakers: Breakers

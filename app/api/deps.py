@@ -1,6 +1,7 @@
 """The one thing that endpoints depend on: a call by an authorized caller."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,12 +14,14 @@ from app.api.fast_path import note_planned
 from app.api.pagination import CollectionUrl, link_header
 from app.api.request_head import RequestHead
 from app.api.routing import ResourceRoute, require, strict_router
+from app.errors import StateUnavailable
 from app.gateway.cached_reads import Headers
 from app.gateway.call import Gateway
 from app.gateway.context import Caller
 from app.gateway.operation import Export, In, Operation, Out
 from app.gateway.pages import Page
 from app.services import Services
+from app.storage.events import watching
 
 
 class Call:
@@ -53,6 +56,14 @@ class Call:
         output = export_output(self.request, raw_cells=raw_cells)
         rows = in_turn(self.gateway, export, queries, self.caller)
         return ExportResponse(rows, output, output.table(export.source.model))
+
+    async def watch(self, kind: str, name: str | int, state: Mapping[str, Any] | None = None) -> None:
+        """Have what becomes of a resource told as events, if anybody wants those."""
+        # Without it events come later, or not at all; what was carried out is no less carried out.
+        with suppress(StateUnavailable):
+            await self.services.writes.transaction(
+                partial(watching.watch, self.caller.tenant.id, kind, name, state=state)
+            )
 
     def require(self, *scopes: str) -> None:
         """Check for scopes that depend on what the body says.

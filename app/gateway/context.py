@@ -85,6 +85,7 @@ class RequestContext:
         cache_outcome: where the answer of a read came from, if it could have been kept.
         trace: where what becomes of it is told; None where it is not traced.
         scopes: those that it has been found to need.
+        background: whether nobody waits for it: it is tried once, and takes no slot that somebody may need.
     """
 
     request_id: str
@@ -103,6 +104,7 @@ class RequestContext:
     cache_outcome: str | None = None
     trace: RequestTrace | None = None
     scopes: frozenset[str] = frozenset()
+    background: bool = False
 
     async def before_sending(self) -> None:
         """Remember that a change is about to leave; to be awaited before any does.

@@ -1,6 +1,6 @@
 """The bulkheads of tenants and platforms, and the slots that a call takes of both."""
 
-from app.policies.bulkhead import Bulkhead, Waited
+from app.policies.bulkhead import Bulkhead, Full, Waited
 
 Key = tuple[str, str]
 """Whose bulkhead: `tenant` or `upstream`, and its name."""
@@ -35,14 +35,16 @@ class Bulkheads:
         tenant: str,
         tenant_limit: int,
         bulk: bool,
+        spare: bool = False,
         deadline: float,
         waited: Waited = lambda _which, _seconds: None,
     ) -> "Slots":
         """Return a slot of the tenant and one of the platform, to be taken and given back.
 
-        The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
+        The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait. A
+        `spare` slot is taken only where another one stays free, or where there is no other, and never waited for.
         """
-        return Slots(self, tenant, tenant_limit, upstream, self._upstream_limit, bulk, deadline, waited)
+        return Slots(self, tenant, tenant_limit, upstream, self._upstream_limit, bulk, spare, deadline, waited)
 
     def at(self, key: Key, limit: int) -> Bulkhead:
         """Return the bulkhead of a tenant or a platform, with so many slots."""
@@ -72,6 +74,7 @@ class Slots:
         upstream: str,
         upstream_limit: int,
         bulk: bool,
+        spare: bool,
         deadline: float,
         waited: Waited,
     ) -> None:
@@ -81,6 +84,7 @@ class Slots:
         self._upstream = "upstream", upstream
         self._upstream_limit = upstream_limit
         self._bulk = bulk
+        self._spare = spare
         self._deadline = deadline
         self._waited = waited
         self._held: tuple[Bulkhead, Bulkhead]
@@ -92,11 +96,11 @@ class Slots:
             Full: one of them was not to be had in time; nothing is held then.
         """
         tenant = self._bulkheads.at(self._tenant, self._tenant_limit)
-        if not tenant.take_free(bulk=self._bulk):
+        if not self._take_free(tenant):
             await self._wait(self._tenant, tenant)
         try:
             upstream = self._bulkheads.at(self._upstream, self._upstream_limit)
-            if not upstream.take_free(bulk=self._bulk):
+            if not self._take_free(upstream):
                 await self._wait(self._upstream, upstream)
         except BaseException:
             self._release(self._tenant, tenant)
@@ -109,8 +113,15 @@ class Slots:
         self._release(self._upstream, upstream)
         self._release(self._tenant, tenant)
 
+    def _take_free(self, bulkhead: Bulkhead) -> bool:
+        leaves_none = self._spare and bulkhead.in_use and bulkhead.in_use + 1 >= bulkhead.limit
+        return not leaves_none and bulkhead.take_free(bulk=self._bulk)
+
     async def _wait(self, key: Key, bulkhead: Bulkhead) -> None:
         _, owner = self._tenant
+        if self._spare:
+            self._bulkheads.forget(key, bulkhead)
+            raise Full(key[0])
         try:
             await bulkhead.acquire(owner, bulk=self._bulk, until=self._deadline, waited=self._waited)
         except BaseException:

@@ -5,6 +5,7 @@ from app.resources.campaigns.router import router as campaigns
 from app.resources.console.router import router as console
 from app.resources.contacts.router import router as contacts
 from app.resources.domains.router import router as domains
+from app.resources.events.router import router as events
 from app.resources.exports.router import router as exports
 from app.resources.failures.router import router as failures
 from app.resources.imports.router import router as imports
@@ -32,5 +33,6 @@ ROUTERS = (
     mailboxes,
     console,
     messages,
+    events,
 )
 """Every resource's router, in the order the documentation shows them."""

@@ -60,6 +60,10 @@ class FileTenantStore:
         """Return the tenant with an id, or None."""
         return self._ring.tenant(tenant_id)
 
+    async def with_events(self) -> Mapping[str, int]:
+        """Return the ids of tenants that want events, with their requests a minute."""
+        return self._ring.with_events()
+
     def _load(self) -> None:
         # The signature is taken first: a change while the file is read is then seen as a change the next time.
         self._signature = _signature(self._files)

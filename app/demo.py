@@ -25,7 +25,7 @@ from app.tenants.api_keys import generate_key, hash_key
 from app.tenants.master_keys import generate_master_key
 from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
 from app.tenants.store import MemoryTenantStore
-from app.wiring.security import build_protocol
+from app.wiring.edge import build_protocol
 
 _ACCOUNTS: dict[str, Literal["customer", "manager"]] = {"demo": "manager", "empty": "customer", "shop": "customer"}
 """The sandbox's accounts and their roles; the manager may act for both customers, and `shop` has no tenant."""

@@ -41,18 +41,10 @@ from app.tenants.master_keys import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
-from app.wiring.edge import build_edge
-from app.wiring.gateway import build_gateway, build_submitter
-from app.wiring.keys import build_master_keys
-from app.wiring.policies import build_policies
-from app.wiring.security import (
-    build_authenticator,
-    build_destinations,
-    build_keys_document,
-)
+from app.wiring.edge import build_authenticator, build_edge, build_keys_document, build_tracing, watch
+from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
-from app.wiring.storage import build_storage
-from app.wiring.telemetry import build_tracing, watch
+from app.wiring.storage import build_master_keys, build_storage
 
 
 def create_app(

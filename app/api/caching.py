@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.request_head import RequestHead
 from app.api.security_headers import Headers
-from app.policies.cache.model import NO_DIRECTIVES, Directives, Outcome, Served
+from app.policies.cache.model import NO_DIRECTIVES, CacheOutcome, Directives, Served
 
 CACHE_NAME = "umail-gateway"
 
@@ -19,15 +19,15 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 _VARY = (b"vary", b"Authorization, X-API-Key, Accept, Accept-Encoding")
 _JSON = (b"content-type", b"application/json")
 
-_KEPT = frozenset({Outcome.HIT, Outcome.STALE})
-_STATUS: Mapping[Outcome, str] = {
-    Outcome.HIT: "hit",
-    Outcome.STALE: "hit",
-    Outcome.MISS: "fwd=uri-miss",
-    Outcome.COLLAPSED: "fwd=uri-miss; collapsed",
-    Outcome.FORCED: "fwd=request",
-    Outcome.BYPASS: "fwd=bypass",
-    Outcome.STALE_IF_ERROR: "fwd=stale; detail=stale-if-error",
+_KEPT = frozenset({CacheOutcome.HIT, CacheOutcome.STALE})
+_STATUS: Mapping[CacheOutcome, str] = {
+    CacheOutcome.HIT: "hit",
+    CacheOutcome.STALE: "hit",
+    CacheOutcome.MISS: "fwd=uri-miss",
+    CacheOutcome.COLLAPSED: "fwd=uri-miss; collapsed",
+    CacheOutcome.FORCED: "fwd=request",
+    CacheOutcome.BYPASS: "fwd=bypass",
+    CacheOutcome.STALE_IF_ERROR: "fwd=stale; detail=stale-if-error",
 }
 
 

@@ -23,7 +23,7 @@ _CHUNK_FRAME = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ConnectionBounds:
     """What a client may ask of a connection.
 
     Args:
@@ -67,7 +67,7 @@ class BoundedProtocol(HttpToolsProtocol):
     is never offered: a request that asks for one is answered as if it had not (RFC 9110, section 7.8).
     """
 
-    def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
+    def __init__(self, *arguments: Any, bounds: ConnectionBounds, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._bounds = bounds
         self._in_head = self._in_body = self._begun = self._muted = False

@@ -17,7 +17,7 @@ from app.gateway.context import Caller, RequestContext, UpstreamCall
 from app.gateway.failures import Called, health_after, is_repeatable, may_repeat, wait_hint
 from app.gateway.operation import DeadlineClass
 from app.gateway.refusals import breaker_open, campaigns_spent, login_paused, no_slot
-from app.policies.breaker import BreakerOpen, Health
+from app.policies.breaker import BreakerOpen, CallHealth
 from app.policies.breakers import Breakers, Permits
 from app.policies.bulkhead import Full
 from app.policies.bulkheads import Bulkheads
@@ -78,7 +78,7 @@ class Admission:
                     await self._take_campaign(caller)
                 attempt = _begin(operation, caller, deadline, number, permits)
             except BaseException:
-                permits.done(Health.UNKNOWN, 0.0)
+                permits.done(CallHealth.UNKNOWN, 0.0)
                 raise
             try:
                 yield attempt

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.gateway.context import CallTrace
-from app.policies.breaker import Health
+from app.policies.breaker import CallHealth
 from app.policies.breakers import Permits
 
 _LAST_ATTEMPT = 3
@@ -45,7 +45,7 @@ class Attempt:
 
     def answered(self) -> None:
         """Report that the platform works, for a reply that is still to be passed on for long."""
-        self.permits.done(Health.GOOD, self.seconds())
+        self.permits.done(CallHealth.GOOD, self.seconds())
 
     def seconds(self) -> float:
         """Return how long it has been under way."""

@@ -45,7 +45,7 @@ class ExportLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class CallTimeouts:
     """How long calls may take, in seconds.
 
     Args:
@@ -84,7 +84,7 @@ class Gateway:
         cache: Cache,
         *,
         clock: PlatformClock,
-        waits: Waits,
+        waits: CallTimeouts,
         observer: DriftObserver,
         export_limits: ExportLimits,
     ) -> None:

@@ -19,7 +19,7 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.gateway.operation import Effect, Export, Operation
-from app.policies.breaker import Health
+from app.policies.breaker import CallHealth
 from app.policies.retry import parse_retry_after
 from app.texts import sentence
 from app.upstream.wire import NeverSent, TransportFailure
@@ -142,23 +142,23 @@ def wait_hint(error: Exception) -> float | None:
     return error.asked_to_wait if isinstance(error, UpstreamFailure) else None
 
 
-def health_after(error: BaseException | None, *, status: int | None, hurried: bool) -> Health:
+def health_after(error: BaseException | None, *, status: int | None, hurried: bool) -> CallHealth:
     """Return what a call says about the platform's health.
 
     A refusal of one request (HTTP 4xx) comes from a platform that works. A `hurried` caller gave the call less time
     than its kind gets: running out of that says nothing, or one impatient caller could close the platform to others.
     """
     if error is None:
-        return Health.GOOD
+        return CallHealth.GOOD
     if not isinstance(error, GatewayError):
-        return Health.UNKNOWN
+        return CallHealth.UNKNOWN
     if hurried and isinstance(error, UpstreamTimeout | OutcomeUnknown | UpstreamUnavailable):
-        return Health.UNKNOWN
+        return CallHealth.UNKNOWN
     if status is not None and 400 <= status < 500:
-        return Health.GOOD
+        return CallHealth.GOOD
     if isinstance(error, UpstreamUnavailable | UpstreamTimeout | UpstreamError | UpstreamMalformed | OutcomeUnknown):
-        return Health.BAD
-    return Health.GOOD
+        return CallHealth.BAD
+    return CallHealth.GOOD
 
 
 def excused_by_stale(error: Exception) -> bool:

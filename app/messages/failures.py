@@ -25,14 +25,14 @@ _UNPRINTABLE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RelayAnswer:
     """What the relay answered to one command: the status code and its text, made fit to be shown."""
 
     code: int
     text: str
 
     @classmethod
-    def of(cls, code: int, text: str) -> "Reply":
+    def of(cls, code: int, text: str) -> "RelayAnswer":
         """Take a reply as it came: control characters and bytes that are not UTF-8 become spaces, and it is cut."""
         return cls(code, _UNPRINTABLE.sub(" ", text).strip()[:_LONGEST_TEXT])
 
@@ -46,7 +46,7 @@ class Reply:
         return UpstreamAnswer(OPERATION, status=str(self.code), message=self.text or None)
 
 
-def unavailable(reason: str, reply: Reply | None = None) -> UpstreamUnavailable:
+def unavailable(reason: str, reply: RelayAnswer | None = None) -> UpstreamUnavailable:
     """Describe a relay that could not be used before it had any of the message."""
     return UpstreamUnavailable(
         sentence("The SMTP relay could not be used: {reason}. Nothing was sent; trying again is safe.", reason=reason),
@@ -73,7 +73,7 @@ def login_refused(code: int | None = None, reason: str = _LOGIN_REFUSED) -> Upst
     )
 
 
-def refused(what: str, reply: Reply) -> UpstreamRejected:
+def refused(what: str, reply: RelayAnswer) -> UpstreamRejected:
     """Describe a refusal of the sender or of the message."""
     return UpstreamRejected(
         sentence(
@@ -90,7 +90,7 @@ def all_refused(rejections: Sequence[Rejection]) -> UpstreamRejected:
     """Describe the refusal of every recipient."""
     listed = "; ".join(f"{each.email}: {each.code} {each.message}".rstrip() for each in rejections[:_LISTED])
     more = sentence("; and {count} more", count=len(rejections) - _LISTED) if len(rejections) > _LISTED else ""
-    first = Reply(rejections[0].code, rejections[0].message)
+    first = RelayAnswer(rejections[0].code, rejections[0].message)
     temporary = all(400 <= each.code < 500 for each in rejections)
     return UpstreamRejected(
         sentence(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import idna
 
 from app.messages.addresses import ascii_address
-from app.messages.models import Mailbox
+from app.messages.models import Correspondent
 
 _LINE = 78
 _LONGEST_TOKEN = 900
@@ -59,7 +59,7 @@ def _a_labels(found: re.Match[str]) -> str:
         return found[0]
 
 
-def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
+def mailbox_field(name: str, mailboxes: Iterable[Correspondent]) -> bytes:
     """Return a header field that lists mailboxes."""
     tokens: list[str] = []
     for mailbox in mailboxes:
@@ -69,7 +69,7 @@ def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
     return _folded(name, tokens)
 
 
-def _mailbox(mailbox: Mailbox) -> list[str]:
+def _mailbox(mailbox: Correspondent) -> list[str]:
     address = ascii_address(mailbox.email)
     if not mailbox.name:
         return [address]

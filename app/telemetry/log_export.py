@@ -15,7 +15,7 @@ from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.resources import Resource
 
-from app.telemetry.otlp import Ending
+from app.telemetry.otlp import FlushDeadline
 
 _QUEUE = 4096
 _BATCH = 512
@@ -38,7 +38,7 @@ class LogExport:
     """
 
     def __init__(self, exporter: LogRecordExporter, resource: Mapping[str, str], *, flush_seconds: float = 3) -> None:
-        self._ending = Ending()
+        self._ending = FlushDeadline()
         self._exporter = _UntilTheEnd(exporter, self._ending)
         self._resource = Resource.create(dict(resource))
         self._flush_seconds = flush_seconds
@@ -78,7 +78,7 @@ class LogExport:
 
 
 class _UntilTheEnd(LogRecordExporter):
-    def __init__(self, exporter: LogRecordExporter, ending: Ending) -> None:
+    def __init__(self, exporter: LogRecordExporter, ending: FlushDeadline) -> None:
         self._exporter = exporter
         self._ending = ending
 

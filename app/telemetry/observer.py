@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import structlog
 
 from app.gateway.context import RequestContext, UpstreamCall
-from app.policies.breaker import State
+from app.policies.breaker import CircuitState
 from app.policies.breakers import BreakerKey
-from app.policies.cache.model import Outcome
+from app.policies.cache.model import CacheOutcome
 from app.telemetry.metrics import Metrics
 from app.upstream.document import Drift
 
@@ -63,11 +63,11 @@ class TelemetryObserver:
         else:
             log.warning("login_taken", tenant=tenant)
 
-    def breaker_changed(self, key: BreakerKey, before: State, after: State) -> None:
+    def breaker_changed(self, key: BreakerKey, before: CircuitState, after: CircuitState) -> None:
         """Count a breaker's change and log it; tries in between are no news."""
         self._metrics.breaker_changed(after)
-        level = logging.WARNING if key.tenant or after is State.CLOSED else logging.ERROR
-        if State.HALF_OPEN in {before, after} and after is not State.CLOSED:
+        level = logging.WARNING if key.tenant or after is CircuitState.CLOSED else logging.ERROR
+        if CircuitState.HALF_OPEN in {before, after} and after is not CircuitState.CLOSED:
             level = logging.INFO
         event = f"breaker_{after}"
         log.log(level, event, platform=key.platform, tenant=key.tenant, before=before.value)
@@ -96,7 +96,7 @@ class CacheMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def looked_up(self, outcome: Outcome) -> None:
+    def looked_up(self, outcome: CacheOutcome) -> None:
         """Count a read by where its answer came from."""
         self._metrics.looked_up(outcome)
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
 
-class Ending:
+class FlushDeadline:
     """Tells whether the time for what is left is over; before the end begins it is not."""
 
     def __init__(self) -> None:

@@ -79,16 +79,16 @@ class Nested:
         return sum(leaf.groups for leaf in self.leaves) + 1
 
     @cached_property
-    def form(self) -> "Form":
+    def form(self) -> "ItemForm":
         """How one of the records is written."""
-        return Form(self.path[-1], self.leaves)
+        return ItemForm(self.path[-1], self.leaves)
 
 
 Part = Leaf | Nested
 
 
 @dataclass(frozen=True)
-class Form:
+class ItemForm:
     """How an item is written.
 
     Args:

@@ -56,7 +56,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", "]]>": "]]&gt;"}
 Note = Callable[[DriftKind], None]
 
 
-class Bounds:
+class ReplyBounds:
     """What the trees of one reply may use up."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Bounds:
             raise NotWellFormed(f"more than {_MAX_ELEMENTS} elements")
 
 
-def tree(name: str, inner: str, *, bounds: Bounds, note: Note, line: int = 1) -> Any:
+def tree(name: str, inner: str, *, bounds: ReplyBounds, note: Note, line: int = 1) -> Any:
     """Return the content of an element as dictionaries, without attributes.
 
     Raises:
@@ -156,7 +156,7 @@ def _character(code: int, note: Note) -> str:
     return ""
 
 
-def _parsed(name: str, inner: str, bounds: Bounds) -> Any:
+def _parsed(name: str, inner: str, bounds: ReplyBounds) -> Any:
     encoded = f"<{name}>{inner}</{name}>".encode("utf-8", "replace")
     parser, builder = expat.ParserCreate("utf-8"), _Builder(bounds)
     parser.buffer_text = True
@@ -169,7 +169,7 @@ def _parsed(name: str, inner: str, bounds: Bounds) -> Any:
 class _Builder:
     """Makes of markup what xmltodict makes of it, within bounds."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: ReplyBounds) -> None:
         self._bounds = bounds
         self._parents: list[tuple[dict[str, Any], list[str]]] = []
         self.children: dict[str, Any] = {}

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any
 
 from app.upstream.drift import DriftKind, NotWellFormed, UnexpectedForm
-from app.upstream.forms import Form
+from app.upstream.forms import ItemForm
 from app.upstream.learning import extended, form_of
-from app.upstream.markup import HTML, LEAVES, MAX_DEPTH, SURPLUS, TOKEN, UNFINISHED, Bounds, tree
+from app.upstream.markup import HTML, LEAVES, MAX_DEPTH, SURPLUS, TOKEN, UNFINISHED, ReplyBounds, tree
 
 Cells = tuple[str | None, ...]
 
@@ -33,14 +33,14 @@ _WEB_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 class Run:
     """Consecutive children of one form: for each, the groups of the form's pattern."""
 
-    form: Form
+    form: ItemForm
     rows: Sequence[Cells]
     has_references: bool
     text: str
 
     def nodes(self) -> list[Any]:
         """Return the children as trees."""
-        content = tree("items", self.text, bounds=Bounds(), note=lambda _: None)[self.form.tag]
+        content = tree("items", self.text, bounds=ReplyBounds(), note=lambda _: None)[self.form.tag]
         return content if isinstance(content, list) else [content]
 
 
@@ -74,8 +74,8 @@ class XmlReader:
         self._child = ""
         self._line, self._counted = 1, 0
         self._ended = self._closed = self._carriage_return = self._stalled = False
-        self._bounds = Bounds()
-        self._form: Form | None = None
+        self._bounds = ReplyBounds()
+        self._form: ItemForm | None = None
         self._lessons = _LESSONS
         self._few: set[str] = set()
         """The names of children that are too few here for learning their form."""

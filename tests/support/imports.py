@@ -16,7 +16,7 @@ from app.api.tables import unmarked
 from app.errors import GatewayError
 from app.resources.imports.checking import RowChecker
 from app.resources.imports.reading import blocks, texts
-from app.resources.imports.rows import Form
+from app.resources.imports.rows import RowFormat
 from app.resources.imports.schemas import OnInvalid
 from app.resources.imports.writing import write_rows
 
@@ -34,7 +34,7 @@ class Outcome:
     errors: tuple[Any, ...] = ()
 
 
-async def _read(form: Form, pieces: list[bytes], size: int, encoding: str, on_invalid: OnInvalid) -> Outcome:
+async def _read(form: RowFormat, pieces: list[bytes], size: int, encoding: str, on_invalid: OnInvalid) -> Outcome:
     async def arriving() -> AsyncIterator[bytes]:
         for piece in pieces:
             yield piece
@@ -54,7 +54,7 @@ async def _read(form: Form, pieces: list[bytes], size: int, encoding: str, on_in
 
 
 def read(
-    form: Form,
+    form: RowFormat,
     body: str | bytes,
     *,
     cuts: list[int] | None = None,

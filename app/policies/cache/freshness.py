@@ -1,6 +1,6 @@
 """How old an entry is and what may be done with it (RFC 9111, 4.2; RFC 5861)."""
 
-from app.policies.cache.model import CacheEntry, Directives, Outcome
+from app.policies.cache.model import CacheEntry, CacheOutcome, Directives
 
 
 def age_of(entry: CacheEntry, now: float) -> float:
@@ -27,21 +27,21 @@ def may_stand_in(entry: CacheEntry, now: float) -> bool:
     return is_fresh(entry, now) or _stale_within(entry, now, entry.windows.stale_if_error)
 
 
-def judge(entry: CacheEntry | None, now: float, directives: Directives) -> Outcome:
+def judge(entry: CacheEntry | None, now: float, directives: Directives) -> CacheOutcome:
     """Return what a read does with what is stored: HIT and STALE serve it, MISS and FORCED fetch.
 
     A request that names an age does not want a stale response either (RFC 9111, 5.2.1.1).
     """
     if directives.no_cache or (directives.max_age is not None and directives.max_age <= 0):
-        return Outcome.FORCED
+        return CacheOutcome.FORCED
     if entry is None or remaining_life(entry, now) <= 0:
-        return Outcome.MISS
+        return CacheOutcome.MISS
     fresh = is_fresh(entry, now)
     if directives.max_age is not None:
-        return Outcome.HIT if fresh and age_of(entry, now) <= directives.max_age else Outcome.FORCED
+        return CacheOutcome.HIT if fresh and age_of(entry, now) <= directives.max_age else CacheOutcome.FORCED
     if fresh:
-        return Outcome.HIT
-    return Outcome.STALE if _stale_within(entry, now, entry.windows.stale_while_revalidate) else Outcome.MISS
+        return CacheOutcome.HIT
+    return CacheOutcome.STALE if _stale_within(entry, now, entry.windows.stale_while_revalidate) else CacheOutcome.MISS
 
 
 def _stale_within(entry: CacheEntry, now: float, window: float) -> bool:

@@ -51,7 +51,7 @@ class Directives:
 NO_DIRECTIVES = Directives()
 
 
-class Outcome(StrEnum):
+class CacheOutcome(StrEnum):
     """How a read was answered."""
 
     HIT = "hit"
@@ -71,20 +71,20 @@ class Served(NamedTuple):
     """An entry on its way out; `shared` tells whether it came from the store that replicas share."""
 
     entry: CacheEntry
-    outcome: Outcome
+    outcome: CacheOutcome
     age: float
     stored: bool
     shared: bool
 
 
-class NotCached(Exception):
+class NothingStored(Exception):
     """The request accepts only a stored entry, and none may be used."""
 
 
 class CacheObserver(Protocol):
     """Sees what becomes of reads and of the store."""
 
-    def looked_up(self, outcome: Outcome) -> None:
+    def looked_up(self, outcome: CacheOutcome) -> None:
         """Called once for every read, also for one that failed."""
 
     def store_failed(self, action: str) -> None:

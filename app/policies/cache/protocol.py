@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from app.policies.cache.model import NO_DIRECTIVES, CacheEntry, CacheKey, Directives, NotCached, Outcome, Served
+from app.policies.cache.model import (
+    NO_DIRECTIVES,
+    CacheEntry,
+    CacheKey,
+    CacheOutcome,
+    Directives,
+    NothingStored,
+    Served,
+)
 
 Fetch = Callable[[], Awaitable[CacheEntry]]
 """Asks the platform; it may run in another task."""
@@ -20,7 +28,7 @@ class Cache(Protocol):
         """Return a stored entry that may be served, or fetch one.
 
         Raises:
-            NotCached: the request accepts only a stored entry, and there is none.
+            NothingStored: the request accepts only a stored entry, and there is none.
             Exception: what `fetch` raised.
         """
 
@@ -44,8 +52,8 @@ class NullCache:
 
     async def read(self, key: CacheKey, fetch: Fetch, directives: Directives = NO_DIRECTIVES) -> Served:  # noqa: ARG002
         if directives.only_if_cached:
-            raise NotCached
-        return Served(await fetch(), Outcome.BYPASS, 0.0, stored=False, shared=False)
+            raise NothingStored
+        return Served(await fetch(), CacheOutcome.BYPASS, 0.0, stored=False, shared=False)
 
     @asynccontextmanager
     async def changing(self, tenant: str, tags: Collection[str], seconds: float) -> AsyncIterator[None]:  # noqa: ARG002

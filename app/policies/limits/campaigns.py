@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from app.policies.limits.model import UNLIMITED, Decision, Quota, Window
+from app.policies.limits.model import UNLIMITED, CountingWindow, Decision, Quota
 
 _HOUR = 3600
 
@@ -16,7 +16,7 @@ class CampaignQuota:
     kept for the tenant's next campaign, for as long as the window would remember it.
     """
 
-    def __init__(self, window: Window, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, window: CountingWindow, now: Callable[[], float] = time.monotonic) -> None:
         self._window = window
         self._now = now
         self._unused: dict[str, deque[float]] = {}

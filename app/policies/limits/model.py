@@ -48,7 +48,7 @@ class RateLimiter(Protocol):
         """Count one request against each quota of a subject, or against none if one of them is used up."""
 
 
-class Window(Protocol):
+class CountingWindow(Protocol):
     """Counts exactly, for what is done rarely."""
 
     async def hit(self, subject: str, quota: Quota) -> Decision:

@@ -16,12 +16,12 @@ from app.api.negotiation import media_type_of
 from app.api.uploads import OpenForm, open_form, validated
 from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
 from app.resources.imports.checking import RowChecker, no_rows
-from app.resources.imports.csv_table import CsvTable
+from app.resources.imports.csv_table import CsvRows
 from app.resources.imports.files import ImportFile
 from app.resources.imports.json_document import JsonDocument
 from app.resources.imports.json_lines import JsonLines
 from app.resources.imports.reading import blocks, chunks, no_room, spooled, texts
-from app.resources.imports.rows import Form
+from app.resources.imports.rows import RowFormat
 from app.resources.imports.schemas import FileName, OnInvalid
 from app.resources.imports.writing import write_rows
 from app.services import ImportLimits
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 MULTIPART, JSON, NDJSON, CSV = "multipart/form-data", "application/json", "application/x-ndjson", "text/csv"
 MEDIA_TYPES = (MULTIPART, JSON, NDJSON, CSV)
 
-_FORMS: dict[str, Callable[[], Form]] = {JSON: JsonDocument, NDJSON: JsonLines, CSV: CsvTable}
+_FORMS: dict[str, Callable[[], RowFormat]] = {JSON: JsonDocument, NDJSON: JsonLines, CSV: CsvRows}
 _UTF_8 = dict.fromkeys(("utf-8", "utf8", "us-ascii"), ("utf-8", "UTF-8"))
 # Whoever says GBK or GB2312 means whatever their Windows writes; GB 18030 contains both.
 _CHINESE = dict.fromkeys(("gbk", "gb2312", "gb18030"), ("gb18030", "GB 18030"))

@@ -10,7 +10,7 @@ from app.api.contact_rows import ContactRow, write_line
 from app.api.wording import worded
 from app.errors import FieldError, PayloadTooLarge, ValidationFailed
 from app.resources.imports.files import RowCounts
-from app.resources.imports.rows import Form, Row
+from app.resources.imports.rows import Row, RowFormat
 from app.resources.imports.schemas import OnInvalid
 from app.texts import sentence
 
@@ -46,7 +46,7 @@ class RowChecker:
         max_rows: the most rows to take.
     """
 
-    def __init__(self, form: Form, max_rows: int) -> None:
+    def __init__(self, form: RowFormat, max_rows: int) -> None:
         self._form, self._max_rows = form, max_rows
         self._addresses = AddressTally()
         self._errors: list[FieldError] = []

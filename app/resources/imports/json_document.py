@@ -10,7 +10,7 @@ from app.api.uploads import validated
 from app.errors import FieldError, MalformedRequest, ValidationFailed
 from app.resources.imports.json_lines import decode, json_row
 from app.resources.imports.quick import quick_contact
-from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
+from app.resources.imports.rows import MAX_ROW, Row, TextWindow, too_large
 from app.resources.imports.schemas import UncheckedContacts
 from app.texts import Text, sentence
 
@@ -21,7 +21,7 @@ _COMMA = re.compile(r"[ \t\n\r]*+,[ \t\n\r]*+(?=.)")
 class JsonDocument:
     """What surrounds the rows is refused as soon as it cannot be right, without reading on."""
 
-    def rows(self, window: Window) -> Iterator[Row | None]:
+    def rows(self, window: TextWindow) -> Iterator[Row | None]:
         """Read a row from every element of the array.
 
         Raises:
@@ -52,7 +52,7 @@ class JsonDocument:
         return field_error(("body", "contacts", row.line - 1, *location), code, message)
 
 
-def _members(window: Window) -> Generator[Row | None, None, int | None]:
+def _members(window: TextWindow) -> Generator[Row | None, None, int | None]:
     """Read the object; returns how many contacts it holds, None when it does not say."""
     count: int | None = None
     window.at += 1
@@ -67,7 +67,7 @@ def _members(window: Window) -> Generator[Row | None, None, int | None]:
     return count
 
 
-def _name(window: Window, *, repeated: bool) -> Generator[None, None, None]:
+def _name(window: TextWindow, *, repeated: bool) -> Generator[None, None, None]:
     if (yield from _peek(window)) != '"':
         raise _not_json(sentence("where a name should stand"))
     name: str = yield from _value(window, sentence("A name"))
@@ -79,7 +79,7 @@ def _name(window: Window, *, repeated: bool) -> Generator[None, None, None]:
         raise ValidationFailed("1 field refused.", [error])
 
 
-def _contacts(window: Window) -> Generator[Row | None, None, int]:
+def _contacts(window: TextWindow) -> Generator[Row | None, None, int]:
     first = yield from _peek(window)
     if first != "[":
         _refuse({"contacts": {} if first == "{" else (yield from _value(window, sentence("`contacts`")))})
@@ -100,7 +100,7 @@ def _contacts(window: Window) -> Generator[Row | None, None, int]:
     return number
 
 
-def _ready(window: Window, number: int) -> Iterator[Any]:
+def _ready(window: TextWindow, number: int) -> Iterator[Any]:
     """Read the values that stand in the window whole, each with the comma after it and the start of the next."""
     text, start = window.text, _skip(window)
     while True:
@@ -118,13 +118,13 @@ def _ready(window: Window, number: int) -> Iterator[Any]:
         yield value
 
 
-def _skip(window: Window) -> int:
+def _skip(window: TextWindow) -> int:
     blanks = _BLANKS.match(window.text, window.at)
     window.at = blanks.end() if blanks else window.at
     return window.at
 
 
-def _peek(window: Window) -> Generator[None, None, str]:
+def _peek(window: TextWindow) -> Generator[None, None, str]:
     """Pass over white space; returns the character after it, or nothing at the end of the body."""
     while _skip(window) == len(window.text):
         if window.ended:
@@ -134,7 +134,7 @@ def _peek(window: Window) -> Generator[None, None, str]:
     return window.text[window.at]
 
 
-def _mark(window: Window, marks: str, where: Text) -> Generator[None, None, str]:
+def _mark(window: TextWindow, marks: str, where: Text) -> Generator[None, None, str]:
     found = yield from _peek(window)
     if not found or found not in marks:
         raise _not_json(where)
@@ -142,7 +142,7 @@ def _mark(window: Window, marks: str, where: Text) -> Generator[None, None, str]
     return found
 
 
-def _value(window: Window, what: Text) -> Generator[None, None, Any]:
+def _value(window: TextWindow, what: Text) -> Generator[None, None, Any]:
     """Read the value that begins where the window stands."""
     while True:
         text, start = window.text, window.at
@@ -168,7 +168,7 @@ def _value(window: Window, what: Text) -> Generator[None, None, Any]:
         yield None
 
 
-def _too_large_or_not_json(window: Window, what: Text) -> MalformedRequest:
+def _too_large_or_not_json(window: TextWindow, what: Text) -> MalformedRequest:
     """Tell a value that goes on beyond what may be read from one that is broken before."""
     piece = window.text[window.at : window.at + MAX_ROW]
     try:

@@ -8,7 +8,7 @@ from app.api.handlers import field_error
 from app.api.strict_json import strict_decoder
 from app.errors import FieldError
 from app.resources.imports.quick import quick_contact
-from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
+from app.resources.imports.rows import MAX_ROW, Row, TextWindow, too_large
 from app.texts import sentence
 
 _MAX_FIELDS = 100
@@ -20,7 +20,7 @@ decode = strict_decoder(parse_int=float).raw_decode
 class JsonLines:
     """Only a line feed ends a line: U+2028 and the like may stand in a JSON string."""
 
-    def rows(self, window: Window) -> Iterator[Row | None]:
+    def rows(self, window: TextWindow) -> Iterator[Row | None]:
         """Read a row from every line that is not blank.
 
         Raises:

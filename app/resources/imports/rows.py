@@ -1,6 +1,6 @@
 """Rows of contacts, read from text that arrives in pieces; nothing here judges what they say.
 
-A form's `rows` is a generator over a `Window` on the text. It yields a `Row` per contact, or None where there is
+A form's `rows` is a generator over a `TextWindow` on the text. It yields a `Row` per contact, or None where there is
 none: for a blank line, and when the window holds no whole row, which it marks as `hungry`. Its driver then feeds the
 window, or ends it, and goes on. So a form reads as straight code and never holds more than a few rows.
 """
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     problem: tuple[str, str] | None = None
 
 
-class Window:
+class TextWindow:
     """The part of a text that is being read.
 
     Attributes:
@@ -54,10 +54,10 @@ class Window:
         self.ended, self.hungry = True, False
 
 
-class Form(Protocol):
+class RowFormat(Protocol):
     """One way to write contacts down."""
 
-    def rows(self, window: Window) -> Iterator[Row | None]:
+    def rows(self, window: TextWindow) -> Iterator[Row | None]:
         """Read all rows; empty ones are passed over.
 
         Raises:

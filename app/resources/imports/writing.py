@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO
 
 from app.resources.imports.checking import RowChecker
-from app.resources.imports.rows import Form, Row, Window
+from app.resources.imports.rows import Row, RowFormat, TextWindow
 
 _SLICE = 0.002
 _FLUSH = 256 * 1024
 
 
-async def write_rows(form: Form, texts: AsyncIterator[str], checker: RowChecker, file: BinaryIO) -> int:
+async def write_rows(form: RowFormat, texts: AsyncIterator[str], checker: RowChecker, file: BinaryIO) -> int:
     """Read all rows, and write those that pass to a file; returns its size.
 
     Rows are checked on the event loop, in slices after which everyone else has a turn: a thread would contend for the
@@ -27,7 +27,7 @@ async def write_rows(form: Form, texts: AsyncIterator[str], checker: RowChecker,
     Raises:
         GatewayError: the body cannot be read.
     """
-    window = Window()
+    window = TextWindow()
     rows = form.rows(window)
     lines = _Lines(file)
     while not _take(rows, window, checker, lines):
@@ -38,7 +38,7 @@ async def write_rows(form: Form, texts: AsyncIterator[str], checker: RowChecker,
     return await lines.flush()
 
 
-def _take(rows: Iterator[Row | None], window: Window, checker: RowChecker, lines: "_Lines") -> bool:
+def _take(rows: Iterator[Row | None], window: TextWindow, checker: RowChecker, lines: "_Lines") -> bool:
     """Check rows until they end, which is told, or the window is hungry, or time is up."""
     end = time.perf_counter() + _SLICE
     for row in rows:
@@ -50,7 +50,7 @@ def _take(rows: Iterator[Row | None], window: Window, checker: RowChecker, lines
     return True
 
 
-async def _feed(window: Window, texts: AsyncIterator[str]) -> None:
+async def _feed(window: TextWindow, texts: AsyncIterator[str]) -> None:
     text = await anext(texts, None)
     if text is None:
         window.end()

@@ -23,8 +23,7 @@ from app.errors import GatewayError
 from app.gateway.cached_reads import CacheKeys, Reading
 from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
-from app.policies.byte_budget import ByteBudget
-from app.policies.shedding import Shedder
+from app.policies.shedding import ByteBudget, Shedder
 from app.preflight import router as preflight
 from app.readiness import Readiness
 from app.resources import ROUTERS

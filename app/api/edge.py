@@ -24,7 +24,7 @@ from app.api.sending import AnswerSender, HeadAnswered
 from app.errors import GatewayError, NotFound, TenantDisabled
 from app.gateway.context import Caller, RequestContext
 from app.policies.bulkhead import Full
-from app.policies.limits.model import RateLimiter
+from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
 from app.telemetry.observer import TelemetryObserver
 from app.telemetry.requests import AccessLog, Finished, RequestTelemetry

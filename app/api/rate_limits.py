@@ -8,7 +8,7 @@ from app.api.security_headers import Headers
 from app.errors import Overloaded, RateLimited
 from app.gateway.refusals import retry_in
 from app.policies.bulkhead import Full
-from app.policies.limits.model import Quota, QuotaStatus
+from app.policies.rate_limits import Quota, QuotaStatus
 from app.texts import sentence
 
 _MINUTE = 60

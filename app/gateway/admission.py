@@ -19,10 +19,9 @@ from app.gateway.operation import DeadlineClass
 from app.gateway.refusals import breaker_open, campaigns_spent, login_paused, no_slot
 from app.policies.breaker import BreakerOpen, CallHealth
 from app.policies.breakers import Breakers, Permits
-from app.policies.bulkhead import Full
-from app.policies.bulkheads import Bulkheads
+from app.policies.bulkhead import Bulkheads, Full
 from app.policies.credentials import CredentialGuard, CredentialsPaused
-from app.policies.limits.campaigns import CampaignQuota
+from app.policies.rate_limits import CampaignQuota
 from app.policies.retry import Retrier
 from app.tenants.master_keys import Fingerprints
 

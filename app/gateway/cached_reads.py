@@ -16,8 +16,7 @@ from app.gateway.call import CallTimeouts, Gateway
 from app.gateway.context import Caller
 from app.gateway.lifetimes import Lifetimes, Policy, chosen_lifetime
 from app.gateway.operation import In, Operation
-from app.policies.cache.model import CacheEntry, CacheKey, Directives, NothingStored, Served
-from app.policies.cache.protocol import Cache
+from app.policies.cache.model import Cache, CacheEntry, CacheKey, Directives, NothingStored, Served
 from app.tenants.master_keys import Fingerprints
 from app.tenants.models import Tenant
 from app.upstream.envelope import Parameters

@@ -15,7 +15,7 @@ from app.gateway.failures import Called, check_status, transport_error, unusable
 from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, Out
 from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
-from app.policies.cache.protocol import Cache
+from app.policies.cache.model import Cache
 from app.upstream.client import ReplyTooLarge, Timeouts, UpstreamClient
 from app.upstream.document import Document, Drift
 from app.upstream.envelope import Parameters, WireRequest, address, secrets_of

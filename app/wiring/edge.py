@@ -20,7 +20,7 @@ from app.api.lockout import Lockout
 from app.api.protocol import BoundedProtocol, ConnectionBounds
 from app.api.proxies import TrustedProxies
 from app.gateway.clock import PlatformClock
-from app.policies.limits.model import RateLimiter
+from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
 from app.settings import Settings
 from app.telemetry.audit_log import AuditFile, AuditLog, Pseudonyms, StandardOutput

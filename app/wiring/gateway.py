@@ -25,11 +25,10 @@ from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
 from app.policies.breaker import BreakerPolicy
 from app.policies.breakers import Breakers
-from app.policies.bulkheads import Bulkheads
-from app.policies.cache.protocol import Cache, NullCache
+from app.policies.bulkhead import Bulkheads
+from app.policies.cache.model import Cache, NullCache
 from app.policies.credentials import CredentialGuard
-from app.policies.limits.campaigns import CampaignQuota
-from app.policies.limits.memory import MemoryWindow
+from app.policies.rate_limits import CampaignQuota, MemoryWindow
 from app.policies.retry import Retrier, RetryBudget, RetryPolicy
 from app.settings import Settings
 from app.telemetry.metrics import Metrics

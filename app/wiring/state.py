@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 from app.gateway.failures import excused_by_stale
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
-from app.policies.cache.protocol import Cache
-from app.policies.cache.store import CacheStore
-from app.policies.limits.campaigns import CampaignQuota
-from app.policies.limits.memory import MemoryRateLimiter, MemoryWindow
-from app.policies.limits.model import RateLimiter
+from app.policies.cache.model import Cache, CacheStore
+from app.policies.rate_limits import CampaignQuota, MemoryRateLimiter, MemoryWindow, RateLimiter
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
@@ -68,7 +65,7 @@ def _local(settings: Settings, metrics: Metrics) -> State:
 def _shared(settings: Settings, master_key: MasterKey, metrics: Metrics) -> State:
     # Imported here, since the client takes 9 MB and 0.1 s to load.
     from app.policies.cache.valkey import ValkeyStore  # noqa: PLC0415
-    from app.policies.limits.valkey import ValkeyRateLimiter, ValkeyWindow  # noqa: PLC0415
+    from app.policies.rate_limits_in_valkey import ValkeyRateLimiter, ValkeyWindow  # noqa: PLC0415
     from app.storage.valkey import answers, connect, warn_if_unbounded  # noqa: PLC0415
 
     url = settings.state_url.get_secret_value()

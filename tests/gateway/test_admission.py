@@ -11,11 +11,9 @@ from app.gateway.attempt import Attempt, Deadline
 from app.gateway.context import Caller, RequestContext
 from app.policies.breaker import BreakerPolicy, CallHealth, CircuitState
 from app.policies.breakers import BreakerKey, Breakers
-from app.policies.bulkheads import Bulkheads
+from app.policies.bulkhead import Bulkheads
 from app.policies.credentials import CredentialGuard
-from app.policies.limits.campaigns import CampaignQuota
-from app.policies.limits.memory import MemoryWindow
-from app.policies.limits.model import Decision, Quota
+from app.policies.rate_limits import CampaignQuota, Decision, MemoryWindow, Quota
 from app.resources.campaigns.operations import CREATE
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver

@@ -8,20 +8,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from app.policies.cache.freshness import age_of, is_fresh, judge, may_stand_in, remaining_life
 from app.policies.cache.model import (
     NO_DIRECTIVES,
     CacheEntry,
     CacheKey,
     CacheObserver,
     CacheOutcome,
+    CacheStore,
     Directives,
+    Fetch,
+    Lookup,
     NothingStored,
     Served,
+    Stamp,
+    age_of,
+    is_fresh,
+    judge,
+    may_stand_in,
+    remaining_life,
 )
-from app.policies.cache.protocol import Fetch
 from app.policies.cache.single_flight import Flight, SingleFlight
-from app.policies.cache.store import CacheStore, Lookup, Stamp
 
 _Work = Callable[[Flight["Fetched"]], Coroutine[Any, Any, "Fetched"]]
 _FlightKey = tuple[str, str, Stamp | None]

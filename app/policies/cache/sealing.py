@@ -8,8 +8,7 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.policies.cache.model import CacheEntry, Windows
-from app.policies.cache.store import Stamp
+from app.policies.cache.model import CacheEntry, Stamp, Windows
 from app.tenants.master_keys import MasterKey
 
 FORMAT = b"2"

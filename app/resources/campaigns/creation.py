@@ -22,8 +22,8 @@ from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
 from app.resources.campaigns.permission import authored, check_creation, ticket_invalid
 from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
+from app.storage.writes.approvals import TicketRefused
 from app.storage.writes.models import AttemptState, DuplicateKey, JournalEntry
-from app.storage.writes.tickets import TicketRefused
 from app.texts import sentence
 from app.upstream.listed import Listed
 

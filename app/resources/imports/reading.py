@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.errors import MalformedRequest, Overloaded
-from app.policies.byte_budget import ByteBudget
+from app.policies.shedding import ByteBudget
 from app.texts import sentence
 
 _BLOCK = 64 * 1024

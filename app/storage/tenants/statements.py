@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, func, inse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.storage.database.schema import api_keys, master_keys, tenant_changes, tenants
-from app.storage.database.serializing import serialize
+from app.storage.database.statements import serialize
 from app.storage.tenants.models import (
     CreatedKey,
     KeyRecord,

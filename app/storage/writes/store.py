@@ -11,8 +11,8 @@ from app.errors import DatabaseError, StateUnavailable
 from app.storage.database.database import Database
 from app.storage.database.statements import Statement, Steps, T, Work
 from app.storage.writes import attempts, keys
+from app.storage.writes.background import Errands, Sweeper
 from app.storage.writes.endings import Answered, Ending, Endings
-from app.storage.writes.errands import Errands
 from app.storage.writes.leases import Holding, ProcessLease
 from app.storage.writes.models import (
     AttemptState,
@@ -25,7 +25,6 @@ from app.storage.writes.models import (
     Settled,
     opened,
 )
-from app.storage.writes.sweeping import Sweeper
 from app.tenants.master_keys import MasterKey
 
 

@@ -11,8 +11,7 @@ import redis
 
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
-from app.policies.cache.model import CacheEntry, CacheKey, CacheOutcome, Directives, Windows
-from app.policies.cache.store import CacheStore
+from app.policies.cache.model import CacheEntry, CacheKey, CacheOutcome, CacheStore, Directives, Windows
 from app.policies.cache.valkey import ValkeyStore
 from app.storage.valkey import connect
 from app.tenants.master_keys import MasterKey

@@ -3,8 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.cache.freshness import age_of, judge, may_stand_in, remaining_life
-from app.policies.cache.model import NO_DIRECTIVES, CacheEntry, CacheOutcome, Directives, Windows
+from app.policies.cache.model import (
+    NO_DIRECTIVES,
+    CacheEntry,
+    CacheOutcome,
+    Directives,
+    Windows,
+    age_of,
+    judge,
+    may_stand_in,
+    remaining_life,
+)
 from tests.policies.cache.conftest import make_entry
 
 _SECONDS = st.integers(0, 1000).map(float)

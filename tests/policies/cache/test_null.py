@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.policies.cache.model import CacheOutcome, Directives, NothingStored
-from app.policies.cache.protocol import Cache, NullCache
+from app.policies.cache.model import Cache, CacheOutcome, Directives, NothingStored, NullCache
 from tests.policies.cache.conftest import Clock, Platform, make_key
 
 

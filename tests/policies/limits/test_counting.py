@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.limits.memory import MemoryRateLimiter, MemoryWindow
-from app.policies.limits.model import CountingWindow, Quota, QuotaStatus, RateLimiter
-from app.policies.limits.valkey import ValkeyRateLimiter, ValkeyWindow
+from app.policies.rate_limits import CountingWindow, MemoryRateLimiter, MemoryWindow, Quota, QuotaStatus, RateLimiter
+from app.policies.rate_limits_in_valkey import ValkeyRateLimiter, ValkeyWindow
 from tests.support.clocks import Clock
 from tests.support.limiters import DAY, allowed, client_at
 from tests.support.valkey import ValkeyServer

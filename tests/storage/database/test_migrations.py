@@ -17,7 +17,7 @@ from sqlalchemy import Connection, MetaData, Table, create_engine, text
 from app.errors import DatabaseError
 from app.storage.database.database import Database
 from app.storage.database.schema import metadata
-from app.storage.database.serializing import serialize
+from app.storage.database.statements import serialize
 from app.storage.writes.models import DuplicateKey
 from app.storage.writes.store import WriteStore
 from app.tenants.master_keys import MasterKey

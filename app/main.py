@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from app import __version__, admin
 from app.admin import runtime
 from app.api import handlers, service
+from app.api.caching import FastPath
 from app.api.edge import GatewayApplication
-from app.api.fast_path import FastPath
 from app.api.idempotency import IdempotencyMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
@@ -30,14 +30,12 @@ from app.resources import ROUTERS
 from app.services import ImportLimits, SendLimits, Services
 from app.settings import Settings
 from app.storage.database.database import Database
-from app.telemetry.loop_lag import LoopLag
 from app.telemetry.metrics import Metrics
-from app.telemetry.observer import TelemetryObserver
-from app.telemetry.outages import OutageWatch
-from app.telemetry.requests import RequestTelemetry
+from app.telemetry.observer import RequestTelemetry, TelemetryObserver
+from app.telemetry.watches import LoopLag, OutageWatch
 from app.telemetry.workers import Workers
-from app.tenants.master_keys import Fingerprints
 from app.tenants.store import TenantStore
+from app.tenants.vault import Fingerprints
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.wiring.edge import build_authenticator, build_edge, build_keys_document, build_tracing, watch

@@ -69,7 +69,7 @@ TARGETS = {
         ("tests/policies/test_breaker.py", "tests/policies/test_breakers.py"),
     ),
     "retry": Target(
-        ("app/policies/retry.py", "app/gateway/failures.py", "app/gateway/attempt.py"),
+        ("app/policies/retry.py", "app/gateway/failures.py", "app/gateway/admission.py"),
         (
             "tests/policies/test_retry.py",
             "tests/policies/test_retry_after.py",

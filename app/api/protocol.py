@@ -10,9 +10,9 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.api.head_rules import LONGEST_URL, MOST_HEADERS, framing, head_size, refused_head
 from app.api.problems import problem_response
-from app.api.security_headers import security_headers
+from app.api.request_head import LONGEST_URL, MOST_HEADERS, framing, head_size, refused_head
+from app.api.sending import security_headers
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
 from app.texts import sentence
 

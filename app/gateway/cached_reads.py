@@ -14,11 +14,10 @@ from typing import Any
 from app.errors import NotCached, NotFound, UpstreamAnswer, UpstreamTimeout
 from app.gateway.call import CallTimeouts, Gateway
 from app.gateway.context import Caller
-from app.gateway.lifetimes import Lifetimes, Policy, chosen_lifetime
-from app.gateway.operation import In, Operation
+from app.gateway.operation import In, Lifetimes, Operation, Policy, chosen_lifetime
 from app.policies.cache.model import Cache, CacheEntry, CacheKey, Directives, NothingStored, Served
-from app.tenants.master_keys import Fingerprints
 from app.tenants.models import Tenant
+from app.tenants.vault import Fingerprints
 from app.upstream.envelope import Parameters
 from app.upstream.listed import to_json
 

@@ -11,11 +11,9 @@ import ssl
 from contextlib import suppress
 
 from app.messages import failures
-from app.messages.failures import RelayAnswer
+from app.messages.failures import RelayAnswer, fate_unknown, nothing_sent
 from app.messages.models import Envelope, Rejection, SmtpTimeouts
-from app.messages.session import SessionLost, SmtpReply, SmtpSession
-from app.messages.sockets import connected
-from app.messages.translation import fate_unknown, nothing_sent
+from app.messages.session import SessionLost, SmtpReply, SmtpSession, connected
 from app.tenants.destinations import Destinations
 from app.tenants.models import SmtpAccount
 from app.texts import sentence

@@ -1,7 +1,10 @@
 """What a relay's failures mean to the caller; the words say whether anything was sent and whether to try again."""
 
 import re
-from collections.abc import Sequence
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.errors import (
@@ -13,6 +16,7 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.messages.models import Rejection
+from app.messages.session import NoConnection, NoConnectionInTime, NotSmtp, SessionLost
 from app.texts import sentence
 
 OPERATION = "messages.submit"
@@ -134,3 +138,41 @@ def _advice(temporary: bool) -> str:
     if temporary:
         return sentence("Nothing was sent; the refusal is temporary, and trying again later is safe.")
     return sentence("Nothing was sent.")
+
+
+@contextmanager
+def nothing_sent() -> Iterator[None]:
+    """Translate what can break while the relay has nothing of the message."""
+    try:
+        yield
+    except NotSmtp:
+        raise malformed() from None
+    except (SessionLost, OSError, UnicodeError) as error:
+        raise unavailable(_reason(error)) from None
+
+
+@contextmanager
+def fate_unknown(message_id: str) -> Iterator[None]:
+    """Translate what can break once the message has begun to leave."""
+    try:
+        yield
+    except NotSmtp:
+        raise outcome_unknown(message_id, "it answered with something that is not SMTP") from None
+    except TimeoutError:
+        raise outcome_unknown(message_id, "time ran out") from None
+    except (SessionLost, OSError):
+        raise outcome_unknown(message_id, "the connection broke") from None
+
+
+def _reason(error: BaseException) -> str:
+    return next((reason for kinds, reason in REASONS if isinstance(error, kinds)), "the connection broke")
+
+
+REASONS: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = (
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (ssl.SSLError, "TLS failed"),
+    ((socket.gaierror, UnicodeError), "its name cannot be resolved"),
+    (NoConnectionInTime, "no connection in time"),
+    (NoConnection, "cannot connect"),
+    (TimeoutError, "no reply in time"),
+)

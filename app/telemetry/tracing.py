@@ -33,7 +33,7 @@ Value = str | float
 
 
 class Tracing:
-    """An `app.telemetry.requests.Tracer` that exports what it traces.
+    """An `app.telemetry.observer.Tracer` that exports what it traces.
 
     A collector that is slow or gone costs spans, never time: they wait in a bounded queue for a thread of their own.
     """

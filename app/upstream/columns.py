@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from app.upstream.document import UNKNOWN, Document, DriftKind, is_unusual
-from app.upstream.forms import ItemForm, Leaf, Nested, Part, Writing, resolved
-from app.upstream.reader import Cells, Run
+from app.upstream.forms import Cells, ItemForm, Leaf, Nested, Part, Run, Writing, resolved
 from app.upstream.values import Convert, text
 
 if TYPE_CHECKING:

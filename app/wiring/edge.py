@@ -11,12 +11,11 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.api.audit import AuditMiddleware
-from app.api.authentication import AdminCredential, Authenticator
+from app.api.authentication import AdminCredential, Authenticator, Lockout
 from app.api.body_bounds import BodyBounds
+from app.api.caching import FastPath
 from app.api.cors import CrossOriginMiddleware
 from app.api.edge import EdgeMiddleware
-from app.api.fast_path import FastPath
-from app.api.lockout import Lockout
 from app.api.protocol import BoundedProtocol, ConnectionBounds
 from app.api.proxies import TrustedProxies
 from app.gateway.clock import PlatformClock
@@ -25,13 +24,12 @@ from app.policies.shedding import Shedder
 from app.settings import Settings
 from app.telemetry.audit_log import AuditFile, AuditLog, Pseudonyms, StandardOutput
 from app.telemetry.metrics import Metrics
-from app.telemetry.observer import TelemetryObserver
-from app.telemetry.requests import AccessLog, RequestTelemetry
+from app.telemetry.observer import AccessLog, RequestTelemetry, TelemetryObserver
 from app.tenants.destinations import Destinations
 from app.tenants.jwks import KeysDocument, ProviderKeys
-from app.tenants.master_keys import MasterKey
 from app.tenants.store import TenantStore
 from app.tenants.tokens import TokenRules, TokenVerifier
+from app.tenants.vault import MasterKey
 from app.upstream.library import TransportForLibrary
 from app.upstream.transport import GuardedTransport
 from app.wiring.gateway import Policies
@@ -86,7 +84,7 @@ def build_edge(
 
 
 if TYPE_CHECKING:
-    from app.telemetry.log_export import LogExport
+    from app.telemetry.otlp import LogExport
     from app.telemetry.tracing import Tracing
 
 _EXPORT_SECONDS = 5
@@ -184,8 +182,7 @@ def build_log_export(settings: Settings) -> LogExport | None:
     """Build what sends log lines to a collector, if that is wanted; otherwise nothing of it is loaded."""
     if settings.otlp_endpoint is None or not settings.otlp_logs:
         return None
-    from app.telemetry.log_export import LogExport  # noqa: PLC0415 - loads the SDK
-    from app.telemetry.otlp import log_exporter  # noqa: PLC0415
+    from app.telemetry.otlp import LogExport, log_exporter  # noqa: PLC0415 - loads the SDK
 
     exporter = log_exporter(settings.otlp_endpoint, settings.otlp_header_fields(), seconds=_EXPORT_SECONDS)
     return LogExport(exporter, _resource())

@@ -34,8 +34,8 @@ from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
-from app.tenants.master_keys import Fingerprints, MasterKey
 from app.tenants.models import Tenant
+from app.tenants.vault import Fingerprints, MasterKey
 from app.upstream.client import UpstreamClient
 from app.upstream.library import TransportForLibrary
 from app.upstream.transport import GuardedTransport

@@ -16,7 +16,7 @@ from app.policies.rate_limits import CampaignQuota, MemoryRateLimiter, MemoryWin
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

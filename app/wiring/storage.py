@@ -19,9 +19,8 @@ from app.storage.tenants.store import DatabaseTenantStore
 from app.storage.writes.store import WriteStore
 from app.tenants.destinations import Destinations
 from app.tenants.file import FileTenantStore
-from app.tenants.master_keys import MasterKey, MasterKeys, generate_master_key
 from app.tenants.store import TenantStore
-from app.tenants.vault import Vault
+from app.tenants.vault import MasterKey, MasterKeys, Vault, generate_master_key
 
 log = structlog.get_logger(__name__)
 

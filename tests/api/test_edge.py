@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app.api.protocol import BoundedProtocol, ConnectionBounds
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Limits, Scope
+from app.tenants.store import hash_key
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import make_app
 from tests.support.sockets import served

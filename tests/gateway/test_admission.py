@@ -6,8 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from app.errors import GatewayError, RateLimited, UpstreamCredentialsRejected, UpstreamError, UpstreamUnavailable
-from app.gateway.admission import Admission
-from app.gateway.attempt import Attempt, Deadline
+from app.gateway.admission import Admission, Attempt, Deadline
 from app.gateway.context import Caller, RequestContext
 from app.policies.breaker import BreakerPolicy, CallHealth, CircuitState
 from app.policies.breakers import BreakerKey, Breakers
@@ -17,8 +16,8 @@ from app.policies.rate_limits import CampaignQuota, Decision, MemoryWindow, Quot
 from app.resources.campaigns.operations import CREATE
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
-from app.tenants.master_keys import Fingerprints, MasterKey
 from app.tenants.models import Scope
+from app.tenants.vault import Fingerprints, MasterKey
 from tests.support.clocks import Clock, settle
 from tests.support.tenants import BASE_URL, TRACE, make_tenant
 

@@ -15,7 +15,7 @@ from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.databases import fresh_database
 
 WAITS = SmtpTimeouts(connect=5, reply=5, total=10)

@@ -19,8 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.api.files import FileName
 from app.api.types import DocumentText, EmailAddress, HeaderText, Name
-from app.messages.addresses import ascii_address
-from app.messages.mime import compose
+from app.messages.mime import ascii_address, compose
 from app.messages.models import Attachment, Correspondent, Message
 
 DATE = datetime(2026, 11, 22, 5, 4, 5, tzinfo=UTC)

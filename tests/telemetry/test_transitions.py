@@ -21,7 +21,7 @@ from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
 from app.tenants.jwks import ProviderKeys
-from app.tenants.master_keys import generate_master_key
+from app.tenants.vault import generate_master_key
 from app.upstream.pool import ConnectionPool, Origin
 from tests.support.clocks import Clock
 from tests.support.platform import FakePlatform, xml_reply

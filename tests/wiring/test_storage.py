@@ -13,7 +13,7 @@ from app.errors import DatabaseError
 from app.main import create_app
 from app.settings import Settings
 from app.storage.tenants.repository import TenantRepository
-from app.tenants.master_keys import MasterKeys, generate_master_key
+from app.tenants.vault import MasterKeys, generate_master_key
 from app.wiring import storage
 from app.wiring.storage import build_master_keys, prepare
 from tests.support.platform import FakePlatform, xml_reply

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.policies.cache.model import CacheEntry, Stamp, Windows
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 FORMAT = b"2"
 _NONCE_BYTES = 12

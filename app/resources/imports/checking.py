@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.api.contact_rows import ContactRow, write_line
-from app.api.wording import worded
+from app.api.languages import worded
 from app.errors import FieldError, PayloadTooLarge, ValidationFailed
 from app.resources.imports.files import RowCounts
 from app.resources.imports.rows import Row, RowFormat

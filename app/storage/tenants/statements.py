@@ -32,8 +32,8 @@ from app.storage.tenants.rows import (
     tenant_record,
     wrapped_key,
 )
-from app.tenants.api_keys import generate_key, hash_key, shown_part
 from app.tenants.models import Tenant, UpstreamAccount
+from app.tenants.store import generate_key, hash_key, shown_part
 from app.tenants.vault import MasterKeyMissing, Vault, WrappedKey
 
 

@@ -25,7 +25,7 @@ from app.storage.writes.models import (
     Settled,
     opened,
 )
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 
 class WriteStore:

@@ -14,7 +14,7 @@ from app.policies.cache.memory import MemoryStore
 from app.policies.cache.model import CacheEntry, CacheKey, CacheOutcome, CacheStore, Directives, Windows
 from app.policies.cache.valkey import ValkeyStore
 from app.storage.valkey import connect
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.valkey import ValkeyServer
 
 MASTER_KEY = MasterKey(bytes(range(32)))

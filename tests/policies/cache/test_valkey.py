@@ -9,7 +9,7 @@ from app.policies.cache import valkey as valkey_store
 from app.policies.cache.model import CacheOutcome
 from app.policies.cache.valkey import ValkeyStore
 from app.storage.valkey import connect, warn_if_unbounded
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.policies.cache.conftest import Clock, Platform, Replica, eventually, make_key, replica_of, scripts_run
 from tests.support.sockets import until
 from tests.support.valkey import ValkeyServer

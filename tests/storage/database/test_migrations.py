@@ -20,7 +20,7 @@ from app.storage.database.schema import metadata
 from app.storage.database.statements import serialize
 from app.storage.writes.models import DuplicateKey
 from app.storage.writes.store import WriteStore
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.attempts import make_attempt
 from tests.support.postgres import Databases
 

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from app.storage.tenants.models import Missing, NewKey, RevisionConflict, TenantPatch
 from app.storage.tenants.repository import TenantRepository
-from app.tenants.api_keys import hash_key
 from app.tenants.models import Limits, Scope, SmtpAccount, UpstreamAccount
+from app.tenants.store import hash_key
 from tests.support.attempts import Clock
 from tests.support.tenant_databases import READ, keyless, secret
 from tests.support.tenants import make_smtp, make_tenant

@@ -11,8 +11,7 @@ import httpx2
 import pytest
 
 from app.resources.imports.csv_table import CsvRows
-from app.resources.imports.json_document import JsonDocument
-from app.resources.imports.json_lines import JsonLines
+from app.resources.imports.json_rows import JsonDocument, JsonLines
 from app.resources.imports.rows import MAX_ROW, RowFormat
 from tests.support.imports import GOOD, read
 from tests.support.platform import FakePlatform, xml_reply

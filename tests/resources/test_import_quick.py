@@ -9,8 +9,7 @@ from pydantic import TypeAdapter
 
 from app.api.types import EmailAddress
 from app.resources.imports.csv_table import CsvRows
-from app.resources.imports.quick import EMAIL, quick_contact, quick_line
-from app.resources.imports.rows import TextWindow
+from app.resources.imports.rows import EMAIL, TextWindow, quick_contact, quick_line
 from tests.support.imports import (
     DAYS,
     EMAILS,

@@ -9,11 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.errors import MalformedRequest, ValidationFailed
+from app.resources.imports.body import texts
 from app.resources.imports.checking import AddressTally
 from app.resources.imports.csv_table import CsvRows
-from app.resources.imports.json_document import JsonDocument
-from app.resources.imports.json_lines import JsonLines
-from app.resources.imports.reading import texts
+from app.resources.imports.json_rows import JsonDocument, JsonLines
 from app.resources.imports.rows import RowFormat
 from app.resources.imports.schemas import OnInvalid
 from tests.support.imports import GOOD, HOSTILE_ROWS, NAMES, ROWS, csv_of, read, without_blanks, written

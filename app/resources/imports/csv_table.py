@@ -11,8 +11,7 @@ from app.api.contact_rows import SEX_CODES, VARIABLES
 from app.api.handlers import field_error
 from app.api.tables import unmarked
 from app.errors import FieldError, MalformedRequest, ValidationFailed
-from app.resources.imports.quick import quick_line
-from app.resources.imports.rows import MAX_ROW, Row, TextWindow, too_large
+from app.resources.imports.rows import MAX_ROW, Row, TextWindow, quick_line, too_large
 from app.texts import sentence
 
 _FIELDS = ("email", "name", "sex", "birthday", "phone", "area")

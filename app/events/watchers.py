@@ -24,7 +24,7 @@ from app.events.resources import (
 )
 from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
-from app.policies.cache.protocol import Cache
+from app.policies.cache.model import Cache
 from app.storage.database.database import Database
 from app.storage.database.statements import Statement, Steps
 from app.storage.events import log as event_log

@@ -15,7 +15,7 @@ _WATCHER = "events"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class WatchedAccount:
     """A tenant's account as watchers see it."""
 
     tenant: Tenant

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.errors import NotFound
-from app.events.account import Account
+from app.events.account import WatchedAccount
 from app.events.changes import Resource, change, longer, plain
 from app.gateway.pages import PageRequest
 from app.resources.campaigns.operations import FIND, GET, FindCampaigns
@@ -23,7 +23,7 @@ _OVER = frozenset({"sent", "cancelled"})
 _STOPPED = frozenset({"held", "paused"})
 
 
-async def look_at_campaign(item: Item, account: Account) -> Findings:
+async def look_at_campaign(item: Item, account: WatchedAccount) -> Findings:
     """Read one campaign; one that is not there any more is left alone."""
     try:
         campaign = await account.ask(GET, int(item.id))
@@ -35,7 +35,7 @@ async def look_at_campaign(item: Item, account: Account) -> Findings:
     return Findings([seen], events)
 
 
-async def look_at_campaigns(item: Item, account: Account, known: Known) -> Findings:
+async def look_at_campaigns(item: Item, account: WatchedAccount, known: Known) -> Findings:
     """Read a page of a day's campaigns: today's again and again, those of the days before until they are read.
 
     What is there at first is noted and not told of. A listing that is not whole moves nothing.
@@ -47,7 +47,7 @@ async def look_at_campaigns(item: Item, account: Account, known: Known) -> Findi
     page = await account.ask(FIND, FindCampaigns(PageRequest(page=state["page"], page_size=_PAGE), day=day))
     if not isinstance(page.data, Listed) or not page.data.is_whole:
         return Findings([Seen(item, state, longer(item.looks, 15.0, 300.0), item.looks + 1)])
-    campaigns = {str(each.id): each for each in page.data}
+    campaigns = {str(each.id): each for each in page.data if _is_of(each, day)}
     items = await known("campaign", list(campaigns))
     seen: list[Seen] = []
     events: list[NewEvent] = []
@@ -63,6 +63,10 @@ async def look_at_campaigns(item: Item, account: Account, known: Known) -> Findi
         if told or one.due_in is not None or known_item is None or known_item.state != one.state:
             seen.append(one)
     return Findings([*seen, _next(item, state, day, today, more=page.pagination.has_more, soonest=soonest)], events)
+
+
+def _is_of(campaign: Campaign, day: date) -> bool:
+    return any(time is not None and time.date() == day for time in (campaign.started_at, campaign.scheduled_at))
 
 
 def _next(item: Item, state: Mapping[str, Any], day: date, today: date, *, more: bool, soonest: float) -> Seen:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.errors import NotFound
-from app.events.account import Account
+from app.events.account import WatchedAccount
 from app.events.campaigns import Known
 from app.events.changes import Resource, change, longer, plain
 from app.gateway.operation import Operation
@@ -23,7 +23,7 @@ _LONGEST_UNVERIFIED = 40
 _SAME_IMPORT = timedelta(minutes=2)
 
 
-async def look_at_templates(item: Item, account: Account, known: Known) -> Findings:
+async def look_at_templates(item: Item, account: WatchedAccount, known: Known) -> Findings:
     """List the templates; those that are new, or were changed, are in review."""
     listed = await _listed(templates.LIST, account)
     if listed is None:
@@ -46,7 +46,7 @@ async def look_at_templates(item: Item, account: Account, known: Known) -> Findi
     return Findings([*seen, Seen(item, {}, 300.0)])
 
 
-async def look_at_template(item: Item, account: Account) -> Findings:
+async def look_at_template(item: Item, account: WatchedAccount) -> Findings:
     """Read a template's review until it is decided."""
     try:
         review = plain(await account.ask(templates.REVIEW, int(item.id)))
@@ -67,7 +67,7 @@ def _decision(review: Resource) -> tuple[Any, Any]:
     return review["status"], review["updated_at"]
 
 
-async def look_at_import(item: Item, account: Account) -> Findings:
+async def look_at_import(item: Item, account: WatchedAccount) -> Findings:
     """Read an import until it is worked off; what became of it stands in the platform's log, by the file's name."""
     state = dict(item.state or {})
     if state.get("told"):
@@ -102,7 +102,7 @@ def _record_of(state: Mapping[str, Any], records: Sequence[ImportRecord]) -> Res
     return plain(found[0]) if len(found) == 1 else None
 
 
-async def look_at_domains(item: Item, account: Account, known: Known) -> Findings:
+async def look_at_domains(item: Item, account: WatchedAccount, known: Known) -> Findings:
     """List the domains; those that are new may have to be verified."""
     listed = await _listed(domains.LIST, account, None)
     if listed is None:
@@ -114,7 +114,7 @@ async def look_at_domains(item: Item, account: Account, known: Known) -> Finding
     return Findings([*new, Seen(item, {}, 3600.0)])
 
 
-async def look_at_domain(items: Sequence[Item], account: Account) -> Findings:
+async def look_at_domain(items: Sequence[Item], account: WatchedAccount) -> Findings:
     """Have the platform check domains until their DNS records are right, ever less often."""
     asked = {item.id: item for item in items[:_MOST_AT_ONCE]}
     found = {each.domain: each for each in (await account.ask(domains.VERIFY, list(asked))).data}
@@ -131,7 +131,7 @@ async def look_at_domain(items: Sequence[Item], account: Account) -> Findings:
     return Findings(seen, events)
 
 
-async def _listed(operation: Operation[None, Collection[Any]], account: Account, request: None = None) -> Any:
+async def _listed(operation: Operation[None, Collection[Any]], account: WatchedAccount, request: None = None) -> Any:
     """Return what a listing holds, or None if it is not whole."""
     found = (await account.ask(operation, request)).data
     return found if isinstance(found, Listed) and found.is_whole else None

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from app.errors import DatabaseError, GatewayError, UpstreamMalformed
-from app.events.account import Account
+from app.events.account import WatchedAccount
 from app.events.campaigns import look_at_campaign, look_at_campaigns
 from app.events.resources import (
     look_at_domain,
@@ -171,7 +171,7 @@ class Watchers:
         if tenant is None or not tenant.enabled or not items or not self._process.alive:
             return None
         spacing = 60.0 / tenant.events.requests_per_minute
-        findings, error = await self._asked(items, Account(tenant, self._gateway, self._clock))
+        findings, error = await self._asked(items, WatchedAccount(tenant, self._gateway, self._clock))
         failures = 0 if error is None else failures + 1
         pause = spacing
         if error is not None:
@@ -196,7 +196,7 @@ class Watchers:
         await asyncio.sleep(pause)
         return failures
 
-    async def _asked(self, items: Sequence[Item], account: Account) -> tuple[Findings, GatewayError | None]:
+    async def _asked(self, items: Sequence[Item], account: WatchedAccount) -> tuple[Findings, GatewayError | None]:
         first = items[0]
         try:
             return await self._looked(items, account), None
@@ -208,7 +208,7 @@ class Watchers:
         except GatewayError as error:
             return Findings(), error
 
-    async def _looked(self, items: Sequence[Item], account: Account) -> Findings:
+    async def _looked(self, items: Sequence[Item], account: WatchedAccount) -> Findings:
         item, tenant = items[0], account.tenant.id
 
         async def known(kind: str, names: Sequence[str]) -> Mapping[str, Item]:

@@ -12,15 +12,12 @@ from starlette.types import Receive, Scope, Send
 from app.api.responses import ResponseAborted
 from app.errors import GatewayError
 from app.storage.events.feed import EventFeed, Follower
-from app.storage.events.log import Event
+from app.storage.events.log import LoggedEvent
 
 _BATCH = 100
-_HEART_BEAT = 15.0
-_LOOK_UP = 1.0
-"""Seconds after which a stream sees that the gateway is about to end."""
 
 
-def event_json(event: Event, zone: tzinfo) -> bytes:
+def event_json(event: LoggedEvent, zone: tzinfo) -> bytes:
     """Return an event as it is answered, streamed and delivered."""
     occurred_at = datetime.fromtimestamp(event.occurred_at, zone)
     return orjson.dumps(
@@ -45,6 +42,8 @@ class EventStream(Response):
         zone: of the times.
         begun: called once the stream has begun, so that it counts among requests no more.
         ending: tells whether the gateway is about to end.
+        heart_beat: seconds in which nothing happens after which a comment is sent.
+        look_up: seconds after which the stream sees that the gateway is about to end.
     """
 
     media_type = "text/event-stream"
@@ -59,6 +58,8 @@ class EventStream(Response):
         zone: tzinfo,
         begun: Callable[[], None],
         ending: Callable[[], bool],
+        heart_beat: float = 15.0,
+        look_up: float = 1.0,
     ) -> None:
         self._feed = feed
         self._tenant = tenant
@@ -67,6 +68,8 @@ class EventStream(Response):
         self._zone = zone
         self._begun = begun
         self._ending = ending
+        self._heart_beat = heart_beat
+        self._look_up = look_up
         self.status_code = 200
         self.background = None
         # Proxies that gather answers would keep events back.
@@ -110,12 +113,12 @@ class EventStream(Response):
                     break
                 await _write(send, b"".join(map(self._written, events)))
                 self._after, quiet_since = events[-1].number, clock()
-            if clock() - quiet_since >= _HEART_BEAT:
+            if clock() - quiet_since >= self._heart_beat:
                 await _write(send, b": still here\n\n")
                 quiet_since = clock()
-            news = await follower.wait(_LOOK_UP)
+            news = await follower.wait(self._look_up)
 
-    def _written(self, event: Event) -> bytes:
+    def _written(self, event: LoggedEvent) -> bytes:
         data = event_json(event, self._zone).decode()
         return format_sse_event(data_str=data, event=event.type, id=event.id)
 

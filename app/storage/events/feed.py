@@ -11,7 +11,7 @@ from app.errors import DatabaseError, StateUnavailable
 from app.storage.database.database import Database
 from app.storage.events import log as event_log
 from app.storage.events import watching
-from app.storage.events.log import Event
+from app.storage.events.log import LoggedEvent
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class EventFeed:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def read(self, tenant: str, after: int, types: Collection[str], limit: int) -> list[Event]:
+    async def read(self, tenant: str, after: int, types: Collection[str], limit: int) -> list[LoggedEvent]:
         """Return the next events after a number.
 
         Raises:

@@ -44,7 +44,7 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LoggedEvent:
     """An event of the log."""
 
     tenant: str
@@ -113,13 +113,13 @@ def telling(tenant: str, event: NewEvent) -> Steps[None]:
     yield from appending(tenant, [event])
 
 
-def reading(tenant: str, after: int, types: Collection[str], limit: int) -> Steps[list[Event]]:
+def reading(tenant: str, after: int, types: Collection[str], limit: int) -> Steps[list[LoggedEvent]]:
     """Return the next events after a number, of some types or of all."""
     wanted = {f"type{place}": each for place, each in enumerate(types)}
     condition = f" AND type IN ({', '.join(f':{name}' for name in wanted)})" if wanted else ""
     values = {"tenant": tenant, "after": after, "limit": limit, **wanted}
     (rows,) = yield [Statement(_READ.replace("{types}", condition), values)]
-    return [Event(tenant, *row) for row in rows]
+    return [LoggedEvent(tenant, *row) for row in rows]
 
 
 def last_numbers(tenants: Sequence[str]) -> Steps[dict[str, int]]:

@@ -11,6 +11,7 @@ from app.messages.submitter import Submitter
 from app.policies.breakers import Breakers
 from app.policies.byte_budget import ByteBudget
 from app.policies.cache.protocol import Cache
+from app.policies.limits.model import RateLimiter
 from app.readiness import Readiness
 from app.storage.tenants.repository import TenantRepository
 from app.storage.writes.store import WriteStore
@@ -64,6 +65,7 @@ class Services:
     writes: WriteStore
     platform_clock: PlatformClock
     cache: Cache
+    limiter: RateLimiter
     breakers: Breakers
     readiness: Readiness
     metrics: Metrics

@@ -15,7 +15,7 @@ from app.api.body_bounds import BodyBounds
 from app.api.fast_path import FastPath
 from app.api.problems import internal_error, refuse
 from app.api.proxies import TrustedProxies
-from app.api.rate_limits import limited, overloaded, quotas_of, ratelimit_headers
+from app.api.rate_limits import count_request, overloaded
 from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
 from app.api.responses import ResponseAborted
 from app.api.route_table import RouteTable
@@ -156,7 +156,7 @@ class EdgeMiddleware:
     async def _answer(
         self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, caller: Caller
     ) -> None:
-        await self._count(caller, answer)
+        await count_request(self._limiter, caller, self._observer)
         response = await self._fast_path.answer(scope, head, caller)
         if response is not None:
             await response(scope, receive, answer.send)
@@ -168,15 +168,6 @@ class EdgeMiddleware:
             large = route.takes_large_body
         await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
         self._fast_path.remember(scope, caller)
-
-    async def _count(self, caller: Caller, answer: AnswerSender) -> None:
-        tenant = caller.tenant
-        quotas = quotas_of(tenant.id, tenant.limits.requests_per_minute, caller.key_id, caller.requests_per_minute)
-        decision = await self._limiter.hit(quotas)
-        answer.headers = ratelimit_headers(decision.statuses)
-        if decision.spent is not None:
-            self._observer.refused(caller.context, f"{decision.spent.name}_limit")
-            raise limited(decision.spent, decision.retry_after)
 
     def _admit_operator(self, head: RequestHead, context: RequestContext) -> None:
         if self._operators is None:

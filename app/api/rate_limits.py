@@ -6,9 +6,11 @@ from math import ceil
 
 from app.api.security_headers import Headers
 from app.errors import Overloaded, RateLimited
+from app.gateway.context import Caller
 from app.gateway.refusals import retry_in
 from app.policies.bulkhead import Full
-from app.policies.limits.model import Quota, QuotaStatus
+from app.policies.limits.model import Quota, QuotaStatus, RateLimiter
+from app.telemetry.observer import TelemetryObserver
 from app.texts import sentence
 
 _MINUTE = 60
@@ -46,6 +48,21 @@ def ratelimit_headers(statuses: Sequence[QuotaStatus]) -> Headers:
 @lru_cache(maxsize=10_000)
 def _policy(quotas: tuple[Quota, ...]) -> bytes:
     return ", ".join(f'"{each.name}";q={each.amount};w={each.seconds}' for each in quotas).encode()
+
+
+async def count_request(limiter: RateLimiter, caller: Caller, observer: TelemetryObserver) -> None:
+    """Count one request against the limits of tenant and key.
+
+    Raises:
+        RateLimited: one of them has no place for it.
+    """
+    tenant = caller.tenant
+    quotas = quotas_of(tenant.id, tenant.limits.requests_per_minute, caller.key_id, caller.requests_per_minute)
+    decision = await limiter.hit(quotas)
+    caller.context.quotas = decision.statuses
+    if decision.spent is not None:
+        observer.refused(caller.context, f"{decision.spent.name}_limit")
+        raise limited(decision.spent, decision.retry_after)
 
 
 def limited(spent: Quota, retry_after: float) -> RateLimited:

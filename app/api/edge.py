@@ -12,22 +12,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.authentication import AdminCredential, Authenticator
 from app.api.body_bounds import BodyBounds
-from app.api.fast_path import FastPath
+from app.api.caching import FastPath
 from app.api.problems import internal_error, refuse
 from app.api.proxies import TrustedProxies
 from app.api.rate_limits import count_request, overloaded
 from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
 from app.api.responses import ResponseAborted
-from app.api.route_table import RouteTable
-from app.api.routing import ResourceRoute
+from app.api.routing import ResourceRoute, RouteTable
 from app.api.sending import AnswerSender, HeadAnswered
 from app.errors import GatewayError, NotFound, TenantDisabled
 from app.gateway.context import Caller, RequestContext
 from app.policies.bulkhead import Full
-from app.policies.limits.model import RateLimiter
+from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
-from app.telemetry.observer import TelemetryObserver
-from app.telemetry.requests import AccessLog, Finished, RequestTelemetry
+from app.telemetry.observer import AccessLog, Finished, RequestTelemetry, TelemetryObserver
 from app.tenants.models import effective_scopes
 
 log = structlog.get_logger("app.access")

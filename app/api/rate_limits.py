@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 
-from app.api.security_headers import Headers
 from app.errors import Overloaded, RateLimited
 from app.gateway.context import Caller
-from app.gateway.refusals import retry_in
+from app.gateway.failures import retry_in
 from app.policies.bulkhead import Full
-from app.policies.limits.model import Quota, QuotaStatus, RateLimiter
+from app.policies.rate_limits import Quota, QuotaStatus, RateLimiter
 from app.telemetry.observer import TelemetryObserver
 from app.texts import sentence
 
@@ -34,7 +33,7 @@ def quotas_of(tenant_id: str, of_tenant: int, key_id: str, of_key: int | None) -
     return tenant, (f"{tenant_id}/{key_id}", Quota("key", of_key, _MINUTE))
 
 
-def ratelimit_headers(statuses: Sequence[QuotaStatus]) -> Headers:
+def ratelimit_headers(statuses: Sequence[QuotaStatus]) -> tuple[tuple[bytes, bytes], ...]:
     """Write how quotas stand (IETF draft httpapi-ratelimit-headers): the policy, and what is left of it."""
     if not statuses:
         return ()

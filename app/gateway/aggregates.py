@@ -6,8 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from app.gateway.lifetimes import CachePolicy
-from app.gateway.operation import Export
+from app.gateway.operation import CachePolicy, Export
 from app.gateway.streaming import Rows, RowStream
 
 In = TypeVar("In", contravariant=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from app.gateway.writes import Write
-from app.policies.limits.model import QuotaStatus
+from app.policies.rate_limits import QuotaStatus
 from app.tenants.models import Scope, Tenant
 
 

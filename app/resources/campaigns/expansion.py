@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from app.api.caching import CachedResponse
 from app.api.deps import Call
-from app.api.pagination import CollectionUrl, link_header
 from app.api.request_head import RequestHead
+from app.api.responses import CollectionUrl, link_header
 from app.errors import FieldError, GatewayError, NotFound, ValidationFailed, parameters_refused
 from app.gateway.cached_reads import entry_of
 from app.gateway.operation import Operation
 from app.gateway.pages import Pagination
-from app.policies.cache.model import Outcome, Served, Windows
+from app.policies.cache.model import CacheOutcome, Served, Windows
 from app.resources.campaigns.operations import FIND, GET, FindCampaigns
 from app.resources.statistics.operations import GET as STATISTICS
 from app.resources.tracking.operations import OVERVIEW as TRACKING
@@ -27,7 +27,7 @@ MOST_CAMPAIGNS = 50
 
 _SOURCES: Mapping[Part, Operation[int, Any]] = {"statistics": STATISTICS, "tracking": TRACKING}
 _NOT_STARTED = frozenset({"waiting", "held"})
-_KEPT = frozenset({Outcome.HIT, Outcome.STALE})
+_KEPT = frozenset({CacheOutcome.HIT, CacheOutcome.STALE})
 
 Expand = Annotated[
     str | None,
@@ -120,7 +120,7 @@ class _Expansion:
         left = min(served.entry.windows.fresh - served.age for served in self._served)
         fresh = 0.0 if self.errors else age + max(left, 0.0)
         entry = entry_of(orjson.dumps(content), Windows(fresh, 0.0, 0.0), headers)
-        outcome = Outcome.HIT if all(served.outcome in _KEPT for served in self._served) else Outcome.MISS
+        outcome = CacheOutcome.HIT if all(served.outcome in _KEPT for served in self._served) else CacheOutcome.MISS
         served = Served(entry, outcome, age, stored=False, shared=False)
         return CachedResponse(served, RequestHead(self._call.request.scope["headers"]))
 

@@ -8,7 +8,7 @@ from typing import Any
 from app.gateway.aggregates import Aggregate
 from app.gateway.failures import unusable
 from app.gateway.identifiers import CampaignKey
-from app.gateway.lifetimes import CachePolicy
+from app.gateway.operation import CachePolicy
 from app.gateway.streaming import Rows
 from app.resources.failures.operations import FIND as FAILURES
 from app.resources.failures.operations import FindFailures

@@ -9,8 +9,8 @@ from app.api.caching import CachedResponse
 from app.api.deps import ReadCall, resource_router
 from app.api.documentation import documents
 from app.api.exports import RawCells
-from app.api.headers import headers
 from app.api.negotiation import accept_header, preferred
+from app.api.openapi_answers import headers
 from app.api.request_head import RequestHead
 from app.api.responses import answer
 from app.api.tables import CSV, JSON

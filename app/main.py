@@ -166,6 +166,7 @@ def create_app(
         events=events,
         platform_clock=clock,
         cache=state.cache,
+        limiter=state.limiter,
         breakers=policies.breakers,
         readiness=readiness,
         metrics=metrics,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from app.gateway.writes import Write
+from app.policies.rate_limits import QuotaStatus
 from app.tenants.models import Scope, Tenant
 
 
@@ -86,6 +87,7 @@ class RequestContext:
         trace: where what becomes of it is told; None where it is not traced.
         scopes: those that it has been found to need.
         background: whether nobody waits for it: it is tried once, and takes no slot that somebody may need.
+        quotas: how the limits that it counts against stand.
     """
 
     request_id: str
@@ -105,6 +107,7 @@ class RequestContext:
     trace: RequestTrace | None = None
     scopes: frozenset[str] = frozenset()
     background: bool = False
+    quotas: tuple[QuotaStatus, ...] = ()
 
     async def before_sending(self) -> None:
         """Remember that a change is about to leave; to be awaited before any does.

@@ -12,6 +12,7 @@ from app.resources.imports.router import router as imports
 from app.resources.lists.router import router as lists
 from app.resources.mailboxes.router import router as mailboxes
 from app.resources.messages.router import router as messages
+from app.resources.reports.router import router as reports
 from app.resources.statistics.router import router as statistics
 from app.resources.subscriptions.router import router as subscriptions
 from app.resources.templates.router import router as templates
@@ -29,6 +30,7 @@ ROUTERS = (
     statistics,
     failures,
     tracking,
+    reports,
     domains,
     mailboxes,
     console,

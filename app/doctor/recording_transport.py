@@ -1,14 +1,14 @@
 """The connection to the platform during a diagnosis: it lets only reads through and keeps the last reply."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import aclosing
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
-
-import httpx2
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from app.gateway.operation import Effect, Export, Operation
 from app.upstream.client import Decompressor
+from app.upstream.envelope import WireRequest
+from app.upstream.wire import Progress, Reply, Transport
 
 
 @dataclass(slots=True)
@@ -38,53 +38,49 @@ class NotARead(Exception):
     """A request was about to leave that is none of the reads there are."""
 
 
-class RecordingTransport(httpx2.AsyncBaseTransport):
+class RecordingTransport(Transport):
     """A transport that lets nothing through but certain reads."""
 
-    def __init__(
-        self, transport: httpx2.AsyncBaseTransport, reads: Iterable[Operation[Any, Any] | Export[Any]]
-    ) -> None:
+    def __init__(self, transport: Transport, reads: Iterable[Operation[Any, Any] | Export[Any]]) -> None:
         self._transport = transport
         self._reads = [(each.script, [each.do] if each.do else []) for each in reads if each.effect is Effect.READ]
         self.last: RecordedReply | None = None
         """The last reply, once its head is there."""
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request and keep what comes back as it is read.
+    async def open(self, request: WireRequest, *, connect: float, progress: Progress) -> Reply:
+        """Send a request and keep what comes back as it is read; see `Transport.open`.
 
         Raises:
             NotARead: the request is none of the reads.
         """
         self.last = None
-        script, do = request.url.path.rpartition("/")[2], request.url.params.get_list("do")
+        url = urlsplit(request.url)
+        script, do = url.path.rpartition("/")[2], parse_qs(url.query).get("do", [])
         if request.method != "GET" or (script, do) not in self._reads:
             raise NotARead(f"{request.method} {script}")
-        response = await self._transport.handle_async_request(request)
-        headers = response.headers
-        self.last = RecordedReply(
-            response.status_code, headers.get("content-type", ""), headers.get("content-encoding", "")
-        )
-        stream = _Tapped(cast("httpx2.AsyncByteStream", response.stream), self.last)
-        return httpx2.Response(
-            response.status_code, headers=headers, stream=stream, extensions=dict(response.extensions)
-        )
+        reply = await self._transport.open(request, connect=connect, progress=progress)
+        headers = reply.headers
+        self.last = RecordedReply(reply.status, headers.get("content-type", ""), headers.get("content-encoding", ""))
+        return _Tapped(reply, self.last)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
 
 
-class _Tapped(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, reply: RecordedReply) -> None:
-        self._stream = stream
+class _Tapped:
+    def __init__(self, reply: Reply, recorded: RecordedReply) -> None:
+        self.status, self.headers = reply.status, reply.headers
         self._reply = reply
+        self._recorded = recorded
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async with aclosing(cast("AsyncGenerator[bytes]", aiter(self._stream))) as chunks:
-            async for chunk in chunks:
-                self._reply.chunks.append(chunk)
-                yield chunk
-        self._reply.complete = True
+    async def chunk(self) -> bytes | None:
+        chunk = await self._reply.chunk()
+        if chunk is None:
+            self._recorded.complete = True
+        else:
+            self._recorded.chunks.append(chunk)
+        return chunk
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        await self._reply.aclose()

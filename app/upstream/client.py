@@ -11,11 +11,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-import httpx2
-
 from app.upstream.encodings import codec_of
 from app.upstream.envelope import WireReply, WireRequest
-from app.upstream.library import LibraryTransport
 from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport, TransportFailure
 
 Result = TypeVar("Result")
@@ -62,8 +59,8 @@ class UpstreamClient:
         max_reply_bytes: the largest reply that is read into memory.
     """
 
-    def __init__(self, transport: Transport | httpx2.AsyncBaseTransport, *, max_reply_bytes: int) -> None:
-        self._transport = transport if isinstance(transport, Transport) else LibraryTransport(transport)
+    def __init__(self, transport: Transport, *, max_reply_bytes: int) -> None:
+        self._transport = transport
         self._max_reply_bytes = max_reply_bytes
 
     async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:

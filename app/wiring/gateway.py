@@ -37,7 +37,6 @@ from app.tenants.destinations import Destinations
 from app.tenants.models import Tenant
 from app.tenants.vault import Fingerprints, MasterKey
 from app.upstream.client import UpstreamClient
-from app.upstream.library import TransportForLibrary
 from app.upstream.transport import GuardedTransport
 from app.wiring.storage import administration, file_tenants
 
@@ -163,8 +162,7 @@ async def examining(
     tenant = await _find(settings, tenant_id, destinations)
     once = settings.model_copy(update={"retry_attempts": 1})
     policies = build_policies(once, Metrics(), Fingerprints(MasterKey.random()), CampaignQuota(MemoryWindow()))
-    transport = TransportForLibrary(GuardedTransport(destinations, connections=1), connect=settings.connect_timeout)
-    tap = RecordingTransport(transport, [check.operation for check in PLAN])
+    tap = RecordingTransport(GuardedTransport(destinations, connections=1), [check.operation for check in PLAN])
     client = UpstreamClient(tap, max_reply_bytes=settings.max_reply_bytes)
     notes = DriftNotes()
     gateway = build_gateway(once, client, policies, NullCache(), notes)

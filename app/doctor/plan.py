@@ -9,8 +9,6 @@ from app.resources.account import operations as account
 from app.resources.campaigns import operations as campaigns
 from app.resources.contacts import operations as contacts
 from app.resources.domains import operations as domains
-from app.resources.exports import operations as exports
-from app.resources.failures import operations as failures
 from app.resources.imports import operations as imports
 from app.resources.lists import operations as lists
 from app.resources.mailboxes import operations as mailboxes
@@ -22,12 +20,12 @@ PLAN: tuple[AnyCheck, ...] = (
     *account.CHECKS,
     *lists.CHECKS,
     *contacts.CHECKS,
-    *exports.CHECKS,
+    *lists.EXPORT_CHECKS,
     *imports.CHECKS,
     *templates.CHECKS,
     *campaigns.CHECKS,
     *statistics.CHECKS,
-    *failures.CHECKS,
+    *statistics.FAILURE_CHECKS,
     *identifiers.CHECKS,
     *tracking.CHECKS,
     *domains.CHECKS,

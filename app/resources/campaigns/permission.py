@@ -9,12 +9,12 @@ from typing import Any
 
 from app.errors import Conflict, PreflightRequired, SecondPersonRequired, TicketInvalid
 from app.gateway.context import Caller
+from app.resources.campaigns.editing import Timing
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.matching import Sought, sought
 from app.resources.campaigns.operations import CREATE
 from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
-from app.resources.campaigns.timing import Timing
 from app.storage.database.statements import Work
 from app.storage.writes import approvals
 from app.storage.writes.approvals import Authorship, Fault, Ticket, TicketRefused

@@ -22,11 +22,11 @@ from app.gateway.pages import Collection, Page
 from app.resources.campaigns import operations
 from app.resources.campaigns.attempts import SendAttempt, send_attempt
 from app.resources.campaigns.creation import CampaignCreator
+from app.resources.campaigns.editing import plan
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.releasing import CampaignEditor
 from app.resources.campaigns.requests import CampaignChanges, CampaignRelease, NewCampaign
 from app.resources.campaigns.schemas import Campaign, Send, Status
-from app.resources.campaigns.timing import plan
 
 router = resource_router("/v1", "Campaigns")
 

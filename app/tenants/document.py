@@ -12,8 +12,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.reasons import reason_of
 from app.tenants.models import Tenant
+from app.texts import reason_of
 
 if TYPE_CHECKING:
     _SAFE = yaml.SafeLoader

@@ -10,11 +10,9 @@ from zoneinfo import ZoneInfo
 
 from app.admin.deps import Prober
 from app.api.request_head import RequestHead, request_context
-from app.doctor.diagnosis import RECORDS, Diagnosis, DriftNotes
+from app.doctor.diagnosis import PLAN, RECORDS, Diagnosis, DriftNotes
 from app.doctor.findings import DestinationRefused, UnknownTenant
-from app.doctor.plan import PLAN
-from app.doctor.recording import Recorder
-from app.doctor.recording_transport import RecordingTransport
+from app.doctor.recording import Recorder, RecordingTransport
 from app.gateway.admission import Admission, Attempts
 from app.gateway.call import CallTimeouts, DriftObserver, ExportLimits, Gateway
 from app.gateway.clock import PlatformClock

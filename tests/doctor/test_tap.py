@@ -5,7 +5,7 @@ import gzip
 import httpx2
 import pytest
 
-from app.doctor.recording_transport import NotARead, RecordingTransport
+from app.doctor.recording import NotARead, RecordingTransport
 from app.resources.lists.operations import DELETE, LIST
 from app.upstream.envelope import WireRequest
 from app.upstream.wire import Progress

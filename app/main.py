@@ -159,6 +159,7 @@ def create_app(
         writes=storage.writes,
         platform_clock=clock,
         cache=state.cache,
+        limiter=state.limiter,
         breakers=policies.breakers,
         readiness=readiness,
         metrics=metrics,

@@ -10,6 +10,7 @@ from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
 from app.policies.breakers import Breakers
 from app.policies.cache.model import Cache
+from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import ByteBudget
 from app.readiness import Readiness
 from app.storage.tenants.repository import TenantRepository
@@ -64,6 +65,7 @@ class Services:
     writes: WriteStore
     platform_clock: PlatformClock
     cache: Cache
+    limiter: RateLimiter
     breakers: Breakers
     readiness: Readiness
     metrics: Metrics

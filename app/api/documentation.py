@@ -19,6 +19,7 @@ from app.errors import (
     UpstreamRejected,
     ValidationFailed,
 )
+from app.gateway.aggregates import Aggregate
 from app.gateway.operation import CachePolicy, Effect, Export, Operation
 from app.gateway.pages import Collection
 
@@ -45,7 +46,7 @@ IF_NONE_MATCH: dict[str, Any] = {
 
 
 def documents(
-    operation: Operation[Any, Any] | Export[Any],
+    source: Operation[Any, Any] | Export[Any] | Aggregate[Any],
     *,
     kept: bool = True,
     read_back: bool = False,
@@ -55,7 +56,7 @@ def documents(
     bodies: Mapping[str, type[BaseModel]] | None = None,
     **route: Any,
 ) -> dict[str, Any]:
-    """Return the keyword arguments of a route that offers `operation`.
+    """Return the keyword arguments of a route that offers an operation, an export or its figures.
 
     Args:
         kept: whether the endpoint gives cached answers at all.
@@ -65,8 +66,9 @@ def documents(
         errors: what the endpoint answers beside.
         bodies: for an endpoint that reads its body by hand, the model of each media type.
     """
+    operation = source.export if isinstance(source, Aggregate) else source
     reads = operation.effect is Effect.READ
-    policy = operation.cache if kept and isinstance(operation, Operation) else None
+    policy = source.cache if kept and not isinstance(source, Export) else None
     responses = problem_responses(*(_READING if reads else _WRITING), *errors)
     if read_back:
         responses[204] = {"description": "Done, but the result could not be read back"}

@@ -139,7 +139,9 @@ class Gateway:
         return await self._attempts.run(operation, caller, deadline, once)
 
     @asynccontextmanager
-    async def export(self, export: Export[In], request: In, caller: Caller) -> AsyncIterator[RowStream]:
+    async def export(
+        self, export: Export[In], request: In, caller: Caller, deadline: Deadline | None = None
+    ) -> AsyncIterator[RowStream]:
         """Begin an export; its first records have come, or its end, when this gives them.
 
         What is wrong by then is raised here; what goes wrong later, as the same errors, by the iteration of the rows.
@@ -149,16 +151,16 @@ class Gateway:
             GatewayError: anything that kept the platform from answering as promised.
         """
         parameters = export.encode(request)
-        deadline = self._waits.deadline(export, caller.context)
+        until = deadline or self._waits.deadline(export, caller.context)
 
         async def begin(number: int) -> tuple[AsyncExitStack, RowStream]:
             async with AsyncExitStack() as stack:
-                attempt = await stack.enter_async_context(self._attempts.one(export, caller, deadline, number))
-                rows = await stack.enter_async_context(self._rows(export, parameters, caller, attempt, deadline))
+                attempt = await stack.enter_async_context(self._attempts.one(export, caller, until, number))
+                rows = await stack.enter_async_context(self._rows(export, parameters, caller, attempt, until))
                 attempt.answered()
                 return stack.pop_all(), rows
 
-        stack, rows = await self._attempts.run(export, caller, deadline, begin)
+        stack, rows = await self._attempts.run(export, caller, until, begin)
         async with stack:
             yield rows
 

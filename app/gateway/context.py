@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from app.gateway.writes import Write
+from app.policies.rate_limits import QuotaStatus
 from app.tenants.models import Scope, Tenant
 
 
@@ -85,6 +86,7 @@ class RequestContext:
         cache_outcome: where the answer of a read came from, if it could have been kept.
         trace: where what becomes of it is told; None where it is not traced.
         scopes: those that it has been found to need.
+        quotas: how the limits that it counts against stand.
     """
 
     request_id: str
@@ -103,6 +105,7 @@ class RequestContext:
     cache_outcome: str | None = None
     trace: RequestTrace | None = None
     scopes: frozenset[str] = frozenset()
+    quotas: tuple[QuotaStatus, ...] = ()
 
     async def before_sending(self) -> None:
         """Remember that a change is about to leave; to be awaited before any does.

@@ -11,6 +11,7 @@ from app.resources.lists.router import exports
 from app.resources.lists.router import router as lists
 from app.resources.mailboxes.router import router as mailboxes
 from app.resources.messages.router import router as messages
+from app.resources.reports.router import router as reports
 from app.resources.statistics.router import failures
 from app.resources.statistics.router import router as statistics
 from app.resources.templates.router import router as templates
@@ -28,6 +29,7 @@ ROUTERS = (
     statistics,
     failures,
     tracking,
+    reports,
     domains,
     mailboxes,
     console,

@@ -180,6 +180,9 @@ def _tracking(document: Document, campaign: CampaignKey) -> Tracking:
     another_batch = isinstance(campaign, str) and (found.batch or campaign).lower() != campaign.lower()
     if another_batch or (isinstance(campaign, int) and found.campaign_id not in {None, campaign}):
         raise UnexpectedForm("the overview of another campaign")
+    if found.sent_count == 0 and not (found.delivered_count or found.total_opens or found.total_clicks):
+        # What has not been sent has no statistics either (manual 2.4); both say so alike.
+        raise no_tracking(campaign)
     links = [link.id for link in found.links if link.id is not None]
     if len(set(links)) < len(links):
         raise UnexpectedForm("an overview that names a link twice")

@@ -54,16 +54,7 @@ def create_app(
     workers: Workers | None = None,
     around: AbstractAsyncContextManager[None] | None = None,
 ) -> FastAPI:
-    """Build the gateway.
-
-    Args:
-        settings: everything configurable.
-        tenants: the tenant store, instead of the one the settings name.
-        transport: the upstream transport, instead of a connection pool.
-        database: where what must last is kept, instead of the one the settings name.
-        now: returns the current time as an aware datetime, instead of the system's clock.
-        workers: the processes that serve together with this one.
-        around: entered before everything else begins, and left when all of it has ended.
+    """Build the gateway; what is given stands in the place of what the settings name, `around` goes round it all.
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.

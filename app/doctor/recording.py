@@ -77,7 +77,6 @@ class RecordingTransport(Transport):
         return _Tapped(reply, self.last)
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._transport.aclose()
 
 

@@ -44,7 +44,6 @@ class Counts:
         return self.sent - self.delivered
 
     def of(self, outcome: int) -> int:
-        """Count one outcome."""
         return self.outcomes.get(outcome, 0)
 
 
@@ -69,7 +68,6 @@ def done(campaign: Campaign, now: datetime) -> Iterator[Delivery]:
 
 
 def counts(campaigns: Iterable[Campaign], now: datetime) -> Counts:
-    """Count the outcomes of campaigns."""
     outcomes: dict[int, int] = {}
     for campaign in campaigns:
         for delivery in done(campaign, now):

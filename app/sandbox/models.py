@@ -60,7 +60,7 @@ class Contact:
 
 
 @dataclass
-class Tally:
+class ImportTally:
     """How many lines of an upload were added, invalid or already there."""
 
     total: int = 0
@@ -85,7 +85,7 @@ class FileImport:
     time: datetime
     status: int = 0
     queried: bool = False
-    tally: Tally = field(default_factory=Tally)
+    tally: ImportTally = field(default_factory=ImportTally)
 
 
 @dataclass

@@ -182,7 +182,6 @@ class _StrictLoader(_SAFE):
     ascend_resolver = descend_resolver
 
     def document(self, resolver: "_Resolver") -> Any:
-        """Return the one document."""
         self._resolver = resolver
         node = self.get_single_node()
         return None if node is None else self._build(node)

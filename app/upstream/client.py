@@ -38,11 +38,8 @@ class StreamedReply:
     """An HTTP reply whose body is still to come.
 
     Args:
-        status: the HTTP status.
-        headers: its headers.
         chunks: its body, without compression, some 64 KiB at most at a time. Nothing is read from the platform that is
             not asked for here. Raises `MaybeSent` where the body breaks off.
-        deadline: when the call's total time is over, on the event loop's clock.
     """
 
     status: int
@@ -52,12 +49,7 @@ class StreamedReply:
 
 
 class UpstreamClient:
-    """Sends requests over connections of which none serves two logins.
-
-    Args:
-        transport: carries them out; one of the HTTP library's will do. Closed by `aclose`.
-        max_reply_bytes: the largest reply that is read into memory.
-    """
+    """Sends requests over connections of which none serves two logins."""
 
     def __init__(self, transport: Transport, *, max_reply_bytes: int) -> None:
         self._transport = transport
@@ -220,10 +212,6 @@ class Decompressor:
         return data
 
     def end(self) -> None:
-        """Check that nothing is missing.
-
-        Raises:
-            BrokenCompression: the last member is not complete.
-        """
+        """Check that nothing is missing; raises `BrokenCompression` where the last member is not complete."""
         if self._stream is not None or self._head:
             raise BrokenCompression

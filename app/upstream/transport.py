@@ -24,18 +24,12 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class GuardedTransport(Transport):
-    """A transport that connects only where it is allowed to.
-
-    Args:
-        destinations: decides about the address a connection has really reached.
-        connections: connections at once, kept ones included.
-    """
+    """A transport that connects only where it is allowed to."""
 
     def __init__(self, destinations: Destinations, *, connections: int) -> None:
         self._pool = ConnectionPool(destinations, connections=connections, tls=_trusting_the_system)
 
     async def open(self, request: WireRequest, *, connect: float, progress: Progress) -> Reply:
-        """Send a request; see `Transport.open`."""
         base, mark, query = request.url.partition("?")
         place = _place(base, request.owner)
         head = _head(request, place, f"{place.path}{mark}{query}")
@@ -48,7 +42,6 @@ class GuardedTransport(Transport):
         return reply
 
     async def aclose(self) -> None:
-        """End every connection."""
         self._pool.close()
 
     async def _connect(self, origin: Origin, seconds: float) -> Connection:

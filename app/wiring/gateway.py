@@ -146,7 +146,6 @@ async def examining(
     """Open what looks an account over, outside of a gateway and without a cache; each call is made once.
 
     Args:
-        pause: seconds between two calls.
         folder: where replies are kept, if they are to be.
         force: whether replies kept there may be replaced.
 

@@ -21,7 +21,6 @@ class Timing:
     """What is to become of a campaign.
 
     Args:
-        mode: send now, at a time, or not yet.
         time: goes with it, in the platform's zone and in whole seconds; None where nothing is known.
     """
 
@@ -53,15 +52,7 @@ _ABOUT_TO_START = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class EditCampaign:
-    """A complete edit of one campaign.
-
-    Args:
-        campaign_id: the campaign.
-        changes: the fields to change.
-        timing: whether and when it is sent, changed or as it was.
-        sender: whom it comes from, changed or as it was.
-        recipients: the range, changed or as it was.
-    """
+    """A complete edit of one campaign."""
 
     campaign_id: int
     changes: CampaignChanges
@@ -76,10 +67,6 @@ def complete(
     """Add to the changes what the platform would otherwise reset.
 
     Args:
-        changes: the fields to change.
-        timing: what the changes' schedule asks for; None if they have none.
-        present: the campaign as the platform has it at this moment.
-        now: the present time on the platform's clock.
         known_end: the end of its range, 0 for the list's, if the range is known to begin with the first contact.
 
     Raises:

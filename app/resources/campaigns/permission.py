@@ -38,7 +38,6 @@ class Standing:
     """How a campaign stands with the tenant's rules.
 
     Args:
-        known: what is written down of it.
         authors: the persons who made it, or may have, where that is not certain.
     """
 
@@ -57,11 +56,7 @@ class Standing:
 
 
 async def known_of(writes: WriteStore, tenant: str, campaign_id: int) -> Authorship:
-    """Return what is written down of a campaign.
-
-    Raises:
-        StateUnavailable: it cannot be read.
-    """
+    """Return what is written down of a campaign; raises `StateUnavailable` where it cannot be read."""
     return await writes.reading(partial(approvals.finding_author, tenant, campaign_id))
 
 
@@ -159,7 +154,6 @@ def resembles(body: NewCampaign, present: Campaign) -> bool:
 
 
 def release_digest(campaign_id: int, version: int, *, edits: bool = False) -> str:
-    """Return the digest of releasing a campaign as it is in one version of it."""
     return _digest({"release": campaign_id, "version": version, "edits": edits})
 
 

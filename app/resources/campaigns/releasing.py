@@ -72,10 +72,6 @@ class CampaignEditor:
         """Change, hold or release a campaign; if that puts it into the queue, it is journaled before it leaves.
 
         Args:
-            campaign_id: the campaign.
-            changes: the fields to change.
-            caller: for whom.
-            ticket: of a preflight, to release it.
             only_held: refuse a campaign that is not held.
 
         Raises:

@@ -113,8 +113,6 @@ def login_form(base_url: str, *, user_type: UserType, errurl: str | None) -> Log
     """Describe the login form of the platform that a tenant's account lives on.
 
     Args:
-        base_url: of the tenant's API; the form lives on the same scheme, host and port.
-        user_type: the kind of user selected to begin with.
         errurl: where the platform sends the browser after a wrong login; by default to a page of its own.
     """
     parts = urlsplit(base_url)

@@ -20,7 +20,6 @@ HEADINGS = frozenset({"email", "e-mail", "address", "邮件地址", "邮箱地�
 
 
 def address_lines(_document: Document) -> ReadLines:
-    """Return what makes rows of lines."""
     return lambda lines: _rows([line.partition("\t")[0].strip() for line in lines], "line")
 
 

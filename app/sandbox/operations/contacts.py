@@ -5,7 +5,7 @@ import re
 from app.sandbox.context import Context, find, page_of, read_number
 from app.sandbox.dialect import PlatformError, SandboxReply, cdata, document, group, leaf, leaves, padded, result
 from app.sandbox.lines import VARIABLE_COUNT, is_address, read_birthday, read_sex
-from app.sandbox.models import Contact, ContactFields, FileImport, Tally
+from app.sandbox.models import Contact, ContactFields, FileImport, ImportTally
 from app.sandbox.times import stamp
 
 DEFAULT_LIMIT = 50
@@ -181,7 +181,7 @@ def ml_sub(context: Context) -> SandboxReply:
     """4.13: subscribe one (``address``, ``name``) or several (``maillist``, in either text format)."""
     item = find(context.state.lists, context.required("list_id"))
     records = _RECORDS.split(context.text("maillist")) if context.has("maillist") else [_single(context)]
-    tally = Tally()
+    tally = ImportTally()
     for cells in (_CELLS.split(record) for record in records if record.strip()):
         address = cells[0].strip().lower()
         tally.total += 1

@@ -168,7 +168,6 @@ def _mailbox(context: Context) -> tuple[AccountState, SenderMailbox]:
 
 
 def mailbox_del(context: Context) -> SandboxReply:
-    """7.9: delete a mailbox."""
     state, box = _mailbox(context)
     del state.mailboxes[box.address]
     return result("success", "删除账号成功")

@@ -39,7 +39,6 @@ class TenantRepository:
         await self._database.run(partial(statements.check_master_keys, vault=self._vault, moment=self._now()))
 
     async def add(self, tenant: Tenant) -> TenantRecord:
-        """Add a tenant."""
         if tenant.keys:
             raise ValueError("keys are made with create_key")
         return await self._write(
@@ -63,7 +62,6 @@ class TenantRepository:
         return await self._change(tenant_id, partial(statements.patched, patch=patch, vault=self._vault), revision)
 
     async def delete(self, tenant_id: str) -> None:
-        """Delete a tenant and its keys."""
         await self._write(tenant_id, partial(statements.remove, tenant_id=tenant_id))
 
     async def stage(self, tenant_id: str, login: UpstreamAccount) -> TenantRecord:
@@ -79,7 +77,6 @@ class TenantRepository:
         return await self._change(tenant_id, partial(statements.rolling_back, vault=self._vault))
 
     async def create_key(self, tenant_id: str, new: NewKey) -> CreatedKey:
-        """Make a key."""
         return await self._write(
             tenant_id, partial(key_statements.create_key, tenant_id=tenant_id, new=new, moment=self._now())
         )

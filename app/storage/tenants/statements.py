@@ -47,7 +47,6 @@ async def number_change(connection: AsyncConnection, tenant_id: str) -> None:
 
 
 async def existing(connection: AsyncConnection, tenant_id: str) -> Row[Any]:
-    """Return a tenant's row."""
     row = (await connection.execute(select(tenants).where(tenants.c.id == tenant_id))).first()
     if row is None:
         raise Missing(f"There is no tenant {tenant_id}.")

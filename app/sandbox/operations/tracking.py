@@ -9,7 +9,7 @@ from app.sandbox.context import Context, read_number
 from app.sandbox.delivery import DELIVERED, FORMAT, INVALID, NOT_EXIST, OVER_QUOTA, SPAM, UNDOCUMENTED, USER_REJECT
 from app.sandbox.dialect import HTML, PlatformError, SandboxReply, cdata, document, group, leaf, leaves, plain_text
 from app.sandbox.metrics import Activity, activity, click_times, clicks, clicks_by_reader, counts, done, opens, past
-from app.sandbox.models import Campaign, Delivery
+from app.sandbox.models import Campaign, MailDelivery
 from app.sandbox.operations.statistics import started_campaigns
 from app.sandbox.times import stamp
 
@@ -73,7 +73,7 @@ def open_detail(context: Context) -> SandboxReply:
     return document(group("data", (group("user", [_user(context, delivery)]) for delivery in readers)))
 
 
-def _user(context: Context, delivery: Delivery) -> str:
+def _user(context: Context, delivery: MailDelivery) -> str:
     opened = activity([past(delivery.opens, context.now)])
     clicked = activity([click_times(delivery, context.now)])
     reader = delivery.reader

@@ -35,11 +35,7 @@ class Aggregate(Generic[In]):
 
 
 async def tallied(tally: Tally, stream: RowStream) -> BaseModel:
-    """Count all rows of an export that has begun.
-
-    Raises:
-        GatewayError: it breaks off.
-    """
+    """Count all rows of an export that has begun; raises `GatewayError` where it breaks off."""
     tally.add(stream.first)
     async for rows in stream.rest():
         tally.add(rows)

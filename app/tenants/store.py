@@ -79,7 +79,6 @@ class KeyRing:
         self._identities = {key.sha256: Identity(tenant, key) for tenant in tenants for key in tenant.keys}
 
     def tenant(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         return self._tenants.get(tenant_id)
 
     def with_events(self) -> dict[str, int]:
@@ -105,11 +104,9 @@ class MemoryTenantStore:
         self._ring = KeyRing(tenants)
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         return self._ring.tenant(tenant_id)
 
     async def with_events(self) -> Mapping[str, int]:
@@ -118,5 +115,4 @@ class MemoryTenantStore:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Do nothing: a fixed set is always current."""
         yield

@@ -110,12 +110,10 @@ class TestServe:
 
 class TestMigrate:
     def test_makes_the_database_and_needs_no_tenants(self, tmp_path: Path) -> None:
-        for makes in (True, False):
+        for _ in range(2):
             done = run("migrate", folder=tmp_path)
             assert (done.returncode, done.stderr) == (0, "")
-            events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
-            assert ("database_made" in events) is makes
-            assert events[-1] == "database_migrated"
+            assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["database_migrated"]
         with closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert "sends" in tables

@@ -73,7 +73,8 @@ def files(folder: Path) -> list[Path]:
 def has_answered(path: Path) -> bool:
     """Tell whether these are the durations that a worker measured, the route's among them."""
     return path.name.startswith("histogram_") and any(
-        ROUTE in key for key, *_ in MmapedDict.read_all_values_from_file(str(path))
+        ROUTE in key
+        for key, *_ in MmapedDict.read_all_values_from_file(str(path))  # type: ignore[no-untyped-call]
     )
 
 

@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import httpx2
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -30,6 +29,7 @@ from app.resources import ROUTERS
 from app.services import ImportLimits, SendLimits, Services
 from app.settings import Settings
 from app.storage.database.database import Database
+from app.storage.events.feed import EventFeed
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import RequestTelemetry, TelemetryObserver
 from app.telemetry.watches import LoopLag, OutageWatch
@@ -38,7 +38,9 @@ from app.tenants.store import TenantStore
 from app.tenants.vault import Fingerprints
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
+from app.upstream.wire import Transport
 from app.wiring.edge import build_authenticator, build_edge, build_keys_document, build_tracing, watch
+from app.wiring.events import build_watchers
 from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
 from app.wiring.storage import build_master_keys, build_storage
@@ -48,22 +50,13 @@ def create_app(
     settings: Settings,
     *,
     tenants: TenantStore | None = None,
-    transport: httpx2.AsyncBaseTransport | None = None,
+    transport: Transport | None = None,
     database: Database | None = None,
     now: Callable[[], datetime] | None = None,
     workers: Workers | None = None,
     around: AbstractAsyncContextManager[None] | None = None,
 ) -> FastAPI:
-    """Build the gateway.
-
-    Args:
-        settings: everything configurable.
-        tenants: the tenant store, instead of the one the settings name.
-        transport: the upstream transport, instead of a connection pool.
-        database: where what must last is kept, instead of the one the settings name.
-        now: returns the current time as an aware datetime, instead of the system's clock.
-        workers: the processes that serve together with this one.
-        around: entered before everything else begins, and left when all of it has ended.
+    """Build the gateway; what is given stands in the place of what the settings name, `around` goes round it all.
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
@@ -99,6 +92,8 @@ def create_app(
     shedder = Shedder(settings.max_requests)
     watch(metrics, shedder, policies, state)
     token_keys = build_keys_document(settings, destinations)
+    events = EventFeed(storage.database)
+    watchers = build_watchers(settings, storage, gateway, state.cache, clock, metrics)
     readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
     @asynccontextmanager
@@ -110,8 +105,10 @@ def create_app(
                 stack.push_async_callback(token_keys.aclose)
             for outer in (around or nullcontext(), tracing.running() if tracing else nullcontext()):
                 await stack.enter_async_context(outer)
-            for part in (storage, state, LoopLag(metrics), OutageWatch(readiness.parts)):
+            for part in (storage, state, LoopLag(metrics), OutageWatch(readiness.parts), events):
                 await stack.enter_async_context(part.running())
+            if settings.runs_events:
+                await stack.enter_async_context(watchers.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
@@ -157,8 +154,10 @@ def create_app(
         ),
         submitter=submitter,
         writes=storage.writes,
+        events=events,
         platform_clock=clock,
         cache=state.cache,
+        limiter=state.limiter,
         breakers=policies.breakers,
         readiness=readiness,
         metrics=metrics,

@@ -77,6 +77,7 @@ TAGS = [
     {"name": "Statistics", "description": "What was sent, what became of it and what it cost."},
     {"name": "Delivery failures", "description": "Addresses that did not get their message, and why."},
     {"name": "Tracking", "description": "Who opened and clicked, by the campaign's id or its batch number."},
+    {"name": "Reports", "description": "What came of a campaign, in one answer: as data, as a page, as a table."},
     {
         "name": "Domains",
         "description": "Domains that campaigns are sent from, and whether their DNS records are right.",
@@ -84,6 +85,7 @@ TAGS = [
     {"name": "Mailboxes", "description": "Sender mailboxes of those domains, with the logins of the SMTP relay."},
     {"name": "Console login", "description": "The login form of the platform's own web console."},
     {"name": "Messages", "description": "Single messages to a few people, by way of the tenant's SMTP relay."},
+    {"name": "Events", "description": "What has happened in the account, to be read or streamed."},
     {"name": "Administration", "description": "For the gateway's operators, under a credential of their own."},
     {"name": "Service", "description": "The gateway itself."},
 ]

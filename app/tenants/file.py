@@ -53,12 +53,14 @@ class FileTenantStore:
         self._load()
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         return self._ring.tenant(tenant_id)
+
+    async def with_events(self) -> Mapping[str, int]:
+        """Return the ids of tenants that want events, with their requests a minute."""
+        return self._ring.with_events()
 
     def _load(self) -> None:
         # The signature is taken first: a change while the file is read is then seen as a change the next time.
@@ -89,7 +91,6 @@ class FileTenantStore:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the files' changes while the context is open."""
         watcher = asyncio.create_task(self._watch())
         try:
             yield

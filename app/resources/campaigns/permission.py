@@ -9,13 +9,14 @@ from typing import Any
 
 from app.errors import Conflict, PreflightRequired, SecondPersonRequired, TicketInvalid
 from app.gateway.context import Caller
+from app.resources.campaigns.editing import Timing
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.matching import Sought, sought
 from app.resources.campaigns.operations import CREATE
 from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
-from app.resources.campaigns.timing import Timing
 from app.storage.database.statements import Work
+from app.storage.events import watching
 from app.storage.writes import approvals
 from app.storage.writes.approvals import Authorship, Fault, Ticket, TicketRefused
 from app.storage.writes.models import NewAttempt
@@ -38,7 +39,6 @@ class Standing:
     """How a campaign stands with the tenant's rules.
 
     Args:
-        known: what is written down of it.
         authors: the persons who made it, or may have, where that is not certain.
     """
 
@@ -57,11 +57,7 @@ class Standing:
 
 
 async def known_of(writes: WriteStore, tenant: str, campaign_id: int) -> Authorship:
-    """Return what is written down of a campaign.
-
-    Raises:
-        StateUnavailable: it cannot be read.
-    """
+    """Return what is written down of a campaign; raises `StateUnavailable` where it cannot be read."""
     return await writes.reading(partial(approvals.finding_author, tenant, campaign_id))
 
 
@@ -83,12 +79,13 @@ async def standing_of(writes: WriteStore, caller: Caller, present: Campaign) -> 
 
 
 def authored(attempt: NewAttempt, campaign_id: int) -> list[Work[None]]:
-    """Return the steps that write down who made a campaign, to go with the attempt's confirmation."""
+    """Return the steps that write down who made a campaign and have it watched, to go with the confirmation."""
+    watched = partial(watching.watch, attempt.tenant, "campaign", campaign_id)
     person = attempt.request.get("person")
     if person is None:
-        return []
+        return [watched]
     preflighted = bool(attempt.request.get("preflighted"))
-    return [partial(approvals.noting_author, attempt.tenant, campaign_id, person, preflighted=preflighted)]
+    return [partial(approvals.noting_author, attempt.tenant, campaign_id, person, preflighted=preflighted), watched]
 
 
 def check_creation(caller: Caller, campaign: NewCampaign, ticket: str | None) -> list[Work[None]]:
@@ -159,7 +156,6 @@ def resembles(body: NewCampaign, present: Campaign) -> bool:
 
 
 def release_digest(campaign_id: int, version: int, *, edits: bool = False) -> str:
-    """Return the digest of releasing a campaign as it is in one version of it."""
     return _digest({"release": campaign_id, "version": version, "edits": edits})
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -60,18 +60,19 @@ class DatabaseTenantStore:
         self._current_at = float("-inf")
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None."""
         digest = hash_key(key)
         return self._noted(key, digest, await self._answer(("key", digest)))
 
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         tenant = await self._answer(("tenant", tenant_id))
         return tenant if isinstance(tenant, Tenant) else None
 
+    async def with_events(self) -> Mapping[str, int]:
+        """Return the ids of tenants that want events, with their requests a minute."""
+        return await self._database.run(lookups.with_events, reads_only=True)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the changes of others while the context is open."""
         await self.repository.check()
         self._remembered.forget_all()
         self._current_at = self._monotonic()

@@ -12,7 +12,7 @@ MODULES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "ap
 TREES = {path: ast.parse(text) for path, text in MODULES.items()}
 
 MOST_LINES = 46_000
-MOST_MODULES = 300
+MOST_MODULES = 345
 MOST_DOCSTRINGS = 0.11
 MOST_SHARED_NAMES = 5
 MOST_MODULES_OF_A_READ = 76

@@ -18,7 +18,7 @@ ScheduleMode = TypeAliasType(
     ],
 )
 ReleaseMode = TypeAliasType(
-    "ReleaseMode", Annotated[Literal["now", "at"], Field(description="When to send: at once, or at a time.")]
+    "ReleaseMode", Annotated[Literal["now", "at"], Field(description="At once, or at a time.")]
 )
 SenderType = TypeAliasType(
     "SenderType",

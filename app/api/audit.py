@@ -19,12 +19,6 @@ class AuditMiddleware:
     """Records every change under `/v1`, and everything under `/admin/v1`, refused attempts included.
 
     It stands outside of everything that answers a request. Reads pass through untouched.
-
-    Args:
-        app: the application.
-        trail: where entries go.
-        pseudonyms: makes targets fit to be written down.
-        now: returns the current time in UTC.
     """
 
     def __init__(self, app: ASGIApp, *, trail: AuditLog, pseudonyms: Pseudonyms, now: Callable[[], datetime]) -> None:

@@ -19,14 +19,7 @@ Quotas = tuple[tuple[str, Quota], ...]
 
 @lru_cache(maxsize=10_000)
 def quotas_of(tenant_id: str, of_tenant: int, key_id: str, of_key: int | None) -> Quotas:
-    """Return the quotas that a request counts against, by subject.
-
-    Args:
-        tenant_id: whose request it is.
-        of_tenant: requests a minute of the tenant.
-        key_id: the key it carries.
-        of_key: requests a minute of the key; None for none of its own.
-    """
+    """Return the quotas that a request counts against, by subject."""
     tenant = tenant_id, Quota("tenant", of_tenant, _MINUTE)
     if of_key is None:
         return (tenant,)

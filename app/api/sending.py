@@ -104,11 +104,7 @@ class AnswerSender:
         return time.perf_counter() - self._started
 
     async def send(self, message: Message) -> None:
-        """Send a message.
-
-        Raises:
-            HeadAnswered: nothing else is wanted.
-        """
+        """Send a message; raises `HeadAnswered` where nothing else is wanted."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = message.get("headers", ())

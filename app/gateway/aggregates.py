@@ -35,11 +35,7 @@ class Aggregate(Generic[In]):
 
 
 async def count_rows(counter: RowCounter, stream: RowStream) -> BaseModel:
-    """Count all rows of an export that has begun.
-
-    Raises:
-        GatewayError: it breaks off.
-    """
+    """Count all rows of an export that has begun; raises `GatewayError` where it breaks off."""
     counter.add(stream.first)
     async for rows in stream.rest():
         counter.add(rows)

@@ -30,15 +30,7 @@ Admit = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class PlannedRead:
-    """A read of one tenant's, as far as it does not depend on who asks and when.
-
-    Args:
-        operation: what to read; it has a cache policy.
-        request: its input.
-        parameters: what the platform is asked with.
-        key: where the answer is kept.
-        headers: gives the headers that go with a fetched answer.
-    """
+    """A read of one tenant's, as far as it does not depend on who asks and when."""
 
     operation: Operation[Any, Any]
     request: Any
@@ -77,12 +69,7 @@ class Reading:
     """Answers reads from what is kept, and from the platform where nothing is.
 
     Args:
-        gateway: fetches what is not kept.
-        cache: keeps answers.
-        keys: decides where.
-        waits: how long fetching may take.
         lifetimes: the operator's overrides; a tenant's own come before them.
-        now: the current time in the platform's zone.
     """
 
     def __init__(

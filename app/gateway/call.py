@@ -32,12 +32,7 @@ class DriftObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExportLimits:
-    """What keeps an export, whose size has no limit, within bounds.
-
-    Args:
-        idle_timeout: seconds to wait for the platform's next bytes.
-        record_length: characters that one record may have.
-    """
+    """What keeps an export, whose size has no limit, within bounds."""
 
     idle_timeout: float
     record_length: int
@@ -45,12 +40,7 @@ class ExportLimits:
 
 @dataclass(frozen=True, slots=True)
 class CallTimeouts:
-    """How long calls may take, in seconds.
-
-    Args:
-        connect: to wait for a connection.
-        deadlines: each class of calls in all.
-    """
+    """How long calls may take, in seconds."""
 
     connect: float
     deadlines: Mapping[DeadlineClass, float]
@@ -64,17 +54,7 @@ class CallTimeouts:
 
 
 class Gateway:
-    """Calls operations of the platform on behalf of tenants.
-
-    Args:
-        client: the transport.
-        attempts: admits calls and repeats them where that is safe.
-        cache: told what a change makes invalid.
-        clock: the platforms'.
-        waits: how long calls may take.
-        observer: told of drift.
-        export_limits: the bounds of exports.
-    """
+    """Calls operations of the platform on behalf of tenants."""
 
     def __init__(
         self,

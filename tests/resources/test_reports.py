@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from app.sandbox import Account, Fault, Sandbox
-from app.sandbox.models import Campaign, Delivery
+from app.sandbox.models import Campaign, MailDelivery
 from app.tenants.models import Scope
 from tests.support.access import assert_needs
 from tests.support.misbehaving import client_for, tenant_of
@@ -49,7 +49,7 @@ def happened(moments: tuple[datetime, ...]) -> list[datetime]:
     return [moment for moment in moments if moment <= datetime.now(UTC)]
 
 
-def clicks_of(delivery: Delivery) -> list[datetime]:
+def clicks_of(delivery: MailDelivery) -> list[datetime]:
     return [moment for click in delivery.clicks for moment in happened(click.times)]
 
 

@@ -46,15 +46,16 @@ function row(campaign) {
   const name = campaign.templates.map((template) => template.name).join(" / ") || `Campaign ${campaign.id}`;
   const when = campaign.started_at ?? campaign.scheduled_at ?? "";
   const title = element("button", { type: "button", textContent: name, onclick: () => showReport(campaign.id, name) });
-  const cell = (part, series) => element("td", {}, percent(part), bar(part, series));
+  const cell = (label, part, series) =>
+    element("td", {}, element("span", { className: "label", textContent: label }), percent(part), bar(part, series));
   return element(
     "tr",
     {},
     element("th", { scope: "row" }, title, element("span", { className: "small", textContent: when.slice(0, 16).replace("T", " ") })),
     element("td", { textContent: campaign.status }),
-    cell(share(statistics?.delivered_count, statistics?.sent_count), "opens"),
-    cell(tracking?.open_rate, "opens"),
-    cell(tracking?.click_rate, "clicks"),
+    cell("Delivered", share(statistics?.delivered_count, statistics?.sent_count), "opens"),
+    cell("Opened", tracking?.open_rate, "opens"),
+    cell("Clicked", tracking?.click_rate, "clicks"),
   );
 }
 

@@ -46,11 +46,7 @@ def parts_of(expand: str) -> list[Part]:
 
 
 def check_page_size(page_size: int) -> None:
-    """Check how many campaigns are to be expanded.
-
-    Raises:
-        ValidationFailed: too many.
-    """
+    """Check how many campaigns are to be expanded; raises `ValidationFailed` for too many."""
     if page_size > MOST_CAMPAIGNS:
         message = sentence("must be at most {most} with `expand`", most=MOST_CAMPAIGNS)
         raise ValidationFailed(parameters_refused(1), [FieldError("parameter", "page_size", "too_large", message)])
@@ -72,11 +68,7 @@ async def expanded_page(call: Call, query: FindCampaigns, parts: Sequence[Part])
 
 
 async def expanded_campaign(call: Call, campaign_id: int, parts: Sequence[Part]) -> Response:
-    """Answer with one campaign and its parts.
-
-    Raises:
-        GatewayError: the campaign itself cannot be read.
-    """
+    """Answer with one campaign and its parts; raises `GatewayError` where the campaign itself cannot be read."""
     served = await call.fetch(GET, campaign_id)
     campaign = orjson.loads(served.entry.body)
     reading = _Expansion(call, served)

@@ -22,12 +22,12 @@ from app.gateway.pages import Collection
 from app.resources.campaigns import operations
 from app.resources.campaigns.attempts import SendAttempt, send_attempt
 from app.resources.campaigns.creation import CampaignCreator
+from app.resources.campaigns.editing import plan
 from app.resources.campaigns.expansion import Expand, check_page_size, expanded_campaign, expanded_page, parts_of
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.releasing import CampaignEditor
 from app.resources.campaigns.requests import CampaignChanges, CampaignRelease, NewCampaign
 from app.resources.campaigns.schemas import Campaign, CampaignDetails, CampaignPage, Send, Status
-from app.resources.campaigns.timing import plan
 
 router = resource_router("/v1", "Campaigns")
 

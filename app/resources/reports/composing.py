@@ -47,7 +47,6 @@ Figures = Mapping[Source, Mapping[str, Any]]
 
 
 def compose(parts: ReportParts) -> CampaignReport:
-    """Return the report."""
     figures = _figures(parts)
     opens = parts.opens.value
     delivery = _delivery(parts, figures)

@@ -10,9 +10,9 @@ from app.gateway.failures import unusable
 from app.gateway.identifiers import CampaignKey
 from app.gateway.operation import CachePolicy
 from app.gateway.streaming import Rows
-from app.resources.failures.operations import FIND as FAILURES
-from app.resources.failures.operations import FindFailures
 from app.resources.reports.schemas import Breakdown, BreakdownRow, FailureCounts, OpenCounts, ReasonCount, TimelinePoint
+from app.resources.statistics.operations import FIND_FAILURES as FAILURES
+from app.resources.statistics.operations import FindFailures
 from app.resources.tracking.operations import OPENS
 
 _TOP = 10

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from app.api.types import Example, PublicModel
 from app.resources.campaigns.schemas import Campaign
-from app.resources.failures.schemas import FailureReason
+from app.resources.statistics.schemas import FailureReason
 from app.resources.tracking.schemas import Rate, TrackedLink
 
 Interval = Literal["hour", "day"]

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from app import __version__, admin
 from app.admin import runtime
+from app.agents.discovery import METADATA, discovery_routes
+from app.agents.endpoint import AgentEndpoint
 from app.api import handlers, service
 from app.api.edge import GatewayApplication
 from app.api.fast_path import FastPath
@@ -41,7 +43,7 @@ from app.tenants.master_keys import Fingerprints
 from app.tenants.store import TenantStore
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
-from app.wiring.edge import build_edge
+from app.wiring.edge import build_ways_in
 from app.wiring.gateway import build_gateway, build_submitter
 from app.wiring.keys import build_master_keys
 from app.wiring.policies import build_policies
@@ -121,17 +123,19 @@ def create_app(
                 stack.push_async_callback(token_keys.aclose)
             for outer in (around or nullcontext(), tracing.running() if tracing else nullcontext()):
                 await stack.enter_async_context(outer)
-            for part in (storage, state, LoopLag(metrics), OutageWatch(readiness.parts)):
+            for part in (agents, storage, state, LoopLag(metrics), OutageWatch(readiness.parts)):
                 await stack.enter_async_context(part.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
     fast_path = FastPath(reading)
-    edge = build_edge(
+    agents = AgentEndpoint(most_bytes=settings.max_body_bytes)
+    ways_in = build_ways_in(
         settings,
         authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
         limiter=state.limiter,
         fast_path=fast_path,
+        resource_metadata=METADATA if settings.jwt_issuer and settings.mcp_enabled else None,
         shedder=shedder,
         telemetry=RequestTelemetry(metrics, tracing),
         observer=observer,
@@ -140,7 +144,7 @@ def create_app(
         clock=clock,
     )
     app = GatewayApplication(
-        edge,
+        *ways_in,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -179,6 +183,9 @@ def create_app(
     )
     app.add_middleware(IdempotencyMiddleware, store=storage.writes, observer=observer)
     _route(app, operators=settings.admin_token is not None)
+    if settings.mcp_enabled:
+        app.router.routes.append(agents.route)
+    app.router.routes += discovery_routes(issuer=settings.jwt_issuer, agents=settings.mcp_enabled)
     return app
 
 

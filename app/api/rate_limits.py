@@ -6,9 +6,11 @@ from math import ceil
 
 from app.api.security_headers import Headers
 from app.errors import Overloaded, RateLimited
+from app.gateway.context import Caller
 from app.gateway.refusals import retry_in
 from app.policies.bulkhead import Full
-from app.policies.limits.model import Quota, QuotaStatus
+from app.policies.limits.model import Decision, Quota, QuotaStatus, RateLimiter
+from app.telemetry.observer import TelemetryObserver
 from app.texts import sentence
 
 _MINUTE = 60
@@ -30,6 +32,16 @@ def quotas_of(tenant_id: str, of_tenant: int, key_id: str, of_key: int | None) -
     if of_key is None:
         return (tenant,)
     return tenant, (f"{tenant_id}/{key_id}", Quota("key", of_key, _MINUTE))
+
+
+async def count_request(caller: Caller, limiter: RateLimiter, observer: TelemetryObserver) -> Decision:
+    """Count a request against the limits of its tenant and its key."""
+    tenant = caller.tenant
+    quotas = quotas_of(tenant.id, tenant.limits.requests_per_minute, caller.key_id, caller.requests_per_minute)
+    decision = await limiter.hit(quotas)
+    if decision.spent is not None:
+        observer.refused(caller.context, f"{decision.spent.name}_limit")
+    return decision
 
 
 def ratelimit_headers(statuses: Sequence[QuotaStatus]) -> Headers:

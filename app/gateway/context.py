@@ -85,6 +85,7 @@ class RequestContext:
         cache_outcome: where the answer of a read came from, if it could have been kept.
         trace: where what becomes of it is told; None where it is not traced.
         scopes: those that it has been found to need.
+        tool: the agents' tool that it is part of, if any.
     """
 
     request_id: str
@@ -103,6 +104,7 @@ class RequestContext:
     cache_outcome: str | None = None
     trace: RequestTrace | None = None
     scopes: frozenset[str] = frozenset()
+    tool: str | None = None
 
     async def before_sending(self) -> None:
         """Remember that a change is about to leave; to be awaited before any does.

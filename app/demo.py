@@ -21,11 +21,10 @@ from app.setting_types import IN_MEMORY
 from app.settings import Settings
 from app.storage.database.database import Database
 from app.telemetry.logs import configure_logging
-from app.tenants.api_keys import generate_key, hash_key
-from app.tenants.master_keys import generate_master_key
 from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
-from app.tenants.store import MemoryTenantStore
-from app.wiring.security import build_protocol
+from app.tenants.store import MemoryTenantStore, generate_key, hash_key
+from app.tenants.vault import generate_master_key
+from app.wiring.edge import build_protocol
 
 _ACCOUNTS: dict[str, Literal["customer", "manager"]] = {"demo": "manager", "empty": "customer", "shop": "customer"}
 """The sandbox's accounts and their roles; the manager may act for both customers, and `shop` has no tenant."""

@@ -15,8 +15,8 @@ from app.admin import runtime
 from app.agents.discovery import METADATA, discovery_routes
 from app.agents.endpoint import AgentEndpoint
 from app.api import handlers, service
+from app.api.caching import FastPath
 from app.api.edge import GatewayApplication
-from app.api.fast_path import FastPath
 from app.api.idempotency import IdempotencyMiddleware
 from app.api.openapi import TITLE, install_openapi
 from app.api.pages import install_pages
@@ -25,36 +25,25 @@ from app.errors import GatewayError
 from app.gateway.cached_reads import CacheKeys, Reading
 from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
-from app.policies.byte_budget import ByteBudget
-from app.policies.shedding import Shedder
+from app.policies.shedding import ByteBudget, Shedder
 from app.preflight import router as preflight
 from app.readiness import Readiness
 from app.resources import ROUTERS
 from app.services import ImportLimits, SendLimits, Services
 from app.settings import Settings
 from app.storage.database.database import Database
-from app.telemetry.loop_lag import LoopLag
 from app.telemetry.metrics import Metrics
-from app.telemetry.observer import TelemetryObserver
-from app.telemetry.outages import OutageWatch
-from app.telemetry.requests import RequestTelemetry
+from app.telemetry.observer import RequestTelemetry, TelemetryObserver
+from app.telemetry.watches import LoopLag, OutageWatch
 from app.telemetry.workers import Workers
-from app.tenants.master_keys import Fingerprints
 from app.tenants.store import TenantStore
+from app.tenants.vault import Fingerprints
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
-from app.wiring.edge import build_ways_in
-from app.wiring.gateway import build_gateway, build_submitter
-from app.wiring.keys import build_master_keys
-from app.wiring.policies import build_policies
-from app.wiring.security import (
-    build_authenticator,
-    build_destinations,
-    build_keys_document,
-)
+from app.wiring.edge import build_authenticator, build_keys_document, build_tracing, build_ways_in, watch
+from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
-from app.wiring.storage import build_storage
-from app.wiring.telemetry import build_tracing, watch
+from app.wiring.storage import build_master_keys, build_storage
 
 
 def create_app(

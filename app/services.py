@@ -9,8 +9,8 @@ from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
 from app.policies.breakers import Breakers
-from app.policies.byte_budget import ByteBudget
-from app.policies.cache.protocol import Cache
+from app.policies.cache.model import Cache
+from app.policies.shedding import ByteBudget
 from app.readiness import Readiness
 from app.storage.tenants.repository import TenantRepository
 from app.storage.writes.store import WriteStore

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, FilePath, IPvAnyNet
 from pydantic_settings import NoDecode
 
 from app.api.proxies import root_path
-from app.tenants.master_keys import MasterKeys
 from app.tenants.models import is_loopback
+from app.tenants.vault import MasterKeys
 
 IN_MEMORY = "memory://"
 IN_DATABASE = "database"

@@ -12,7 +12,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.telemetry.logs import configure_logging
 from app.telemetry.workers import join_workers
-from app.wiring.telemetry import build_log_export
+from app.wiring.edge import build_log_export
 
 _ALLOCATIONS = 20_000
 """Allocations, less deallocations, before the youngest objects are looked through for garbage."""

@@ -54,14 +54,14 @@ TARGETS = {
     "cache": Target(
         (
             "app/policies/cache/cache.py",
-            "app/policies/cache/freshness.py",
+            "app/policies/cache/model.py",
             "app/policies/cache/memory.py",
             "app/policies/cache/valkey.py",
         ),
         ("tests/policies/cache",),
     ),
     "limits": Target(
-        ("app/policies/limits/model.py", "app/policies/limits/memory.py", "app/policies/limits/valkey.py"),
+        ("app/policies/rate_limits.py", "app/policies/rate_limits_in_valkey.py"),
         ("tests/policies/limits",),
     ),
     "breaker": Target(
@@ -69,7 +69,7 @@ TARGETS = {
         ("tests/policies/test_breaker.py", "tests/policies/test_breakers.py"),
     ),
     "retry": Target(
-        ("app/policies/retry.py", "app/gateway/failures.py", "app/gateway/attempt.py"),
+        ("app/policies/retry.py", "app/gateway/failures.py", "app/gateway/admission.py"),
         (
             "tests/policies/test_retry.py",
             "tests/policies/test_retry_after.py",

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 import yaml
 
-from app.tenants.api_keys import generate_key, hash_key
-from app.tenants.master_keys import generate_master_key
+from app.tenants.store import generate_key, hash_key
+from app.tenants.vault import generate_master_key
 from tests.support.postgres import Databases
 from tests.support.processes import lines_until, run, running
 from tests.support.servers import unused_port

@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from app.settings import Settings
-from app.tenants.master_keys import generate_master_key
+from app.tenants.vault import generate_master_key
 
 README = Path(__file__).parents[1] / "README.md"
 

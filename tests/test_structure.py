@@ -12,9 +12,9 @@ MODULES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "ap
 TREES = {path: ast.parse(text) for path, text in MODULES.items()}
 
 MOST_LINES = 40_000
-MOST_MODULES = 375
+MOST_MODULES = 365
 MOST_DOCSTRINGS = 0.14
-MOST_SHARED_NAMES = 28
+MOST_SHARED_NAMES = 5
 MOST_MODULES_OF_A_READ = 76
 MOST_SWITCHES_OF_A_READ = 280
 """What stands; wanted are 31,000 lines, 260 modules, 0.11, 5 names, 45 modules, 150 switches."""

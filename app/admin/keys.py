@@ -7,8 +7,7 @@ from starlette.responses import Response
 
 from app.admin.deps import RepositoryDep, TenantId, admin_router
 from app.admin.schemas import KeyView, NewApiKeyBody, NewKeyView
-from app.api.pagination import PageRequestDep
-from app.api.responses import answer, created, page
+from app.api.responses import PageRequestDep, answer, created, page
 from app.gateway.pages import Page, pagination
 from app.tenants.models import Identifier
 

@@ -19,7 +19,7 @@ from app.errors import (
     ValidationFailed,
 )
 from app.gateway.pages import Collection
-from app.policies.breaker import State
+from app.policies.breaker import CircuitState
 from app.tenants.models import Identifier
 from app.upstream.document import DriftKind
 
@@ -143,7 +143,7 @@ async def list_breakers(request: Request) -> Response:
             retry_after=each.retry_after,
         )
         for key, each in sorted(breakers.snapshot().items(), key=lambda item: (item[0].platform, item[0].tenant or ""))
-        if key.tenant is None or each.state is not State.CLOSED
+        if key.tenant is None or each.state is not CircuitState.CLOSED
     ]
     return answer(Collection[BreakerState](data=states))
 

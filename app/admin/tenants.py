@@ -5,8 +5,7 @@ from starlette.responses import Response
 
 from app.admin.deps import Force, Prober, ProberDep, RepositoryDep, TenantId, admin_router, refuse_forbidden_hosts
 from app.admin.schemas import LoginBody, NewTenantBody, Probe, ProbedTenant, TenantChangesBody, TenantView
-from app.api.pagination import PageRequestDep
-from app.api.responses import answer, created, no_content, page
+from app.api.responses import PageRequestDep, answer, created, no_content, page
 from app.errors import FieldError, ValidationFailed
 from app.gateway.pages import Page, pagination
 from app.storage.tenants.models import TenantPatch

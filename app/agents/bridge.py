@@ -10,21 +10,44 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from app import __version__
+from app.api.problems import MEDIA_TYPE
 
+_PING = {"jsonrpc": "2.0", "id": 0, "method": "ping"}
 _SECONDS = 660.0
 """Longer than the longest of the gateway's own deadlines."""
 
 
+class GatewayUnusable(Exception):
+    """The gateway does not answer, or not as one that has tools."""
+
+
 async def run_bridge(url: str, key: str) -> None:
-    """Answer one client until it closes its end."""
+    """Answer one client until it closes its end.
+
+    Raises:
+        GatewayUnusable: the gateway cannot be asked.
+    """
     headers = {"Authorization": f"Bearer {key}"}
-    async with (
-        httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(_SECONDS, connect=10.0)) as http,
-        Client(streamable_http_client(url, http_client=http), cache=None) as gateway,
-        stdio_server() as (read, write),
-    ):
-        server = _server(gateway)
-        await server.run(read, write, server.create_initialization_options())
+    async with httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(_SECONDS, connect=10.0)) as http:
+        await _try(http, url)
+        async with (
+            Client(streamable_http_client(url, http_client=http), cache=None) as gateway,
+            stdio_server() as (read, write),
+        ):
+            server = _server(gateway)
+            await server.run(read, write, server.create_initialization_options())
+
+
+async def _try(http: httpx2.AsyncClient, url: str) -> None:
+    """Ask for nothing much: of a refusal the library tells no more than that there was one."""
+    try:
+        response = await http.post(url, json=_PING, headers={"Accept": "application/json, text/event-stream"})
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise GatewayUnusable(f"{url} cannot be reached: {error}.") from None
+    if response.status_code != 200:
+        is_problem = response.headers.get("content-type") == MEDIA_TYPE
+        detail = response.json()["detail"] if is_problem else "It is no gateway, or one without tools for agents."
+        raise GatewayUnusable(f"{url} answers {response.status_code}: {detail}")
 
 
 def _server(gateway: Client) -> Server[Any]:

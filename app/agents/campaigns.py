@@ -92,12 +92,12 @@ async def _prepare_campaign(api: ToolApi, arguments: PrepareCampaign) -> Prepare
     if arguments.campaign_id is not None:
         campaign = await api.read(Campaign, f"/v1/campaigns/{arguments.campaign_id}")
     else:
-        repeats = {"allow_duplicate": arguments.allow_duplicate}
-        before = await api.post(Preflight, "/v1/campaigns/preflight", held, **repeats)
+        repeats = arguments.allow_duplicate
+        before = await api.post(Preflight, "/v1/campaigns/preflight", held, allow_duplicate=repeats)
         if before.ticket is None:
             return PreparedCampaign(campaign=None, preflight=_told(before), ticket=None, expires_at=None, error=None)
         headers = {"Preflight-Ticket": before.ticket}
-        campaign = await api.post(Campaign, "/v1/campaigns", held, headers=headers, **repeats)
+        campaign = await api.post(Campaign, "/v1/campaigns", held, headers=headers, allow_duplicate=repeats)
     released = {**body, "schedule": {"mode": "at", **planned} if planned else {"mode": "now"}}
     try:
         preflight = await api.post(Preflight, "/v1/campaigns/preflight", released, campaign_id=campaign.id)

@@ -11,8 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from app.api.patterns import described
-from app.api.types import EmailAddress, Example, IsoDate, Line, RequestModel, ShortText
+from app.api.types import EmailAddress, Example, IsoDate, Line, RequestModel, ShortText, described
 
 Sex = TypeAliasType("Sex", Annotated[Literal["male", "female"], Field(description="A contact's sex.")])
 

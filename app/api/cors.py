@@ -8,7 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.security_headers import security_headers
+from app.api.sending import security_headers
 
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _ALLOWED = (

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Security
 from starlette.responses import Response
 
-from app.api.caching import CachedResponse, directives_of
+from app.api.caching import CachedResponse, directives_of, note_planned
 from app.api.exports import ExportResponse, export_output, in_turn
-from app.api.fast_path import note_planned
-from app.api.pagination import CollectionUrl, link_header
 from app.api.request_head import RequestHead
+from app.api.responses import CollectionUrl, link_header
 from app.api.routing import ResourceRoute, require, strict_router
 from app.gateway.cached_reads import Headers
 from app.gateway.call import Gateway

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from app.api.headers import CACHED, headers
+from app.api.openapi_answers import CACHED, headers
 from app.api.problems import problem_responses
 from app.api.routing import ANY_SCOPE
 from app.api.tables import CSV, NDJSON, CsvTable, NdjsonTable, Rows, csv_columns
@@ -19,8 +19,7 @@ from app.errors import (
     UpstreamRejected,
     ValidationFailed,
 )
-from app.gateway.lifetimes import CachePolicy
-from app.gateway.operation import Effect, Export, Operation
+from app.gateway.operation import CachePolicy, Effect, Export, Operation
 from app.gateway.pages import Collection
 
 WITH_KEY: tuple[type[GatewayError], ...] = (IdempotencyInProgress, IdempotencyKeyReused)

@@ -8,10 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.api.languages import language_of
+from app.api.languages import language_of, worded
 from app.api.problems import problem_response
-from app.api.route_table import RouteTable
-from app.api.wording import worded
+from app.api.routing import RouteTable
 from app.errors import (
     FieldError,
     GatewayError,

@@ -7,12 +7,12 @@ from urllib.parse import quote, urlencode
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.edge import count_request, limited
 from app.api.problems import refuse
-from app.api.rate_limits import count_request, limited
 from app.api.routing import ResourceRoute
 from app.errors import GatewayError, NotFound
 from app.gateway.context import Caller
-from app.policies.limits.model import RateLimiter
+from app.policies.rate_limits import RateLimiter
 from app.telemetry.observer import TelemetryObserver
 
 

@@ -10,9 +10,9 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.api.head_rules import LONGEST_URL, MOST_HEADERS, framing, head_size, refused_head
 from app.api.problems import problem_response
-from app.api.security_headers import security_headers
+from app.api.request_head import LONGEST_URL, MOST_HEADERS, framing, head_size, refused_head
+from app.api.sending import security_headers
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
 from app.texts import sentence
 
@@ -23,7 +23,7 @@ _CHUNK_FRAME = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ConnectionBounds:
     """What a client may ask of a connection.
 
     Args:
@@ -67,7 +67,7 @@ class BoundedProtocol(HttpToolsProtocol):
     is never offered: a request that asks for one is answered as if it had not (RFC 9110, section 7.8).
     """
 
-    def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
+    def __init__(self, *arguments: Any, bounds: ConnectionBounds, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._bounds = bounds
         self._in_head = self._in_body = self._begun = self._muted = False

@@ -19,7 +19,22 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from app.api.patterns import described
+_LINE_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff"
+_TEXT_CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff"
+
+
+def described(*, lines: bool = False, without: str = "", visible: str | None = None) -> Any:
+    """Return an annotation that describes a text by a pattern and checks nothing.
+
+    Args:
+        lines: whether it may have several lines.
+        without: characters it must not hold, as they stand in a character class.
+        visible: if it must hold a character besides blanks, further characters beside which it must hold one.
+    """
+    refused = f"{_TEXT_CONTROLS if lines else _LINE_CONTROLS}{without}"
+    pattern = f"^[^{refused}]*$" if visible is None else rf"^[^{refused}]*[^\s{refused}{visible}][^{refused}]*$"
+    return Field(json_schema_extra={"pattern": pattern})
+
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

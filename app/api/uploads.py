@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class FormFile:
     """An uploaded file: its name as the client sent it, its media type, its bytes."""
 
     filename: str
@@ -30,11 +30,11 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class MultipartForm:
     """A multipart form: every text field with its values, and the files of the field `file`."""
 
     fields: Mapping[str, list[str]]
-    files: tuple[Upload, ...]
+    files: tuple[FormFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_form(request: Request, *, max_files: int = 20, max_fields: int = 100) -> Form:
+async def read_form(request: Request, *, max_files: int = 20, max_fields: int = 100) -> MultipartForm:
     """Read a multipart form.
 
     Raises:
@@ -63,7 +63,7 @@ async def read_form(request: Request, *, max_files: int = 20, max_fields: int = 
     # A text field is limited as a JSON body is: by the body's limit, and by its own in the model.
     limits = {"max_files": max_files, "max_fields": max_fields, "max_part_size": sys.maxsize}
     async with aclosing(request.stream()) as body, open_form(request, body, **limits) as form:
-        return Form(form.fields, tuple([await _upload(file) for file in form.files]))
+        return MultipartForm(form.fields, tuple([await _upload(file) for file in form.files]))
 
 
 @asynccontextmanager
@@ -178,8 +178,8 @@ def _check_file(name: str, file: UploadFile) -> None:
         )
 
 
-async def _upload(file: UploadFile) -> Upload:
-    return Upload(file.filename or "", file.content_type or "application/octet-stream", await file.read())
+async def _upload(file: UploadFile) -> FormFile:
+    return FormFile(file.filename or "", file.content_type or "application/octet-stream", await file.read())
 
 
 def validated(model: type[Model], data: Any) -> Model:

@@ -18,9 +18,13 @@ def mcp(
     ] = None,
 ) -> None:
     """Offer a gateway's tools over standard input and output, for agents that speak nothing else (MCP, stdio)."""
-    from app.agents.bridge import run_bridge  # noqa: PLC0415 - only this command needs the library
+    from app.agents.bridge import GatewayUnusable, run_bridge  # noqa: PLC0415 - only this command needs the library
 
-    asyncio.run(run_bridge(url if url.rstrip("/").endswith("/mcp") else f"{url.rstrip('/')}/mcp", _key(key_file)))
+    at = url.rstrip("/").removesuffix("/mcp") + "/mcp"
+    try:
+        asyncio.run(run_bridge(at, _key(key_file)))
+    except GatewayUnusable as error:
+        fail(str(error), code=1)
 
 
 def _key(file: Path | None) -> str:

@@ -11,7 +11,7 @@ from app.cli.output import print_json, print_table
 from app.cli.starting import AsJson, fail, load_settings
 from app.settings import Settings
 from app.tenants.document import TenantsFileError, load_tenants, tenants_schema
-from app.wiring.security import build_destinations
+from app.wiring.gateway import build_destinations
 
 config = typer.Typer(no_args_is_help=True, help="What is configured, and whether it can be used.")
 

@@ -10,7 +10,7 @@ import typer
 
 from app.cli.output import print_json, print_table
 from app.cli.starting import fail, load_settings
-from app.doctor.findings import DestinationRefused, Finding, Outcome, UnknownOperation, UnknownTenant
+from app.doctor.findings import DestinationRefused, Finding, ReadOutcome, UnknownOperation, UnknownTenant
 from app.doctor.plan import choose
 from app.errors import DatabaseError
 from app.gateway.checks import AnyCheck
@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.storage.tenants.models import RepositoryError
 from app.telemetry.logs import configure_logging
 from app.tenants.document import TenantsFileError
-from app.wiring.examining import examining
+from app.wiring.gateway import examining
 
 _SHOWN = 5
 
@@ -66,7 +66,7 @@ async def _examine(
 
 
 def _print(tenant_id: str, findings: Sequence[Finding], *, as_json: bool) -> None:
-    counts = {outcome.value: sum(finding.outcome is outcome for finding in findings) for outcome in Outcome}
+    counts = {outcome.value: sum(finding.outcome is outcome for finding in findings) for outcome in ReadOutcome}
     if as_json:
         operations = [finding.model_dump(mode="json") for finding in findings]
         print_json({"tenant": tenant_id, "counts": counts, "operations": operations})

@@ -10,9 +10,9 @@ from app.cli.output import print_fields, print_json, print_table, shown
 from app.cli.starting import AsJson, administer, checked, fail
 from app.storage.tenants.models import CreatedKey, KeyRecord, NewKey
 from app.storage.tenants.repository import TenantRepository
-from app.tenants.api_keys import generate_key, hash_key
-from app.tenants.master_keys import generate_master_key
 from app.tenants.models import Scope
+from app.tenants.store import generate_key, hash_key
+from app.tenants.vault import generate_master_key
 
 _AT_ONCE = 500
 

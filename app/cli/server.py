@@ -91,15 +91,10 @@ async def announce_start(settings: Settings, workers: int) -> None:
 
 
 async def _answers(settings: Settings) -> bool:
-    from redis.exceptions import RedisError  # noqa: PLC0415 - the client takes 9 MB and 0.1 s to load
-
-    from app.storage.valkey import connect  # noqa: PLC0415
+    from app.storage.valkey import answers, connect  # noqa: PLC0415 - the client takes 9 MB and 0.1 s to load
 
     client = connect(settings.state_url.get_secret_value(), timeout=_STORE_SECONDS)
     try:
-        await client.ping()
-    except (RedisError, OSError):
-        return False
+        return await answers(client)
     finally:
         await client.aclose(close_connection_pool=True)
-    return True

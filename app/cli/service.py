@@ -24,11 +24,10 @@ from app.telemetry.audit_log import AuditFileError
 from app.telemetry.logs import configure_logging
 from app.telemetry.workers import counting_in_files
 from app.tenants.document import TenantsFileError
-from app.tenants.master_keys import generate_master_key
 from app.tenants.store import MemoryTenantStore
-from app.wiring.security import build_protocol
+from app.tenants.vault import generate_master_key
+from app.wiring.edge import build_log_export, build_protocol
 from app.wiring.storage import prepare
-from app.wiring.telemetry import build_log_export
 from app.worker import settle_memory
 
 

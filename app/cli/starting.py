@@ -19,8 +19,7 @@ from app.storage.tenants.models import RepositoryError
 from app.storage.tenants.repository import TenantRepository
 from app.telemetry.logs import configure_logging
 from app.tenants.models import Tenant
-from app.wiring.probing import probing
-from app.wiring.security import build_destinations
+from app.wiring.gateway import build_destinations, probing
 from app.wiring.storage import administration
 
 T = TypeVar("T")

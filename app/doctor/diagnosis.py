@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.doctor.findings import Deviation, Finding, Known, NotRecordable, Outcome, Refusal
+from app.doctor.findings import DriftFinding, Finding, Known, NotRecordable, ReadOutcome, Refusal
 from app.doctor.recording import Recorder
 from app.doctor.recording_transport import RecordingTransport
 from app.errors import GatewayError, NotFound, UpstreamCredentialsRejected, UpstreamFailure, UpstreamUnavailable
@@ -37,10 +37,10 @@ class DriftNotes:
         """Remember a reply's drift."""
         self._drift = drift
 
-    def take(self) -> tuple[Deviation, ...]:
+    def take(self) -> tuple[DriftFinding, ...]:
         """Return the drift noted since the last time."""
         drift, self._drift = self._drift, frozenset()
-        found = [Deviation(kind=each.kind, path=each.path) for each in drift]
+        found = [DriftFinding(kind=each.kind, path=each.path) for each in drift]
         return tuple(sorted(found, key=lambda each: (each.path, each.kind)))
 
 
@@ -99,7 +99,7 @@ class Diagnosis:
     async def _check(self, check: AnyCheck) -> Finding:
         values = self._known.of(check.by)[:_MOST_CALLS]
         if self._stopped or not values:
-            return _finding(check, Outcome.SKIPPED, reason=self._stopped or f"no {check.by.name} to ask with")
+            return _finding(check, ReadOutcome.SKIPPED, reason=self._stopped or f"no {check.by.name} to ask with")
         examined, drift, calls = await self._ask(check, values)
         if isinstance(examined.error, UpstreamCredentialsRejected):
             self._stopped = "the login was refused"
@@ -118,7 +118,7 @@ class Diagnosis:
             **self._recorded(check, examined),
         )
 
-    async def _ask(self, check: AnyCheck, values: Sequence[Any]) -> tuple[Examined, tuple[Deviation, ...], int]:
+    async def _ask(self, check: AnyCheck, values: Sequence[Any]) -> tuple[Examined, tuple[DriftFinding, ...], int]:
         """Ask with one value after the other until there is something in the reply; tell how often that was."""
         calls = 0
         while True:
@@ -164,18 +164,18 @@ def _count_of(result: Any) -> int | None:
     return len(data) if isinstance(data, list | Listed) else None
 
 
-def _finding(check: AnyCheck, outcome: Outcome, **found: Any) -> Finding:
+def _finding(check: AnyCheck, outcome: ReadOutcome, **found: Any) -> Finding:
     return Finding(operation=check.operation.name, section=check.operation.section, outcome=outcome, **found)
 
 
-def _outcome(examined: Examined, drift: tuple[Deviation, ...]) -> Outcome:
+def _outcome(examined: Examined, drift: tuple[DriftFinding, ...]) -> ReadOutcome:
     if drift:
-        return Outcome.DRIFTED
+        return ReadOutcome.DRIFTED
     if examined.is_empty:
-        return Outcome.EMPTY
+        return ReadOutcome.EMPTY
     if isinstance(examined.error, UpstreamUnavailable):
-        return Outcome.UNREACHABLE
-    return Outcome.REFUSED if examined.error else Outcome.DECODED
+        return ReadOutcome.UNREACHABLE
+    return ReadOutcome.REFUSED if examined.error else ReadOutcome.DECODED
 
 
 def _refusal(error: GatewayError | None) -> Refusal | None:

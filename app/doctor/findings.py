@@ -29,7 +29,7 @@ class NotRecordable(Exception):
 Value = TypeVar("Value")
 
 
-class Outcome(StrEnum):
+class ReadOutcome(StrEnum):
     """What became of a read."""
 
     DECODED = "decoded"
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     """It was not called."""
 
 
-class Deviation(BaseModel):
+class DriftFinding(BaseModel):
     """One departure of a reply from what was promised; the value is not told."""
 
     model_config = ConfigDict(frozen=True)
@@ -73,10 +73,10 @@ class Finding(BaseModel):
 
     operation: str
     section: str
-    outcome: Outcome
+    outcome: ReadOutcome
     calls: int = 0
     records: int | None = None
-    drift: tuple[Deviation, ...] = ()
+    drift: tuple[DriftFinding, ...] = ()
     refusal: Refusal | None = None
     reason: str | None = None
     recorded: str | None = None
@@ -85,7 +85,7 @@ class Finding(BaseModel):
     @property
     def is_bad(self) -> bool:
         """Whether somebody should look at it."""
-        return self.outcome in {Outcome.DRIFTED, Outcome.REFUSED, Outcome.UNREACHABLE}
+        return self.outcome in {ReadOutcome.DRIFTED, ReadOutcome.REFUSED, ReadOutcome.UNREACHABLE}
 
 
 class Known:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import httpx2
 
 from app.gateway.operation import Effect, Export, Operation
-from app.upstream.compression import Decompressor
+from app.upstream.client import Decompressor
 
 
 @dataclass(slots=True)

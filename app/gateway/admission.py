@@ -5,26 +5,78 @@ platform have a slot free; the breakers of the login and of the platform are clo
 left. What the attempt ends in is reported to each of them.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from app.errors import GatewayError, UpstreamCredentialsRejected, UpstreamUnavailable
-from app.gateway.attempt import Attempt, Deadline
-from app.gateway.context import Caller, RequestContext, UpstreamCall
-from app.gateway.failures import Called, health_after, is_repeatable, may_repeat, wait_hint
+from app.gateway.context import Caller, CallTrace, RequestContext, UpstreamCall
+from app.gateway.failures import (
+    Called,
+    breaker_open,
+    campaigns_spent,
+    health_after,
+    is_repeatable,
+    login_paused,
+    may_repeat,
+    no_slot,
+    wait_hint,
+)
 from app.gateway.operation import DeadlineClass
-from app.gateway.refusals import breaker_open, campaigns_spent, login_paused, no_slot
-from app.policies.breaker import BreakerOpen, Health
+from app.policies.breaker import BreakerOpen, CallHealth
 from app.policies.breakers import Breakers, Permits
-from app.policies.bulkhead import Full
-from app.policies.bulkheads import Bulkheads
+from app.policies.bulkhead import Bulkheads, Full
 from app.policies.credentials import CredentialGuard, CredentialsPaused
-from app.policies.limits.campaigns import CampaignQuota
+from app.policies.rate_limits import CampaignQuota
 from app.policies.retry import Retrier
-from app.tenants.master_keys import Fingerprints
+from app.tenants.vault import Fingerprints
+
+_LAST_ATTEMPT = 3
+_SHORTEST_ATTEMPT = 1.0
+
+
+class Deadline(NamedTuple):
+    """When the time of a call as a whole is over, on the event loop's clock."""
+
+    at: float
+    hurried: bool = False
+    """Whether the caller set it, shorter than the gateway would have."""
+
+    def of_attempt(self, repeatable: bool, number: int) -> float:
+        """Return when one attempt's time is over: a repeatable call leaves half of what is left for another attempt."""
+        if not repeatable or number >= _LAST_ATTEMPT:
+            return self.at
+        now = asyncio.get_running_loop().time()
+        return now + max((self.at - now) / 2, min(_SHORTEST_ATTEMPT, self.at - now))
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt that was admitted, the first being number 1."""
+
+    operation: str
+    number: int
+    deadline: float
+    permits: Permits
+    started: float = field(default_factory=time.perf_counter)
+    status: int | None = None
+    """The HTTP status, once there is one."""
+    outcome: str = "aborted"
+    """`ok`, or the code of the error it ended in."""
+    trace: CallTrace | None = None
+
+    def answered(self) -> None:
+        """Report that the platform works, for a reply that is still to be passed on for long."""
+        self.permits.done(CallHealth.GOOD, self.seconds())
+
+    def seconds(self) -> float:
+        """Return how long it has been under way."""
+        return time.perf_counter() - self.started
+
 
 Result = TypeVar("Result")
 
@@ -78,7 +130,7 @@ class Admission:
                     await self._take_campaign(caller)
                 attempt = _begin(operation, caller, deadline, number, permits)
             except BaseException:
-                permits.done(Health.UNKNOWN, 0.0)
+                permits.done(CallHealth.UNKNOWN, 0.0)
                 raise
             try:
                 yield attempt

@@ -11,16 +11,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from app.errors import NotCached as NotCachedError
-from app.errors import NotFound, UpstreamAnswer, UpstreamTimeout
-from app.gateway.call import Gateway, Waits
+from app.errors import NotCached, NotFound, UpstreamAnswer, UpstreamTimeout
+from app.gateway.call import CallTimeouts, Gateway
 from app.gateway.context import Caller
-from app.gateway.lifetimes import Lifetimes, Policy, chosen_lifetime
-from app.gateway.operation import In, Operation
-from app.policies.cache.model import CacheEntry, CacheKey, Directives, NotCached, Served
-from app.policies.cache.protocol import Cache
-from app.tenants.master_keys import Fingerprints
+from app.gateway.operation import In, Lifetimes, Operation, Policy, chosen_lifetime
+from app.policies.cache.model import Cache, CacheEntry, CacheKey, Directives, NothingStored, Served
 from app.tenants.models import Tenant
+from app.tenants.vault import Fingerprints
 from app.upstream.envelope import Parameters
 from app.upstream.listed import to_json
 
@@ -91,7 +88,7 @@ class Reading:
         cache: Cache,
         keys: CacheKeys,
         *,
-        waits: Waits,
+        waits: CallTimeouts,
         lifetimes: Lifetimes,
         now: Callable[[], datetime],
     ) -> None:
@@ -125,8 +122,8 @@ class Reading:
         deadline = caller.context.deadline
         try:
             served = await (reading if deadline is None else _by(deadline, reading, planned.operation))
-        except NotCached:
-            raise NotCachedError("Nothing is kept of this, and the request forbids to ask the platform.") from None
+        except NothingStored:
+            raise NotCached("Nothing is kept of this, and the request forbids to ask the platform.") from None
         caller.context.cache_outcome = served.outcome
         if not served.entry.found:
             raise _not_found(served.entry.body)

@@ -1,24 +1,23 @@
 """The one forward path of a request to the platform."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from functools import partial
 from typing import Protocol
 
-from app.gateway.admission import Attempts
-from app.gateway.attempt import Attempt, Deadline
+from app.gateway.admission import Attempt, Attempts, Deadline
 from app.gateway.clock import PlatformClock, write_time
 from app.gateway.context import Caller, RequestContext
-from app.gateway.failures import Called, check_status, transport_error, unusable
+from app.gateway.failures import Called, check_status, created_without_id, transport_error, unusable
 from app.gateway.operation import DeadlineClass, Effect, Export, In, Operation, Out
-from app.gateway.replies import read_reply
 from app.gateway.streaming import RowStream, read_ahead, rows_of
-from app.policies.cache.protocol import Cache
+from app.policies.cache.model import Cache
 from app.upstream.client import ReplyTooLarge, Timeouts, UpstreamClient
-from app.upstream.document import Document, Drift
-from app.upstream.envelope import Parameters, WireRequest, address, secrets_of
+from app.upstream.document import Document, Drift, MissingId, UnexpectedForm
+from app.upstream.envelope import Parameters, WireReply, WireRequest, address, open_document, secrets_of, unwrap
 from app.upstream.exports import ExportReader
 from app.upstream.redaction import Redact, Redactor
 from app.upstream.wire import TransportFailure
@@ -45,7 +44,7 @@ class ExportLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class CallTimeouts:
     """How long calls may take, in seconds.
 
     Args:
@@ -84,7 +83,7 @@ class Gateway:
         cache: Cache,
         *,
         clock: PlatformClock,
-        waits: Waits,
+        waits: CallTimeouts,
         observer: DriftObserver,
         export_limits: ExportLimits,
     ) -> None:
@@ -218,3 +217,40 @@ def _wire(operation: Called, parameters: Parameters, caller: Caller, attempt: At
 
 def _redact(operation: Called, parameters: Parameters, caller: Caller) -> Redact:
     return Redactor(partial(secrets_of, parameters, operation.secret_fields, caller.tenant.upstream))
+
+
+_LARGE = 64 * 1024
+"""Bytes of a reply that may take too long to be read on the event loop."""
+
+
+async def read_reply(
+    operation: Operation[In, Out],
+    request: In,
+    reply: WireReply,
+    zone: tzinfo,
+    redact: Redact,
+    report: Callable[[str, Document], None],
+) -> Out:
+    """Return what a reply means; `report` is told of the document, for its drift, also where it is refused.
+
+    Raises:
+        GatewayError: the platform refused, failed, or did not answer as promised.
+    """
+    check_status(operation, reply.status, reply.headers)
+    document = Document("", None, zone, redact=redact)
+    try:
+        if len(reply.body) > _LARGE:
+            return await asyncio.to_thread(_decoded, operation, request, reply, document)
+        return _decoded(operation, request, reply, document)
+    except MissingId:
+        raise created_without_id(operation) from None
+    except UnexpectedForm as error:
+        raise unusable(operation, redact(str(error))) from None
+    finally:
+        report(operation.name, document)
+
+
+def _decoded(operation: Operation[In, Out], request: In, reply: WireReply, document: Document) -> Out:
+    open_document(reply, document, plain_text=operation.root is None)
+    unwrap(document, operation.name, operation.root)
+    return operation.decode(document, request)

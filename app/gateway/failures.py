@@ -9,6 +9,7 @@ from app.errors import (
     GatewayError,
     OutcomeUnknown,
     Overloaded,
+    RateLimited,
     UpstreamAnswer,
     UpstreamCredentialsRejected,
     UpstreamError,
@@ -19,7 +20,7 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.gateway.operation import Effect, Export, Operation
-from app.policies.breaker import Health
+from app.policies.breaker import CallHealth
 from app.policies.retry import parse_retry_after
 from app.texts import sentence
 from app.upstream.wire import NeverSent, TransportFailure
@@ -142,23 +143,23 @@ def wait_hint(error: Exception) -> float | None:
     return error.asked_to_wait if isinstance(error, UpstreamFailure) else None
 
 
-def health_after(error: BaseException | None, *, status: int | None, hurried: bool) -> Health:
+def health_after(error: BaseException | None, *, status: int | None, hurried: bool) -> CallHealth:
     """Return what a call says about the platform's health.
 
     A refusal of one request (HTTP 4xx) comes from a platform that works. A `hurried` caller gave the call less time
     than its kind gets: running out of that says nothing, or one impatient caller could close the platform to others.
     """
     if error is None:
-        return Health.GOOD
+        return CallHealth.GOOD
     if not isinstance(error, GatewayError):
-        return Health.UNKNOWN
+        return CallHealth.UNKNOWN
     if hurried and isinstance(error, UpstreamTimeout | OutcomeUnknown | UpstreamUnavailable):
-        return Health.UNKNOWN
+        return CallHealth.UNKNOWN
     if status is not None and 400 <= status < 500:
-        return Health.GOOD
+        return CallHealth.GOOD
     if isinstance(error, UpstreamUnavailable | UpstreamTimeout | UpstreamError | UpstreamMalformed | OutcomeUnknown):
-        return Health.BAD
-    return Health.GOOD
+        return CallHealth.BAD
+    return CallHealth.GOOD
 
 
 def excused_by_stale(error: Exception) -> bool:
@@ -167,3 +168,56 @@ def excused_by_stale(error: Exception) -> bool:
     A refused login or a spent limit is an answer about the caller; only trouble is excused.
     """
     return isinstance(error, UpstreamUnavailable | UpstreamTimeout | UpstreamError | UpstreamMalformed | Overloaded)
+
+
+PLATFORM_CAMPAIGNS_PER_HOUR = 100
+"""Manual, section 6.2."""
+
+
+def breaker_open(operation: Called, retry_after: float) -> GatewayError:
+    """Return the error for a call that is not made because the platform has been failing."""
+    return UpstreamUnavailable(
+        "The platform has failed repeatedly and is being left alone for a while. Nothing was sent.",
+        upstream=UpstreamAnswer(operation.name, message="not asked"),
+        headers=retry_in(retry_after),
+    )
+
+
+def login_paused(operation: Called, retry_after: float) -> GatewayError:
+    """Return the error for a call that is not made because the platform keeps refusing the tenant's login."""
+    return UpstreamCredentialsRejected(
+        "The platform has refused the tenant's U-Mail login repeatedly and is not asked for a while.",
+        upstream=UpstreamAnswer(operation.name, message="not asked"),
+        headers=retry_in(retry_after),
+    )
+
+
+def retry_in(seconds: float) -> dict[str, str]:
+    """Return the header that tells when to come back, in whole seconds, rounded up."""
+    return {"Retry-After": str(max(1, ceil(seconds)))}
+
+
+def no_slot(which: str, retry_after: float) -> GatewayError:
+    """Return the error for a call that found no slot in time: the tenant's own, or the platform's."""
+    if which == "tenant":
+        return RateLimited(
+            "This tenant has as many calls to the platform under way as it may. Nothing was sent.",
+            headers=retry_in(retry_after),
+        )
+    return Overloaded(
+        "As many calls to the platform are under way as the gateway makes at once. Nothing was sent.",
+        headers=retry_in(retry_after),
+    )
+
+
+def campaigns_spent(limit: int, retry_after: float) -> GatewayError:
+    """Return the error for a campaign that the hour's quota has no place for."""
+    if limit < PLATFORM_CAMPAIGNS_PER_HOUR:
+        return RateLimited(
+            sentence("This tenant may create {limit} campaigns an hour. Nothing was sent.", limit=limit),
+            headers=retry_in(retry_after),
+        )
+    return UpstreamQuotaExhausted(
+        "The platform takes 100 new campaigns an hour, and this hour's are used up. Nothing was sent.",
+        headers=retry_in(retry_after),
+    )

@@ -11,7 +11,7 @@ from app.gateway.context import Caller
 from app.gateway.writes import Prepared, Write
 from app.storage.database.statements import Work
 from app.storage.writes.endings import Ending
-from app.storage.writes.models import Attempt, AttemptState, Confirmed, NewAttempt, Outcome, Settled
+from app.storage.writes.models import AttemptState, Confirmed, JournalEntry, NewAttempt, Outcome, Settled
 from app.storage.writes.store import WriteStore
 
 _TAKEN_SINCE = timedelta(days=2)
@@ -23,7 +23,7 @@ class Sends:
     def __init__(self, store: WriteStore) -> None:
         self._store = store
 
-    async def find(self, tenant: str, key: str) -> Attempt | None:
+    async def find(self, tenant: str, key: str) -> JournalEntry | None:
         """Return the latest attempt under an idempotency key.
 
         Raises:
@@ -31,7 +31,7 @@ class Sends:
         """
         return (await self._store.find(tenant, key)).attempt
 
-    def earlier(self, caller: Caller) -> Attempt | None:
+    def earlier(self, caller: Caller) -> JournalEntry | None:
         """Return the latest attempt under the request's own idempotency key, if there is one that was not refused."""
         write = caller.context.write
         earlier = write.earlier if write is not None else None
@@ -109,19 +109,19 @@ class Sends:
         finally:
             await self._store.end(Ending(attempt=begun, outcome=outcome))
 
-    async def confirmed_as(self, caller: Caller, operation: str, reference: str) -> Attempt | None:
+    async def confirmed_as(self, caller: Caller, operation: str, reference: str) -> JournalEntry | None:
         """Return what was sent and is confirmed with a reference."""
         return await self._store.confirmed_as(caller.tenant.id, operation, reference)
 
-    async def last_alike(self, caller: Caller, operation: str, fingerprint: str) -> Attempt | None:
+    async def last_alike(self, caller: Caller, operation: str, fingerprint: str) -> JournalEntry | None:
         """Return what is noted with a fingerprint: what is open, or else the latest."""
         return await self._store.last_alike(caller.tenant.id, operation, fingerprint)
 
-    async def confirm(self, attempt: Attempt, reference: str, also: Sequence[Work[None]] = ()) -> bool:
+    async def confirm(self, attempt: JournalEntry, reference: str, also: Sequence[Work[None]] = ()) -> bool:
         """Write that an earlier attempt was sent, and as what; False if another attempt holds that reference."""
         return await self._store.note(attempt, Confirmed(reference, also))
 
-    async def taken(self, attempt: Attempt) -> set[str]:
+    async def taken(self, attempt: JournalEntry) -> set[str]:
         """Return the references that attempts of the same kind hold, of those that this one could be.
 
         Raises:
@@ -129,7 +129,7 @@ class Sends:
         """
         return await self._store.references(attempt.tenant, attempt.operation, attempt.created_at - _TAKEN_SINCE)
 
-    async def rivals(self, attempt: Attempt) -> list[Attempt]:
+    async def rivals(self, attempt: JournalEntry) -> list[JournalEntry]:
         """Return the other attempts of the same kind whose fate is open, so that what one is looking for may be theirs.
 
         Ask this before `taken`: what is confirmed in between is then at least among one of them.
@@ -151,7 +151,7 @@ class Sent:
         self._sending = sending
 
     @property
-    def attempt(self) -> Attempt | None:
+    def attempt(self) -> JournalEntry | None:
         """The attempt as it was journaled; None as long as it was not."""
         return self._sending.begun
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from app.errors import Conflict, IdempotencyInProgress
 from app.storage.database.statements import Work
 from app.storage.writes.endings import Answered, Ending
-from app.storage.writes.models import Attempt, AttemptState, DuplicateSend, KeyClaim, KeyTaken, NewAttempt, Outcome
+from app.storage.writes.models import AttemptState, DuplicateSend, JournalEntry, KeyClaim, KeyTaken, NewAttempt, Outcome
 from app.storage.writes.store import WriteStore
 from app.texts import sentence
 
@@ -26,7 +26,7 @@ class Prepared:
     resumable: bool
     also: Sequence[Work[None]]
     refused: bool = False
-    begun: Attempt | None = None
+    begun: JournalEntry | None = None
     outcome: Outcome | None = None
 
 
@@ -39,7 +39,7 @@ class Write:
         earlier: the latest attempt to send under that key.
     """
 
-    def __init__(self, store: WriteStore, claim: KeyClaim | None = None, earlier: Attempt | None = None) -> None:
+    def __init__(self, store: WriteStore, claim: KeyClaim | None = None, earlier: JournalEntry | None = None) -> None:
         self.earlier = earlier
         self.left = False
         self._store = store
@@ -124,7 +124,7 @@ class Write:
         return await self._store.end(Ending(attempt=begun, outcome=outcome, claim=claim, answered=answered, left=left))
 
 
-def _conflict(earlier: Attempt) -> Conflict:
+def _conflict(earlier: JournalEntry) -> Conflict:
     which = (
         sentence("campaign {id}", id=earlier.reference)
         if earlier.reference

@@ -11,11 +11,9 @@ import ssl
 from contextlib import suppress
 
 from app.messages import failures
-from app.messages.failures import Reply
-from app.messages.models import Envelope, Rejection, Waits
-from app.messages.session import SessionLost, SmtpReply, SmtpSession
-from app.messages.sockets import connected
-from app.messages.translation import fate_unknown, nothing_sent
+from app.messages.failures import RelayAnswer, fate_unknown, nothing_sent
+from app.messages.models import Envelope, Rejection, SmtpTimeouts
+from app.messages.session import SessionLost, SmtpReply, SmtpSession, connected
 from app.tenants.destinations import Destinations
 from app.tenants.models import SmtpAccount
 from app.texts import sentence
@@ -31,7 +29,7 @@ _FAREWELL = 2.0
 class RelayConnection:
     """A session that has logged in. Once a method has raised, only `close` is left."""
 
-    def __init__(self, session: SmtpSession, waits: Waits, redact: Redact) -> None:
+    def __init__(self, session: SmtpSession, waits: SmtpTimeouts, redact: Redact) -> None:
         self._session = session
         self._waits = waits
         self._redact = redact
@@ -39,7 +37,7 @@ class RelayConnection:
 
     @classmethod
     async def open(
-        cls, account: SmtpAccount, waits: Waits, tls: ssl.SSLContext | None, destinations: Destinations
+        cls, account: SmtpAccount, waits: SmtpTimeouts, tls: ssl.SSLContext | None, destinations: Destinations
     ) -> "RelayConnection":
         """Connect where that is allowed, secure the connection as the account asks, and log in.
 
@@ -200,8 +198,8 @@ class RelayConnection:
     async def _ask(self, command: bytes) -> SmtpReply:
         return await self._session.ask(command, seconds=self._waits.reply)
 
-    def _reply(self, answer: SmtpReply) -> Reply:
-        return Reply.of(answer.code, self._redact(answer.text))
+    def _reply(self, answer: SmtpReply) -> RelayAnswer:
+        return RelayAnswer.of(answer.code, self._redact(answer.text))
 
     async def close(self) -> None:
         """Take leave of the relay, without insisting on an answer."""
@@ -220,7 +218,7 @@ def _redactor(account: SmtpAccount) -> Redact:
     return redactor([password, f"\0{account.username}\0{password}"] if password else [])
 
 
-def _refusal(what: str, reply: Reply) -> Exception:
+def _refusal(what: str, reply: RelayAnswer) -> Exception:
     if reply.code == 421:
         return failures.unavailable("it is closing the session", reply)
     if reply.code == 530:

@@ -1,7 +1,10 @@
 """What a relay's failures mean to the caller; the words say whether anything was sent and whether to try again."""
 
 import re
-from collections.abc import Sequence
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.errors import (
@@ -13,6 +16,7 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.messages.models import Rejection
+from app.messages.session import NoConnection, NoConnectionInTime, NotSmtp, SessionLost
 from app.texts import sentence
 
 OPERATION = "messages.submit"
@@ -25,14 +29,14 @@ _UNPRINTABLE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RelayAnswer:
     """What the relay answered to one command: the status code and its text, made fit to be shown."""
 
     code: int
     text: str
 
     @classmethod
-    def of(cls, code: int, text: str) -> "Reply":
+    def of(cls, code: int, text: str) -> "RelayAnswer":
         """Take a reply as it came: control characters and bytes that are not UTF-8 become spaces, and it is cut."""
         return cls(code, _UNPRINTABLE.sub(" ", text).strip()[:_LONGEST_TEXT])
 
@@ -46,7 +50,7 @@ class Reply:
         return UpstreamAnswer(OPERATION, status=str(self.code), message=self.text or None)
 
 
-def unavailable(reason: str, reply: Reply | None = None) -> UpstreamUnavailable:
+def unavailable(reason: str, reply: RelayAnswer | None = None) -> UpstreamUnavailable:
     """Describe a relay that could not be used before it had any of the message."""
     return UpstreamUnavailable(
         sentence("The SMTP relay could not be used: {reason}. Nothing was sent; trying again is safe.", reason=reason),
@@ -73,7 +77,7 @@ def login_refused(code: int | None = None, reason: str = _LOGIN_REFUSED) -> Upst
     )
 
 
-def refused(what: str, reply: Reply) -> UpstreamRejected:
+def refused(what: str, reply: RelayAnswer) -> UpstreamRejected:
     """Describe a refusal of the sender or of the message."""
     return UpstreamRejected(
         sentence(
@@ -90,7 +94,7 @@ def all_refused(rejections: Sequence[Rejection]) -> UpstreamRejected:
     """Describe the refusal of every recipient."""
     listed = "; ".join(f"{each.email}: {each.code} {each.message}".rstrip() for each in rejections[:_LISTED])
     more = sentence("; and {count} more", count=len(rejections) - _LISTED) if len(rejections) > _LISTED else ""
-    first = Reply(rejections[0].code, rejections[0].message)
+    first = RelayAnswer(rejections[0].code, rejections[0].message)
     temporary = all(400 <= each.code < 500 for each in rejections)
     return UpstreamRejected(
         sentence(
@@ -134,3 +138,41 @@ def _advice(temporary: bool) -> str:
     if temporary:
         return sentence("Nothing was sent; the refusal is temporary, and trying again later is safe.")
     return sentence("Nothing was sent.")
+
+
+@contextmanager
+def nothing_sent() -> Iterator[None]:
+    """Translate what can break while the relay has nothing of the message."""
+    try:
+        yield
+    except NotSmtp:
+        raise malformed() from None
+    except (SessionLost, OSError, UnicodeError) as error:
+        raise unavailable(_reason(error)) from None
+
+
+@contextmanager
+def fate_unknown(message_id: str) -> Iterator[None]:
+    """Translate what can break once the message has begun to leave."""
+    try:
+        yield
+    except NotSmtp:
+        raise outcome_unknown(message_id, "it answered with something that is not SMTP") from None
+    except TimeoutError:
+        raise outcome_unknown(message_id, "time ran out") from None
+    except (SessionLost, OSError):
+        raise outcome_unknown(message_id, "the connection broke") from None
+
+
+def _reason(error: BaseException) -> str:
+    return next((reason for kinds, reason in REASONS if isinstance(error, kinds)), "the connection broke")
+
+
+REASONS: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = (
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (ssl.SSLError, "TLS failed"),
+    ((socket.gaierror, UnicodeError), "its name cannot be resolved"),
+    (NoConnectionInTime, "no connection in time"),
+    (NoConnection, "cannot connect"),
+    (TimeoutError, "no reply in time"),
+)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class Correspondent:
     """Somebody who sends or receives: an address whose local part is ASCII, and a name in any script."""
 
     email: str
@@ -38,11 +38,11 @@ class Message:
     No text but the bodies holds control characters, and no name in `headers` is one that the gateway writes itself.
     """
 
-    sender: Mailbox
-    to: tuple[Mailbox, ...]
-    cc: tuple[Mailbox, ...] = ()
-    bcc: tuple[Mailbox, ...] = field(default=(), repr=False)
-    reply_to: Mailbox | None = None
+    sender: Correspondent
+    to: tuple[Correspondent, ...]
+    cc: tuple[Correspondent, ...] = ()
+    bcc: tuple[Correspondent, ...] = field(default=(), repr=False)
+    reply_to: Correspondent | None = None
     subject: str = field(repr=False)
     html: str | None = field(default=None, repr=False)
     text: str | None = field(default=None, repr=False)
@@ -73,8 +73,8 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
-    """Waits in seconds: for a connection with its greeting, for the reply to a command, and for a message in all."""
+class SmtpTimeouts:
+    """Seconds to wait: for a connection with its greeting, for the reply to a command, and for a message in all."""
 
     connect: float
     reply: float

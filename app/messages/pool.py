@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.errors import UpstreamRejected
-from app.messages.models import Waits
+from app.messages.models import SmtpTimeouts
 from app.tenants.destinations import Destinations
 from app.tenants.models import SmtpAccount
 
@@ -50,7 +50,7 @@ class RelayPool:
 
     def __init__(
         self,
-        waits: Waits,
+        waits: SmtpTimeouts,
         tls: Callable[[], ssl.SSLContext],
         destinations: Destinations,
         *,

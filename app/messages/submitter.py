@@ -14,7 +14,7 @@ from app.gateway.admission import Observer
 from app.gateway.context import Caller, UpstreamCall
 from app.gateway.sends import Sends, new_attempt
 from app.messages import failures
-from app.messages.addresses import ascii_address, domain_of
+from app.messages.mime import ascii_address, domain_of
 from app.messages.models import Envelope, Message, Receipt, Rejection
 from app.messages.pool import RelayPool
 from app.storage.writes.models import DuplicateKey

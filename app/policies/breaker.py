@@ -16,7 +16,7 @@ _MOST_LOGINS = 100
 """Logins whose failures are told apart in one bucket."""
 
 
-class State(StrEnum):
+class CircuitState(StrEnum):
     """How a breaker treats calls."""
 
     CLOSED = "closed"
@@ -27,7 +27,7 @@ class State(StrEnum):
     """One at a time passes, to find out."""
 
 
-class Health(StrEnum):
+class CallHealth(StrEnum):
     """What a call says about the other side."""
 
     GOOD = "good"
@@ -62,7 +62,7 @@ class BreakerPolicy:
 class Snapshot:
     """How a breaker stands: its state, the calls and failures in its window, seconds until it may be tried."""
 
-    state: State
+    state: CircuitState
     calls: int
     failures: int
     retry_after: float | None
@@ -77,7 +77,7 @@ class Permit:
         self._login = login
         self._done = False
 
-    def done(self, health: Health, seconds: float) -> None:
+    def done(self, health: CallHealth, seconds: float) -> None:
         """Report what the call ended in and how long it took; only the first time counts."""
         if not self._done:
             self._done = True
@@ -104,7 +104,7 @@ class CircuitBreaker:
         self,
         policy: BreakerPolicy,
         now: Callable[[], float] = time.monotonic,
-        on_change: Callable[[State, State], None] = lambda _before, _after: None,
+        on_change: Callable[[CircuitState, CircuitState], None] = lambda _before, _after: None,
         *,
         shared: bool = False,
     ) -> None:
@@ -119,15 +119,15 @@ class CircuitBreaker:
         self._probing = False
         self._suspect: str | None = None
         """The login whose probe failed; if the breaker is shared, it takes another one's to believe it."""
-        self.state = State.CLOSED
+        self.state = CircuitState.CLOSED
 
     def admit(self, login: str = "") -> Permit:
         """Let a call through, or raise BreakerOpen."""
-        if self.state is State.OPEN and self._now() >= self._until:
-            self._change(State.HALF_OPEN)
-        if self.state is State.OPEN:
+        if self.state is CircuitState.OPEN and self._now() >= self._until:
+            self._change(CircuitState.HALF_OPEN)
+        if self.state is CircuitState.OPEN:
             raise BreakerOpen(self._until - self._now())
-        if self.state is State.HALF_OPEN:
+        if self.state is CircuitState.HALF_OPEN:
             if login == self._suspect and self._now() < self._until:
                 raise BreakerOpen(self._until - self._now())
             if self._probing:
@@ -135,40 +135,40 @@ class CircuitBreaker:
             self._probing = True
         return Permit(self, self._epoch, login)
 
-    def finished(self, epoch: int, health: Health, seconds: float, login: str) -> None:
+    def finished(self, epoch: int, health: CallHealth, seconds: float, login: str) -> None:
         """Take a call's end into account, unless the breaker has changed its state since the call began."""
         if epoch != self._epoch:
             return
-        if health is not Health.BAD and seconds >= self._policy.slow_call:
-            health = Health.BAD
-        if self.state is State.HALF_OPEN:
+        if health is not CallHealth.BAD and seconds >= self._policy.slow_call:
+            health = CallHealth.BAD
+        if self.state is CircuitState.HALF_OPEN:
             self._probed(health, login)
-        elif health is not Health.UNKNOWN:
-            self._count(login, failed=health is Health.BAD)
+        elif health is not CallHealth.UNKNOWN:
+            self._count(login, failed=health is CallHealth.BAD)
 
     def snapshot(self) -> Snapshot:
         """Return how it stands."""
         current = self._current()
         calls, failures = sum(each.calls for each in current), sum(each.failures for each in current)
-        retry_after = max(self._until - self._now(), 0.0) if self.state is State.OPEN else None
+        retry_after = max(self._until - self._now(), 0.0) if self.state is CircuitState.OPEN else None
         return Snapshot(self.state, calls, failures, retry_after)
 
     def refuses(self) -> bool:
         """Tell whether calls are refused now; one that nobody has called since its pause ended does not."""
-        return self.state is State.HALF_OPEN or (self.state is State.OPEN and self._now() < self._until)
+        return self.state is CircuitState.HALF_OPEN or (self.state is CircuitState.OPEN and self._now() < self._until)
 
     def idle(self) -> bool:
         """Tell whether it knows nothing that would be lost with it."""
-        if self.state is State.OPEN:
+        if self.state is CircuitState.OPEN:
             return self._now() >= self._until + self._policy.window
-        return self.state is State.CLOSED and not any(each.calls for each in self._current())
+        return self.state is CircuitState.CLOSED and not any(each.calls for each in self._current())
 
-    def _probed(self, health: Health, login: str) -> None:
+    def _probed(self, health: CallHealth, login: str) -> None:
         self._probing = False
-        if health is Health.GOOD:
+        if health is CallHealth.GOOD:
             self._pause = self._policy.open_for
-            self._change(State.CLOSED)
-        elif health is Health.BAD:
+            self._change(CircuitState.CLOSED)
+        elif health is CallHealth.BAD:
             self._pause = min(self._pause * 2, max(_LONGEST_PAUSE, self._policy.open_for))
             if self._shared and self._suspect in {None, login}:
                 self._suspect, self._until = login, self._now() + self._pause
@@ -203,9 +203,9 @@ class CircuitBreaker:
 
     def _open(self) -> None:
         self._until = self._now() + self._pause
-        self._change(State.OPEN)
+        self._change(CircuitState.OPEN)
 
-    def _change(self, state: State) -> None:
+    def _change(self, state: CircuitState) -> None:
         before, self.state = self.state, state
         self._epoch += 1
         self._probing = False

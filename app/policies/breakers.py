@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from app.policies.breaker import BreakerPolicy, CircuitBreaker, Health, Permit, Snapshot, State
+from app.policies.breaker import BreakerPolicy, CallHealth, CircuitBreaker, CircuitState, Permit, Snapshot
 
 _LOOKS = 8
 """Breakers looked at for each new one; more than one, so that a crowd shrinks again."""
@@ -21,7 +21,7 @@ class BreakerKey(NamedTuple):
     tenant: str | None = None
 
 
-OnChange = Callable[[BreakerKey, State, State], None]
+OnChange = Callable[[BreakerKey, CircuitState, CircuitState], None]
 
 
 class Permits:
@@ -30,7 +30,7 @@ class Permits:
     def __init__(self, login: Permit, platform: Permit) -> None:
         self._permits = login, platform
 
-    def done(self, health: Health, seconds: float) -> None:
+    def done(self, health: CallHealth, seconds: float) -> None:
         """Report what the call ended in and how long it took; only the first time counts."""
         for permit in self._permits:
             permit.done(health, seconds)
@@ -58,7 +58,7 @@ class Breakers:
         try:
             return Permits(own, self.get(BreakerKey(platform)).admit(login))
         except BaseException:
-            own.done(Health.UNKNOWN, 0.0)
+            own.done(CallHealth.UNKNOWN, 0.0)
             raise
 
     def get(self, key: BreakerKey) -> CircuitBreaker:

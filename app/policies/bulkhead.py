@@ -12,12 +12,7 @@ Waited = Callable[[str, float], None]
 
 
 class Full(Exception):
-    """No slot was free in time.
-
-    Args:
-        which: whose slots are taken: `tenant`, `upstream` or `requests`.
-        retry_after: seconds after which it is worth asking again.
-    """
+    """No slot was free in time; `which` says whose are taken: `tenant`, `upstream` or `requests`."""
 
     def __init__(self, which: str, retry_after: float = _RETRY_AFTER) -> None:
         super().__init__(which)
@@ -36,11 +31,7 @@ class Bulkhead:
 
     The queue is served in turns by owner, and in order within each. Bulk calls may take some of the slots only, so that
     others always find one that bulk calls do not hold; nor do they take others' places in the queue.
-
-    Args:
-        which: what `Full` says.
-        queue: calls that may wait at once, as many of them bulk calls and as many others.
-        wait: seconds a call may wait.
+    `queue` bulk calls may wait at once, and as many others, each for `wait` seconds.
     """
 
     def __init__(self, which: str, *, queue: int, wait: float) -> None:
@@ -83,13 +74,7 @@ class Bulkhead:
     async def acquire(
         self, owner: str, *, bulk: bool, until: float, waited: Waited = lambda _which, _seconds: None
     ) -> None:
-        """Take a slot.
-
-        Args:
-            owner: whose turn it is.
-            bulk: whether this is a bulk call.
-            until: when waiting is pointless, on the event loop's clock.
-            waited: told of the wait, if there was one, however it ended.
+        """Take a slot, waiting until that time of the event loop's clock at most; `waited` is told of the wait.
 
         Raises:
             Full: none came free in time.
@@ -168,3 +153,107 @@ class Bulkhead:
                     del self._waiting[owner]
                 return found
         return None
+
+
+Key = tuple[str, str]
+"""Whose bulkhead: `tenant` or `upstream`, and its name."""
+
+
+class Bulkheads:
+    """A bulkhead for each tenant and one for each platform; bulk calls may take `export_share` of the slots."""
+
+    def __init__(self, *, upstream_limit: int, export_share: float, queue: int, wait: float) -> None:
+        self._upstream_limit = upstream_limit
+        self._export_share = export_share
+        self._queue = queue
+        self._wait = wait
+        self._bulkheads: dict[Key, Bulkhead] = {}
+
+    def standing(self, which: str) -> tuple[int, int]:
+        """Return how many slots are held and how many calls wait, of all tenants, or of all platforms (`upstream`)."""
+        found = [bulkhead for key, bulkhead in self._bulkheads.items() if key[0] == which]
+        return sum(each.in_use for each in found), sum(each.waiting for each in found)
+
+    def slots(
+        self,
+        *,
+        upstream: str,
+        tenant: str,
+        tenant_limit: int,
+        bulk: bool,
+        deadline: float,
+        waited: Waited = lambda _which, _seconds: None,
+    ) -> "Slots":
+        """Return a slot of the tenant and one of the platform, to be taken and given back.
+
+        The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
+        """
+        return Slots(
+            self, ("tenant", tenant), tenant_limit, ("upstream", upstream), self._upstream_limit, bulk, deadline, waited
+        )
+
+    def at(self, key: Key, limit: int) -> Bulkhead:
+        """Return the bulkhead of a tenant or a platform, with so many slots."""
+        bulkhead = self._bulkheads.get(key)
+        if bulkhead is None:
+            bulkhead = self._bulkheads[key] = Bulkhead(key[0], queue=self._queue, wait=self._wait)
+        if bulkhead.limit != limit:
+            bulkhead.resize(limit, max(1, int(limit * self._export_share)))
+        return bulkhead
+
+    def forget(self, key: Key, bulkhead: Bulkhead) -> None:
+        """Give the memory of a bulkhead back that nobody needs."""
+        if bulkhead.idle and self._bulkheads.get(key) is bulkhead:
+            del self._bulkheads[key]
+
+
+@dataclass(slots=True)
+class Slots:
+    """A slot of a tenant and one of a platform; `Bulkheads.slots` makes them."""
+
+    # No generator, and no coroutine where there is nothing to wait for: every call of a platform passes here.
+    bulkheads: "Bulkheads"
+    tenant: Key
+    tenant_limit: int
+    upstream: Key
+    upstream_limit: int
+    bulk: bool
+    deadline: float
+    waited: Waited
+    held: tuple[Bulkhead, ...] = ()
+
+    async def take(self) -> None:
+        """Take both.
+
+        Raises:
+            Full: one of them was not to be had in time; nothing is held then.
+        """
+        tenant = self.bulkheads.at(self.tenant, self.tenant_limit)
+        if not tenant.take_free(bulk=self.bulk):
+            await self._wait(self.tenant, tenant)
+        try:
+            upstream = self.bulkheads.at(self.upstream, self.upstream_limit)
+            if not upstream.take_free(bulk=self.bulk):
+                await self._wait(self.upstream, upstream)
+        except BaseException:
+            self._release(self.tenant, tenant)
+            raise
+        self.held = tenant, upstream
+
+    def give_back(self) -> None:
+        """Give both back."""
+        tenant, upstream = self.held
+        self._release(self.upstream, upstream)
+        self._release(self.tenant, tenant)
+
+    async def _wait(self, key: Key, bulkhead: Bulkhead) -> None:
+        _, owner = self.tenant
+        try:
+            await bulkhead.acquire(owner, bulk=self.bulk, until=self.deadline, waited=self.waited)
+        except BaseException:
+            self.bulkheads.forget(key, bulkhead)
+            raise
+
+    def _release(self, key: Key, bulkhead: Bulkhead) -> None:
+        bulkhead.release(bulk=self.bulk)
+        self.bulkheads.forget(key, bulkhead)

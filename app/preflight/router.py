@@ -21,8 +21,8 @@ from app.resources.campaigns.operations import GET
 from app.resources.campaigns.permission import creation_digest, known_of, release_digest, resembles
 from app.resources.campaigns.requests import NewCampaign
 from app.resources.templates.operations import REVIEW
-from app.storage.writes import tickets
-from app.storage.writes.tickets import Ticket, new_ticket
+from app.storage.writes import approvals
+from app.storage.writes.approvals import Ticket, new_ticket
 from app.texts import Text, sentence
 
 router = resource_router("/v1", "Campaigns")
@@ -63,7 +63,7 @@ async def preflight_campaign(
     """
     call.require("draft")
     digest = await _digest(body, call, campaign_id)
-    facts = await Enquiry(call.services, call.caller).about(body)
+    facts = await Enquiry(call.services, call.caller).about(body, campaign_id)
     now, tenant = call.services.platform_clock.now(), call.caller.tenant
     repeats = allow_duplicate or campaign_id is not None
     checks = Checks(body, facts, now, hourly=tenant.limits.campaigns_per_hour, repeats=repeats)
@@ -73,7 +73,7 @@ async def preflight_campaign(
     if "fail" not in statuses:
         ticket = new_ticket()
         seconds = await call.services.writes.transaction(
-            partial(tickets.issuing, tenant.id, Ticket(ticket, digest), _TICKET_SECONDS)
+            partial(approvals.issuing_ticket, tenant.id, Ticket(ticket, digest), _TICKET_SECONDS)
         )
         expires_at = datetime.fromtimestamp(seconds, UTC)
     words = catalogue(language_of(call.request.scope))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from app.sandbox.dialect import Reply
+from app.sandbox.dialect import SandboxReply
 from app.sandbox.errors import PlatformError
-from app.sandbox.journal import Call, UploadedFile
+from app.sandbox.journal import ReceivedCall, UploadedFile
 from app.sandbox.state import AccountState, World
 from app.sandbox.times import parse_date
 
@@ -18,7 +18,7 @@ Record = TypeVar("Record")
 class Context:
     """One call of one account. ``state`` has been advanced to ``now``."""
 
-    call: Call
+    call: ReceivedCall
     world: World
     state: AccountState
     now: datetime
@@ -82,7 +82,7 @@ class Context:
         return [item for item in self.call.files if item.name in {"file", "file[]"}]
 
 
-Operation = Callable[[Context], Reply]
+Operation = Callable[[Context], SandboxReply]
 
 
 def read_number(text: str, default: int) -> int:

@@ -14,7 +14,7 @@ from aiohttp import web
 from app.sandbox.endpoints import check_operation
 from app.sandbox.faults import Fault, FaultError, FaultQueue
 from app.sandbox.journal import Journal
-from app.sandbox.smtp import Message
+from app.sandbox.smtp import ReceivedMessage
 from app.sandbox.state import AccountState, World
 from app.sandbox.times import stamp
 
@@ -26,7 +26,7 @@ class Control:
     """The handlers of ``/_sandbox/...``."""
 
     def __init__(
-        self, world: World, faults: FaultQueue, journal: Journal, messages: Callable[[], list[Message]]
+        self, world: World, faults: FaultQueue, journal: Journal, messages: Callable[[], list[ReceivedMessage]]
     ) -> None:
         """Take what there is to show and to change."""
         self._world = world

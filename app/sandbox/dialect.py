@@ -13,7 +13,7 @@ HTML = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True)
-class Reply:
+class SandboxReply:
     """What an operation answers: a body, its content type and further headers; always HTTP 200 unless said."""
 
     body: bytes
@@ -48,12 +48,12 @@ def leaves(pairs: Iterable[tuple[str, object]]) -> str:
     return "".join(leaf(tag, value) for tag, value in pairs)
 
 
-def document(root: str, *, declared: bool = True) -> Reply:
+def document(root: str, *, declared: bool = True) -> SandboxReply:
     """Make a reply of a root element; ``declared=False`` leaves out the XML declaration, as section 3.1 shows."""
-    return Reply(((DECLARATION if declared else "") + root).encode())
+    return SandboxReply(((DECLARATION if declared else "") + root).encode())
 
 
-def result(status: str, data: object, *, record_id: int | None = None, stray: bool = False) -> Reply:
+def result(status: str, data: object, *, record_id: int | None = None, stray: bool = False) -> SandboxReply:
     """Make a ``<result>`` reply.
 
     ``record_id`` adds the ``<id>`` of section 5.1; ``stray`` puts the semicolon of sections 4.9.3 and 4.9.4 behind
@@ -66,6 +66,6 @@ def result(status: str, data: object, *, record_id: int | None = None, stray: bo
     return document(group("result", ["\r\n", padded("status", status), identifier, text]))
 
 
-def plain_text(lines: Iterable[str]) -> Reply:
+def plain_text(lines: Iterable[str]) -> SandboxReply:
     """Make a text export, one record a line; the live service labels it as HTML all the same."""
-    return Reply("".join(f"{line}\r\n" for line in lines).encode())
+    return SandboxReply("".join(f"{line}\r\n" for line in lines).encode())

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from aiohttp import BasicAuth, hdrs, web
 
 from app.sandbox.context import Context
-from app.sandbox.dialect import Reply, result
+from app.sandbox.dialect import SandboxReply, result
 from app.sandbox.errors import MESSAGES, PlatformError
 from app.sandbox.faults import Fault, FaultError, FaultQueue
-from app.sandbox.journal import Call, Journal, UploadedFile
+from app.sandbox.journal import Journal, ReceivedCall, UploadedFile
 from app.sandbox.misbehaviour import Exchange, misbehave, to_response
 from app.sandbox.operations import LOGIN, NAMES, OPERATIONS
 from app.sandbox.state import AccountState, World
@@ -56,7 +56,7 @@ class Endpoints:
         call.operation = LOGIN
         return await self._exchange(request, call, lambda: self._log_in(call))
 
-    def _authenticate(self, request: web.Request, call: Call) -> AccountState | None:
+    def _authenticate(self, request: web.Request, call: ReceivedCall) -> AccountState | None:
         """Check the credentials: HTTP Basic, or on the legacy endpoint the name and the password's MD5 in the URL."""
         if call.endpoint == LEGACY:
             state = self._world.current(call.query.get("username", ""))
@@ -69,7 +69,7 @@ class Endpoints:
         state = self._world.current(login.login)
         return state if state is not None and login.password == state.account.password else None
 
-    def _run(self, call: Call, state: AccountState) -> Reply:
+    def _run(self, call: ReceivedCall, state: AccountState) -> SandboxReply:
         operation = OPERATIONS.get((call.script, "")) or OPERATIONS.get((call.script, call.query.get("do", "")))
         if operation is None:
             return result("do_error", MESSAGES["do_error"])
@@ -79,19 +79,21 @@ class Endpoints:
         except PlatformError as error:
             return result(error.code, error.message)
 
-    def _log_in(self, call: Call) -> Reply:
+    def _log_in(self, call: ReceivedCall) -> SandboxReply:
         state = self._world.current(call.form.get("username", ""))
         role = _LOGIN_TYPES.get(call.form.get("user_type", ""))
         known = state is not None and state.account.password == call.form.get("password")
         if state is not None and known and role == state.account.role:
             call.account, call.processed = state.account.username, True
-            return Reply("<html><body><h1>登录成功</h1></body></html>\n".encode())
+            return SandboxReply("<html><body><h1>登录成功</h1></body></html>\n".encode())
         target = call.form.get("errurl", "")
         if target.startswith(("http://", "https://")):
-            return Reply(b"", status=302, headers={"Location": target})
-        return Reply("<html><body><h1>用户名或密码错误</h1></body></html>\n".encode())
+            return SandboxReply(b"", status=302, headers={"Location": target})
+        return SandboxReply("<html><body><h1>用户名或密码错误</h1></body></html>\n".encode())
 
-    async def _exchange(self, request: web.Request, call: Call, process: Callable[[], Reply]) -> web.StreamResponse:
+    async def _exchange(
+        self, request: web.Request, call: ReceivedCall, process: Callable[[], SandboxReply]
+    ) -> web.StreamResponse:
         """Answer a call, unless a fault meets it; then act that out."""
         self._journal.record(call)
         try:
@@ -108,7 +110,7 @@ class Endpoints:
         return self._faults.take(operation) if header is None else Fault.from_header(header)
 
 
-async def read_call(request: web.Request) -> Call:
+async def read_call(request: web.Request) -> ReceivedCall:
     """Read a whole request; a body that is not what its headers say gives HTTP 400."""
     form: dict[str, str] = {}
     files: list[UploadedFile] = []
@@ -124,7 +126,7 @@ async def read_call(request: web.Request) -> Call:
     query = dict(request.query)
     script = request.match_info.get("script", "")
     has_do = (script, "") not in OPERATIONS
-    return Call(
+    return ReceivedCall(
         account=None,
         operation=(query.get("do") or script) if has_do else script,
         script=script,
@@ -148,8 +150,8 @@ def md5_hex(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _refusal(call: Call) -> Reply:
+def _refusal(call: ReceivedCall) -> SandboxReply:
     if call.endpoint == LEGACY:
         return result("auth_error", MESSAGES["auth_error"])
     headers = {"WWW-Authenticate": 'Basic realm="U-Mail API"'}
-    return Reply(b"401 Unauthorized\n", status=401, headers=headers)
+    return SandboxReply(b"401 Unauthorized\n", status=401, headers=headers)

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from app.sandbox.dialect import Reply
+from app.sandbox.dialect import SandboxReply
 
-Habit = Callable[[Reply], Reply]
+Habit = Callable[[SandboxReply], SandboxReply]
 Element = ElementTree.Element
 
 _PLACE = "in <b>/usr/local/umail/web/mm-ms/apinew/inc/db.php</b> on line <b>214</b>"
@@ -58,7 +58,7 @@ _COUNT_NAMES = frozenset({"count", "total_num", "send_count", "total", "qty_avai
 _QUOTA_NAMES = frozenset({"qty_available", "qty_buytotal"})
 
 
-def _is_xml(reply: Reply) -> bool:
+def _is_xml(reply: SandboxReply) -> bool:
     return reply.body.lstrip().startswith(b"<")
 
 
@@ -121,7 +121,7 @@ def _headed(name: str, value: str, change: Callable[[bytes], bytes] = bytes) -> 
 def _encoded(charset: str, codec: str, *, declared: bool) -> Habit:
     """Encode a reply, and say so in the declaration; text exports say it in the header."""
 
-    def encode(reply: Reply) -> Reply:
+    def encode(reply: SandboxReply) -> SandboxReply:
         text = reply.body.decode().removeprefix(_BOM)
         if not _is_xml(reply):
             return replace(reply, body=text.encode(codec, "replace"), content_type=f"text/html; charset={charset}")

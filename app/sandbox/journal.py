@@ -19,7 +19,7 @@ class UploadedFile:
 
 
 @dataclass
-class Call:
+class ReceivedCall:
     """One request as the platform received it.
 
     ``account`` is ``None`` when the credentials were refused; ``fault`` names the misbehaviour it met and
@@ -64,12 +64,12 @@ class Journal:
 
     def __init__(self, limit: int = 1000) -> None:
         """Keep at most ``limit`` calls."""
-        self._calls: deque[Call] = deque(maxlen=limit)
+        self._calls: deque[ReceivedCall] = deque(maxlen=limit)
 
-    def record(self, call: Call) -> None:
+    def record(self, call: ReceivedCall) -> None:
         """Add a call at the end."""
         self._calls.append(call)
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[ReceivedCall]:
         """Answer a copy of what is kept."""
         return list(self._calls)

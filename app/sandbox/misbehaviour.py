@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from app.sandbox.dialect import HTML, Reply
+from app.sandbox.dialect import HTML, SandboxReply
 from app.sandbox.faults import Fault
 from app.sandbox.habits import HABITS
 
@@ -38,8 +38,8 @@ class Exchange:
 
     request: web.Request
     fault: Fault
-    process: Callable[[], Reply]
-    refuse: Callable[[], Reply]
+    process: Callable[[], SandboxReply]
+    refuse: Callable[[], SandboxReply]
     stopping: asyncio.Event
 
     async def pause(self, seconds: float | None) -> None:
@@ -51,7 +51,7 @@ class Exchange:
 Behaviour = Callable[[Exchange], Awaitable[web.StreamResponse]]
 
 
-def to_response(reply: Reply) -> web.Response:
+def to_response(reply: SandboxReply) -> web.Response:
     """Make the HTTP response of a reply."""
     headers = {"Content-Type": reply.content_type, **reply.headers}
     return web.Response(body=reply.body, status=reply.status, headers=headers)
@@ -78,11 +78,11 @@ async def _status(exchange: Exchange) -> web.StreamResponse:
 
 
 async def _html_200(_exchange: Exchange) -> web.StreamResponse:
-    return to_response(Reply(_MAINTENANCE.encode()))
+    return to_response(SandboxReply(_MAINTENANCE.encode()))
 
 
 async def _html_500(_exchange: Exchange) -> web.StreamResponse:
-    return to_response(Reply(_CRASH.encode(), status=500))
+    return to_response(SandboxReply(_CRASH.encode(), status=500))
 
 
 async def _reset_before(exchange: Exchange) -> web.StreamResponse:
@@ -130,21 +130,21 @@ async def _truncate(exchange: Exchange) -> web.StreamResponse:
 
 async def _cut_xml(exchange: Exchange) -> web.StreamResponse:
     reply = exchange.process()
-    return to_response(Reply(reply.body[: len(reply.body) * 2 // 3], reply.content_type))
+    return to_response(SandboxReply(reply.body[: len(reply.body) * 2 // 3], reply.content_type))
 
 
 async def _gbk(exchange: Exchange) -> web.StreamResponse:
     text = exchange.process().body.decode().replace('encoding="UTF-8"', 'encoding="GBK"', 1)
-    return to_response(Reply(text.encode("gbk", errors="replace"), "text/html"))
+    return to_response(SandboxReply(text.encode("gbk", errors="replace"), "text/html"))
 
 
 async def _bom(exchange: Exchange) -> web.StreamResponse:
     reply = exchange.process()
-    return to_response(Reply(b"\xef\xbb\xbf\r\n\r\n" + reply.body, reply.content_type))
+    return to_response(SandboxReply(b"\xef\xbb\xbf\r\n\r\n" + reply.body, reply.content_type))
 
 
 async def _garbage(_exchange: Exchange) -> web.StreamResponse:
-    return to_response(Reply(bytes((number * 167 + 211) % 256 for number in range(2048))))
+    return to_response(SandboxReply(bytes((number * 167 + 211) % 256 for number in range(2048))))
 
 
 async def _entity_bomb(_exchange: Exchange) -> web.StreamResponse:
@@ -152,13 +152,13 @@ async def _entity_bomb(_exchange: Exchange) -> web.StreamResponse:
         f'<!ENTITY {name} "{f"&{inner};" * 10}">' for inner, name in itertools.pairwise(_BOMB_LEVELS)
     ]
     text = f'<?xml version="1.0"?><!DOCTYPE data [{"".join(entities)}]><data>&{_BOMB_LEVELS[-1]};</data>'
-    return to_response(Reply(text.encode()))
+    return to_response(SandboxReply(text.encode()))
 
 
 async def _unknown_elements(exchange: Exchange) -> web.StreamResponse:
     reply = exchange.process()
     text = _TWO_CLOSING_TAGS.sub(_UNKNOWN_ELEMENT, reply.body.decode())
-    return to_response(Reply(text.encode(), reply.content_type))
+    return to_response(SandboxReply(text.encode(), reply.content_type))
 
 
 async def _wrong_credentials(exchange: Exchange) -> web.StreamResponse:
@@ -166,7 +166,7 @@ async def _wrong_credentials(exchange: Exchange) -> web.StreamResponse:
 
 
 async def _huge(exchange: Exchange) -> web.StreamResponse:
-    response = await _begin(exchange.request, Reply(b"", HTML), None)
+    response = await _begin(exchange.request, SandboxReply(b"", HTML), None)
     await response.write(b'<?xml version="1.0" encoding="UTF-8"?><data><total_num>999999999</total_num>')
     while not exchange.stopping.is_set():
         await response.write(_HUGE_RECORD)
@@ -199,7 +199,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
 )
 
 
-async def _begin(request: web.Request, reply: Reply, length: int | None) -> web.StreamResponse:
+async def _begin(request: web.Request, reply: SandboxReply, length: int | None) -> web.StreamResponse:
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type})
     response.content_length = length
     await response.prepare(request)

@@ -74,7 +74,7 @@ class Tally:
 
 
 @dataclass
-class Import:
+class FileImport:
     """A file import (4.9.3, 4.9.4, 4.15); ``status`` 0 is waiting, 1 done, below 0 failed."""
 
     id: int
@@ -89,7 +89,7 @@ class Import:
 
 
 @dataclass
-class Attachment:
+class TemplateFile:
     """A file that belongs to a template."""
 
     id: int
@@ -109,7 +109,7 @@ class Template:
     updated: datetime
     text_content: str = ""
     encoding: str = "base64"
-    attachments: dict[int, Attachment] = field(default_factory=dict)
+    attachments: dict[int, TemplateFile] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -212,7 +212,7 @@ class Domain:
 
 
 @dataclass
-class Mailbox:
+class SenderMailbox:
     """A sender mailbox (7.7 to 7.10), which is also a login of the SMTP relay."""
 
     address: str

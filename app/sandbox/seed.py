@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.sandbox.models import (
-    Attachment,
     Campaign,
     ContactFields,
     ContactList,
     Domain,
-    Import,
-    Mailbox,
+    FileImport,
     Profile,
     Sender,
+    SenderMailbox,
     Tally,
     Template,
+    TemplateFile,
 )
 from app.sandbox.state import CANCELLED, HELD, AccountState
 from app.sandbox.times import CHINA, ZERO_DATE
@@ -138,7 +138,7 @@ def _seed_templates(state: AccountState, base: datetime) -> list[Template]:
         state.templates[template.id] = template
         templates.append(template)
     number = state.ids.take("attachment")
-    templates[0].attachments[number] = Attachment(number, "价目表.pdf", b"%PDF-1.4 sandbox price list\n")
+    templates[0].attachments[number] = TemplateFile(number, "价目表.pdf", b"%PDF-1.4 sandbox price list\n")
     return templates
 
 
@@ -158,7 +158,7 @@ def _seed_domains(state: AccountState, now: datetime) -> None:
     for name, verified in ((own, True), (f"mail.{own}", True), (f"new.{own}", False), (f"soon.{own}", False)):
         state.domains[name] = Domain(state.ids.take("domain"), name, now, verified)
     for address in (f"news@{own}", f"service@{own}", f"promo@mail.{own}"):
-        state.mailboxes[address] = Mailbox(address, MAILBOX_PASSWORD)
+        state.mailboxes[address] = SenderMailbox(address, MAILBOX_PASSWORD)
 
 
 def _seed_imports(state: AccountState, lists: Sequence[ContactList], base: datetime) -> None:
@@ -170,7 +170,7 @@ def _seed_imports(state: AccountState, lists: Sequence[ContactList], base: datet
     for place, (filename, item, status, tally) in enumerate(past):
         number = state.ids.take("import")
         moment = base - timedelta(days=90 - place, minutes=5)
-        state.imports[number] = Import(number, item.id, item.subject, filename, b"", moment, status, True, tally)
+        state.imports[number] = FileImport(number, item.id, item.subject, filename, b"", moment, status, True, tally)
 
 
 def _seed_campaigns(

@@ -10,10 +10,10 @@ from aiohttp import web
 from app.sandbox.control import Control
 from app.sandbox.endpoints import Endpoints, check_operation
 from app.sandbox.faults import Fault, FaultQueue
-from app.sandbox.journal import Call, Journal
+from app.sandbox.journal import Journal, ReceivedCall
 from app.sandbox.models import Account
 from app.sandbox.seed import seed
-from app.sandbox.smtp import Message, SmtpSink
+from app.sandbox.smtp import ReceivedMessage, SmtpSink
 from app.sandbox.state import AccountState, World
 from app.sandbox.times import PACE, Clock, Pace, system_clock
 
@@ -112,12 +112,12 @@ class Sandbox:
         return self._sink.port
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[ReceivedCall]:
         """The newest calls the platform received, newest last."""
         return self._journal.calls()
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[ReceivedMessage]:
         """The messages received by SMTP, newest last."""
         return list(self._sink.messages)
 

@@ -22,7 +22,7 @@ MESSAGE_LIMIT = 1000
 
 
 @dataclass(frozen=True)
-class Message:
+class ReceivedMessage:
     """A message as it came: who logged in, the envelope, and the bytes."""
 
     mailbox: str
@@ -50,7 +50,7 @@ class SmtpSink:
         self._world = world
         self._server: asyncio.Server | None = None
         self._connections: WeakSet[SMTP] = WeakSet()
-        self.messages: deque[Message] = deque(maxlen=MESSAGE_LIMIT)
+        self.messages: deque[ReceivedMessage] = deque(maxlen=MESSAGE_LIMIT)
 
     @property
     def port(self) -> int:
@@ -121,7 +121,7 @@ class SmtpSink:
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep the message."""
         content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content or "").encode()
-        message = Message(
+        message = ReceivedMessage(
             str(session.auth_data), str(envelope.mail_from), tuple(envelope.rcpt_tos), content, self._world.now()
         )
         self.messages.append(message)

@@ -13,9 +13,9 @@ from app.sandbox.models import (
     ContactFields,
     ContactList,
     Domain,
-    Import,
-    Mailbox,
+    FileImport,
     Profile,
+    SenderMailbox,
     Tally,
     Template,
 )
@@ -67,12 +67,12 @@ class AccountState:
         self.profile = Profile(company=account.username, email=f"{account.username}@example.com")
         self.lists: dict[int, ContactList] = {}
         self.contacts: dict[int, Contact] = {}
-        self.imports: dict[int, Import] = {}
+        self.imports: dict[int, FileImport] = {}
         self.templates: dict[int, Template] = {}
         self.campaigns: dict[int, Campaign] = {}
         self.deleted_campaigns: list[Campaign] = []
         self.domains: dict[str, Domain] = {}
-        self.mailboxes: dict[str, Mailbox] = {}
+        self.mailboxes: dict[str, SenderMailbox] = {}
         self.campaign_calls: list[datetime] = []
         self._places: dict[tuple[int, str], int] = {}
 
@@ -154,7 +154,7 @@ class AccountState:
             if campaign.status == SENDING and campaign.ended is not None and now >= campaign.ended:
                 campaign.status = SENT
 
-    def finish_import(self, job: Import, now: datetime) -> None:
+    def finish_import(self, job: FileImport, now: datetime) -> None:
         """Work off an uploaded file: status 1, or -1 (list gone), -2 (no line), -3 (not text)."""
         lines = split_file(job.content)
         if job.list_id not in self.lists:
@@ -212,7 +212,7 @@ class World:
                 return state
         return None
 
-    def mailbox(self, address: str) -> Mailbox | None:
+    def mailbox(self, address: str) -> SenderMailbox | None:
         """Find a sender mailbox of any account."""
         for state in self.accounts.values():
             if address in state.mailboxes:

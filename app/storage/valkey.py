@@ -38,6 +38,15 @@ def connect(url: str, *, timeout: float, connections: int = 64) -> Redis:
     return Redis.from_pool(pool)
 
 
+async def answers(client: Redis) -> bool:
+    """Tell whether the store can be used."""
+    try:
+        await client.ping()
+    except UNAVAILABLE:
+        return False
+    return True
+
+
 async def warn_if_unbounded(client: Redis) -> None:
     """Log a warning for a store that neither evicts nor has a bound; one that cannot be asked is not judged."""
     try:

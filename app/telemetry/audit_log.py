@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import structlog
 
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 Addresses = Literal["hashed", "plain"]
 

@@ -22,7 +22,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TraceFlags
 
 from app.gateway.context import RequestContext, UpstreamCall
 from app.telemetry.logs import Fields, begin_correlation, end_correlation
-from app.telemetry.otlp import Ending
+from app.telemetry.otlp import FlushDeadline
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _QUEUE = 4096
@@ -33,7 +33,7 @@ Value = str | float
 
 
 class Tracing:
-    """An `app.telemetry.requests.Tracer` that exports what it traces.
+    """An `app.telemetry.observer.Tracer` that exports what it traces.
 
     A collector that is slow or gone costs spans, never time: they wait in a bounded queue for a thread of their own.
     """
@@ -41,7 +41,7 @@ class Tracing:
     def __init__(
         self, exporter: SpanExporter, resource: Mapping[str, str], *, share: float, flush_seconds: float = 3
     ) -> None:
-        self._ending = Ending()
+        self._ending = FlushDeadline()
         self._exporter = _UntilTheEnd(exporter, self._ending)
         self._resource = Resource.create(dict(resource))
         self._sampler = ParentBased(TraceIdRatioBased(share))
@@ -82,7 +82,7 @@ class Tracing:
 
 
 class _UntilTheEnd(SpanExporter):
-    def __init__(self, exporter: SpanExporter, ending: Ending) -> None:
+    def __init__(self, exporter: SpanExporter, ending: FlushDeadline) -> None:
         self._exporter = exporter
         self._ending = ending
 

@@ -1,12 +1,32 @@
 """Where tenants come from: the interface of every tenant store, the index they share, and a fixed set in memory."""
 
+import hashlib
 import hmac
+import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Tenant
+
+PREFIX = "umg_"
+_SHOWN = 8
+
+
+def generate_key() -> str:
+    """Return a new API key; it is shown once and only its hash is kept."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_key(key: str) -> str:
+    """Return the SHA-256 of the whole key as lower-case hex, the form that is stored and compared."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def shown_part(key: str) -> str:
+    """Return the beginning of a key, by which people recognize it; the 35 characters left hold more than 200 bits."""
+    return key[: len(PREFIX) + _SHOWN]
+
 
 NO_DIGEST = "0" * 64
 """What a presented key is compared with when nobody has it, so that the comparison takes place."""

@@ -11,11 +11,10 @@ from typing import Any
 import jwt
 from pydantic import TypeAdapter, ValidationError
 
-from app.tenants.api_keys import PREFIX, hash_key
 from app.tenants.jwks import Jwk, ProviderKeys
-from app.tenants.master_keys import MasterKey
 from app.tenants.models import ApiKey, Identifier, Scope
-from app.tenants.store import Identity, TenantStore
+from app.tenants.store import PREFIX, Identity, TenantStore, hash_key
+from app.tenants.vault import MasterKey
 
 
 def looks_like_token(presented: str) -> bool:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from app.upstream.document import UNKNOWN, Document, DriftKind, is_unusual
-from app.upstream.forms import Form, Leaf, Nested, Part, Writing, resolved
-from app.upstream.reader import Cells, Run
+from app.upstream.forms import Cells, ItemForm, Leaf, Nested, Part, Run, Writing, resolved
 from app.upstream.values import Convert, text
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _either(ones: Sequence[Any], others: Sequence[Any]) -> list[Any]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _plan(record: "Record[Any]", form: Form) -> _Plan | None:
+def _plan(record: "Record[Any]", form: ItemForm) -> _Plan | None:
     """Work out how items of a form are read; None where they are to be read one by one."""
     names = tuple(record.model.model_fields)
     placed = list(zip(form.parts, accumulate((part.groups for part in form.parts), initial=0), strict=False))

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from app.errors import NotFound
 from app.upstream.drift import Drift, DriftKind, MissingId, UnexpectedForm
+from app.upstream.forms import Run
 from app.upstream.listed import Listed
 from app.upstream.markup import HTML, SURPLUS
-from app.upstream.reader import Run
 from app.upstream.redaction import Redact
 from app.upstream.values import Convert, Repaired, UnknownCode, identifier, integer
 

@@ -15,9 +15,10 @@ from app.upstream.document import Document, DriftKind, Items, UnexpectedForm, ma
 from app.upstream.drift import UnknownStatus
 from app.upstream.encodings import decode_text
 from app.upstream.faults import FAULTS, SUCCESS, fault, is_refusal, status_word
+from app.upstream.forms import Run, Tree
 from app.upstream.markup import SURPLUS
 from app.upstream.multipart import File, StoredFile, Upload, stream_multipart, write_multipart
-from app.upstream.reader import Run, Tree, XmlReader
+from app.upstream.reader import XmlReader
 from app.upstream.values import text as as_text
 
 _MESSAGE_LENGTH = 500
@@ -239,3 +240,8 @@ def _status(document: Document, operation: str) -> str:
         raise fault(UpstreamAnswer(operation, known, message or None))
     document.note(DriftKind.UNKNOWN_STATUS, "result/status")
     raise UnknownStatus(document.redact(status)[:64])
+
+
+def on_behalf_of(customer_id: int | None) -> dict[str, str]:
+    """Return the query parameters that make a manager's call one for a customer; none for one's own account."""
+    return {} if customer_id is None else {"customer_id": str(customer_id), "user_type": "manager"}

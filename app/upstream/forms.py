@@ -7,11 +7,13 @@ and whatever it does not take is left to the tree that is made of it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from app.upstream.markup import ReplyBounds, tree
 
 SPACE = r"[ \t\n]*+"
 _LETTER = r"[A-Za-z_\u00d8-\u00f6\u00f8-\u02ff]"
@@ -79,16 +81,16 @@ class Nested:
         return sum(leaf.groups for leaf in self.leaves) + 1
 
     @cached_property
-    def form(self) -> "Form":
+    def form(self) -> "ItemForm":
         """How one of the records is written."""
-        return Form(self.path[-1], self.leaves)
+        return ItemForm(self.path[-1], self.leaves)
 
 
 Part = Leaf | Nested
 
 
 @dataclass(frozen=True)
-class Form:
+class ItemForm:
     """How an item is written.
 
     Args:
@@ -146,3 +148,28 @@ def _written(writing: Writing, name: str, group: str) -> str:
         # A section within a section is unwrapped by `app.upstream.values.text`.
         return rf">{SPACE}<!\[CDATA\[(?!\s*+!){group}{_SECTION})\]\]>{SPACE}</{name}>"
     return f"{SPACE}/>{group})"
+
+
+Cells = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive children of one form: for each, the groups of the form's pattern."""
+
+    form: ItemForm
+    rows: Sequence[Cells]
+    has_references: bool
+    text: str
+
+    def nodes(self) -> list[Any]:
+        """Return the children as trees."""
+        content = tree("items", self.text, bounds=ReplyBounds(), note=lambda _: None)[self.form.tag]
+        return content if isinstance(content, list) else [content]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Consecutive children of other forms, as the content of an element that has no others."""
+
+    content: Any

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, reduce
 from typing import NamedTuple
 
-from app.upstream.forms import NAME, SPACE, Form, Leaf, Nested, Part, Writing
+from app.upstream.forms import NAME, SPACE, ItemForm, Leaf, Nested, Part, Writing
 
 _MARKUP = re.compile(rf"<!\[(CDATA)\[[^\]]*+(?:\](?!\]>)[^\]]*+)*+|<(/{NAME}|{NAME}(?:{SPACE}/)?)>")
 _REMEMBERED = 128
@@ -18,29 +18,29 @@ class Unfit(Exception):
     """There is no form for this."""
 
 
-def form_of(tag: str, item: str) -> Form | None:
+def form_of(tag: str, item: str) -> ItemForm | None:
     """Return the form of an item, given as text; None where it is not simple enough."""
     markup = tuple(_MARKUP.findall(item))
     return _form(tag, markup) if len(markup) <= _MOST_MARKUP else None
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def extended(form: Form, other: Form) -> Form | None:
+def extended(form: ItemForm, other: ItemForm) -> ItemForm | None:
     """Return a form that takes what either takes, and items without any of its leaves; None where they contradict."""
     try:
-        return Form(form.tag, tuple(map(_loosened, _merged(form.parts, other.parts))))
+        return ItemForm(form.tag, tuple(map(_loosened, _merged(form.parts, other.parts))))
     except Unfit:
         return None
 
 
 # Compiling takes as long as reading some lists: what is remembered is how items are written, nothing they say.
 @lru_cache(maxsize=_REMEMBERED)
-def _form(tag: str, markup: tuple[tuple[str, str], ...]) -> Form | None:
+def _form(tag: str, markup: tuple[tuple[str, str], ...]) -> ItemForm | None:
     tokens = iter(markup)
     try:
         if next(tokens, None) != ("", tag):
             return None
-        return Form(tag, _parts(_children(tokens, tag, levels=3)))
+        return ItemForm(tag, _parts(_children(tokens, tag, levels=3)))
     except Unfit:
         return None
 

@@ -10,7 +10,7 @@ from html.entities import html5
 from typing import Any
 from xml.parsers import expat
 
-from app.upstream.drift import DriftKind, NotWellFormed
+from app.upstream.drift import DriftKind, NotWellFormed, UnexpectedForm
 
 MAX_DEPTH = 16
 _MAX_ELEMENTS = 60_000
@@ -37,6 +37,11 @@ HTML = frozenset(
     " tbody td th thead tr tt u ul".split()
 )
 """Elements in which a web server and PHP write what went wrong."""
+CLEAN_PROLOG = re.compile(
+    r"\ufeff?\s*+(?:<\?xml[^<>]*+(?<=\?)>)?+(?:\s++|<!--(?:(?!--).)*+-->|<\?(?!(?i:xml))(?:(?!\?>).)*+\?>)*+", re.DOTALL
+)
+"""What may stand before a root."""
+_WEB_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # Sections, comments and instructions are taken to the end of the text if they have none, so that no other one looks
 # for it again.
@@ -56,7 +61,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", "]]>": "]]&gt;"}
 Note = Callable[[DriftKind], None]
 
 
-class Bounds:
+class ReplyBounds:
     """What the trees of one reply may use up."""
 
     def __init__(self) -> None:
@@ -87,7 +92,7 @@ class Bounds:
             raise NotWellFormed(f"more than {_MAX_ELEMENTS} elements")
 
 
-def tree(name: str, inner: str, *, bounds: Bounds, note: Note, line: int = 1) -> Any:
+def tree(name: str, inner: str, *, bounds: ReplyBounds, note: Note, line: int = 1) -> Any:
     """Return the content of an element as dictionaries, without attributes.
 
     Raises:
@@ -156,7 +161,7 @@ def _character(code: int, note: Note) -> str:
     return ""
 
 
-def _parsed(name: str, inner: str, bounds: Bounds) -> Any:
+def _parsed(name: str, inner: str, bounds: ReplyBounds) -> Any:
     encoded = f"<{name}>{inner}</{name}>".encode("utf-8", "replace")
     parser, builder = expat.ParserCreate("utf-8"), _Builder(bounds)
     parser.buffer_text = True
@@ -169,7 +174,7 @@ def _parsed(name: str, inner: str, bounds: Bounds) -> Any:
 class _Builder:
     """Makes of markup what xmltodict makes of it, within bounds."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: ReplyBounds) -> None:
         self._bounds = bounds
         self._parents: list[tuple[dict[str, Any], list[str]]] = []
         self.children: dict[str, Any] = {}
@@ -195,3 +200,11 @@ class _Builder:
             siblings.append(content)
         else:
             self.children[name] = [siblings, content]
+
+
+def refuse_other(start: str) -> None:
+    """Refuse what begins in small letters as a web page or a document type declaration does."""
+    if _WEB_PAGE.match(start):
+        raise UnexpectedForm("a web page instead of XML")
+    if start.startswith("<!doctype"):
+        raise NotWellFormed("a document type declaration")

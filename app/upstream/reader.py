@@ -5,17 +5,23 @@ known, a pattern takes it and those that follow it; where it can be learnt, it i
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from app.upstream.drift import DriftKind, NotWellFormed, UnexpectedForm
-from app.upstream.forms import Form
+from app.upstream.forms import ItemForm, Run, Tree
 from app.upstream.learning import extended, form_of
-from app.upstream.markup import HTML, LEAVES, MAX_DEPTH, SURPLUS, TOKEN, UNFINISHED, Bounds, tree
-
-Cells = tuple[str | None, ...]
+from app.upstream.markup import (
+    CLEAN_PROLOG,
+    HTML,
+    LEAVES,
+    MAX_DEPTH,
+    SURPLUS,
+    TOKEN,
+    UNFINISHED,
+    ReplyBounds,
+    refuse_other,
+    tree,
+)
 
 _RUN = 512
 _PIECE = 64 * 1024
@@ -23,32 +29,6 @@ _LESSONS = 6
 _FEWEST = 3
 _MAX_TOKENS = 1_000_000
 _MAX_SURPLUS = 16 * 1024
-_CLEAN_PROLOG = re.compile(
-    r"\ufeff?\s*+(?:<\?xml[^<>]*+(?<=\?)>)?+(?:\s++|<!--(?:(?!--).)*+-->|<\?(?!(?i:xml))(?:(?!\?>).)*+\?>)*+", re.DOTALL
-)
-_WEB_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive children of one form: for each, the groups of the form's pattern."""
-
-    form: Form
-    rows: Sequence[Cells]
-    has_references: bool
-    text: str
-
-    def nodes(self) -> list[Any]:
-        """Return the children as trees."""
-        content = tree("items", self.text, bounds=Bounds(), note=lambda _: None)[self.form.tag]
-        return content if isinstance(content, list) else [content]
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """Consecutive children of other forms, as the content of an element that has no others."""
-
-    content: Any
 
 
 class XmlReader:
@@ -74,8 +54,8 @@ class XmlReader:
         self._child = ""
         self._line, self._counted = 1, 0
         self._ended = self._closed = self._carriage_return = self._stalled = False
-        self._bounds = Bounds()
-        self._form: Form | None = None
+        self._bounds = ReplyBounds()
+        self._form: ItemForm | None = None
         self._lessons = _LESSONS
         self._few: set[str] = set()
         """The names of children that are too few here for learning their form."""
@@ -161,7 +141,7 @@ class XmlReader:
                 at = token.end()
             if at - self._at > _MAX_SURPLUS:
                 raise UnexpectedForm("a text instead of XML")
-        self._refuse_other(self._text[at : at + 16].lower())
+        refuse_other(self._text[at : at + 16].lower())
         if self.held > self._max_length:
             raise UnexpectedForm(f"more than {self._max_length} characters and no record")
         if self._ended:
@@ -169,19 +149,12 @@ class XmlReader:
         return False
 
     def _begin(self, token: "re.Match[str]") -> None:
-        self._refuse_other(token[0].lower())
+        refuse_other(token[0].lower())
         self.root = token["name"]
-        if _CLEAN_PROLOG.fullmatch(self._text, 0, token.start()) is None:
+        if CLEAN_PROLOG.fullmatch(self._text, 0, token.start()) is None:
             self.repairs.add(DriftKind.REPAIRED_FRAME)
         self._closed = token[0].endswith("/>")
         self._at = self._scanned = token.end()
-
-    @staticmethod
-    def _refuse_other(start: str) -> None:
-        if _WEB_PAGE.match(start):
-            raise UnexpectedForm("a web page instead of XML")
-        if start.startswith("<!doctype"):
-            raise NotWellFormed("a document type declaration")
 
     def _refuse_nothing(self) -> None:
         rest = self._text[self._at :]
@@ -304,7 +277,7 @@ class XmlReader:
             end = len(self._text.rstrip())
             reason = "unclosed token" if self._text.startswith("<", self._scanned) else "no element found"
             raise NotWellFormed(f"not well-formed XML: {reason} at line {self._count_lines(end)}")
-        if rest and _CLEAN_PROLOG.fullmatch(rest) is None:
+        if rest and CLEAN_PROLOG.fullmatch(rest) is None:
             self.repairs.add(DriftKind.REPAIRED_FRAME)
         if len(rest) > _MAX_SURPLUS:
             raise NotWellFormed("a text behind the document")

@@ -10,8 +10,8 @@ from typing import Any, Generic
 
 from app.upstream.columns import rows_of
 from app.upstream.document import UNKNOWN, Document, DriftKind, Items, Model, UnexpectedForm, many
+from app.upstream.forms import Run
 from app.upstream.listed import Listed
-from app.upstream.reader import Run
 from app.upstream.values import Convert, text
 
 Values = dict[str, Any]

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from app.upstream.columns import rows_of
 from app.upstream.document import Document, UnexpectedForm, many, wraps
+from app.upstream.forms import Run, Tree
 from app.upstream.markup import SURPLUS
-from app.upstream.reader import Run, Tree
 from app.upstream.records import Record
 
 Row = dict[str, Any]

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.gateway.failures import excused_by_stale
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
-from app.policies.cache.protocol import Cache
-from app.policies.cache.store import CacheStore
-from app.policies.limits.campaigns import CampaignQuota
-from app.policies.limits.memory import MemoryRateLimiter, MemoryWindow
-from app.policies.limits.model import RateLimiter
+from app.policies.cache.model import Cache, CacheStore
+from app.policies.rate_limits import CampaignQuota, MemoryRateLimiter, MemoryWindow, RateLimiter
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import CacheMetrics
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -26,16 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is remembered between requests.
-
-    Args:
-        cache: answers.
-        answers: the store that keeps them.
-        limiter: requests of the last minute.
-        campaigns: campaigns of the last hour.
-        client: the connections to the shared store, if there is one.
-        reachable: tells whether it answers.
-    """
+    """What is remembered between requests."""
 
     cache: Cache
     answers: CacheStore
@@ -65,25 +54,39 @@ def build_state(settings: Settings, master_key: MasterKey, metrics: Metrics) -> 
     """Build the state that the settings ask for."""
     if not settings.shares_state:
         return _local(settings, metrics)
-    from app.wiring.shared_state import build_shared_state  # noqa: PLC0415 - the client takes 9 MB and 0.1 s to load
-
-    return build_shared_state(settings, master_key, metrics)
+    return _shared(settings, master_key, metrics)
 
 
 def _local(settings: Settings, metrics: Metrics) -> State:
     answers = MemoryStore(settings.cache_bytes)
+    return State(_cache(answers, metrics), answers, MemoryRateLimiter(), CampaignQuota(MemoryWindow()))
+
+
+def _shared(settings: Settings, master_key: MasterKey, metrics: Metrics) -> State:
+    # Imported here, since the client takes 9 MB and 0.1 s to load.
+    from app.policies.cache.valkey import ValkeyStore  # noqa: PLC0415
+    from app.policies.rate_limits_in_valkey import ValkeyRateLimiter, ValkeyWindow  # noqa: PLC0415
+    from app.storage.valkey import answers, connect, warn_if_unbounded  # noqa: PLC0415
+
+    url = settings.state_url.get_secret_value()
+    client = connect(url, timeout=settings.state_timeout)
+    stored = ValkeyStore(
+        client,
+        master_key,
+        failed=CacheMetrics(metrics).store_failed,
+        tenant_bytes=settings.cache_tenant_bytes,
+        timeout=settings.state_timeout,
+    )
     return State(
-        build_cache(answers, metrics),
-        answers,
-        MemoryRateLimiter(),
-        CampaignQuota(MemoryWindow()),
+        _cache(stored, metrics),
+        stored,
+        ValkeyRateLimiter(client, lambda: metrics.state_failed("limits"), timeout=settings.state_timeout),
+        CampaignQuota(ValkeyWindow(client, lambda: metrics.state_failed("campaigns"), timeout=settings.state_timeout)),
+        client,
+        partial(answers, client),
+        partial(warn_if_unbounded, client),
     )
 
 
-def build_cache(store: CacheStore, metrics: Metrics) -> Cache:
-    """Build the cache on what keeps its answers."""
-    return ReadCache(
-        store,
-        observer=CacheMetrics(metrics),
-        excuses=excused_by_stale,
-    )
+def _cache(store: CacheStore, metrics: Metrics) -> Cache:
+    return ReadCache(store, observer=CacheMetrics(metrics), excuses=excused_by_stale)

@@ -1,7 +1,9 @@
 """What survives a restart, the tenants and the journal of sends, as the settings say."""
 
+import os
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,28 +15,19 @@ from app.gateway.clock import PlatformClock
 from app.settings import Settings
 from app.storage.database.database import Database
 from app.storage.tenants.repository import TenantRepository
+from app.storage.tenants.store import DatabaseTenantStore
 from app.storage.writes.store import WriteStore
 from app.tenants.destinations import Destinations
 from app.tenants.file import FileTenantStore
-from app.tenants.master_keys import MasterKeys
 from app.tenants.store import TenantStore
-from app.wiring.folders import make_folder
-from app.wiring.keys import build_master_keys
+from app.tenants.vault import MasterKey, MasterKeys, Vault, generate_master_key
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Tenants and writes, which may share a database.
-
-    Args:
-        tenants: whom keys stand for.
-        repository: changes the tenants, if they are kept in the database.
-        writes: the journal of sends, idempotency keys and leases.
-        database: where all of it is kept.
-        folder: where the database's file is by default, made if it is not there.
-    """
+    """Tenants and writes, which may share a database; `folder` is made if it is not there."""
 
     tenants: TenantStore
     repository: TenantRepository | None
@@ -86,9 +79,6 @@ def build_storage(
     database = database or Database(settings.database())
     repository: TenantRepository | None = None
     if in_database:
-        from app.storage.tenants.store import DatabaseTenantStore  # noqa: PLC0415 - the library of its vault takes 6 MB
-        from app.tenants.vault import Vault  # noqa: PLC0415
-
         tenants = kept = DatabaseTenantStore(database, Vault(master_keys))
         repository = kept.repository
     return Storage(
@@ -129,9 +119,6 @@ async def administration(settings: Settings) -> AsyncIterator[TenantRepository]:
     Raises:
         DatabaseError: the database cannot be used, or its secrets cannot be decrypted.
     """
-    from app.storage.tenants.repository import TenantRepository  # noqa: PLC0415 - the library of its vault is big
-    from app.tenants.vault import Vault  # noqa: PLC0415
-
     vault = Vault(build_master_keys(settings))
     database = _database(settings)
     async with database.running():
@@ -145,3 +132,75 @@ def _database(settings: Settings) -> Database:
     if settings.database_url is None:
         make_folder(settings.data_dir)
     return database
+
+
+_FILE = "master.key"
+
+
+def build_master_keys(settings: Settings) -> MasterKeys:
+    """Return the master keys.
+
+    Beside the SQLite file under `data_dir` a missing one is made and kept. Where a `DATABASE_URL` holds no tenants it
+    lives as long as the process: answers under idempotency keys cannot be given again after a restart then.
+
+    Raises:
+        DatabaseError: there is none and none may be made, or the file it is kept in cannot be read or written.
+    """
+    if settings.master_key is not None:
+        return MasterKeys.parse(settings.master_key.get_secret_value())
+    if settings.master_key_file is not None:
+        return _read(settings.master_key_file)
+    if settings.database_url is not None and not settings.tenants_in_database:
+        return MasterKeys(MasterKey.random())
+    if settings.database_url is not None:
+        raise DatabaseError(
+            "MASTER_KEY is needed where tenants are kept in a DATABASE_URL: `umail-gateway keys generate-master` makes"
+            " one, and every replica needs the same."
+        )
+    path = make_folder(settings.data_dir) / _FILE
+    if not path.exists():
+        _make(path)
+    return _read(path)
+
+
+def _read(path: Path) -> MasterKeys:
+    try:
+        return MasterKeys.parse(path.read_text(encoding="ascii"))
+    except OSError as error:
+        raise DatabaseError(f"The master key {path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise DatabaseError(f"The file {path} does not hold a master key.") from None
+
+
+def _make(path: Path) -> None:
+    # Linked into its place whole, and not over another one: processes that start together then have the same key.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        draft.touch(mode=0o600, exist_ok=False)
+        with draft.open("w", encoding="ascii") as file:
+            file.write(f"{generate_master_key()}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+            log.warning(
+                "master_key_made", file=str(path), advice="without it the tenants' secrets are lost: keep a copy"
+            )
+    except OSError as error:
+        raise DatabaseError(f"The master key {path} cannot be written: {error.strerror}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder that is not there yet; return its path in full.
+
+    Raises:
+        DatabaseError: it cannot be made.
+    """
+    expanded = folder.expanduser()
+    try:
+        expanded.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(f"The folder {expanded} cannot be made: {error.strerror}.") from None
+    return expanded

@@ -8,7 +8,7 @@ import pytest
 
 from app.main import create_app
 from app.sandbox import Sandbox
-from app.tenants.master_keys import generate_master_key
+from app.tenants.vault import generate_master_key
 from tests.support.running import client_of, make_settings
 
 TOKEN = "operators-token-of-forty-characters-here"

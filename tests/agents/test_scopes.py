@@ -6,7 +6,7 @@ import pytest
 from mcp.client.client import Client
 
 from app.agents.catalogue import TOOLS
-from tests.agents.conftest import Agents, agents_of, call, refused
+from tests.agents.conftest import Agents, agents_of, call, plain_client, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,15 +48,17 @@ async def test_every_tool_with_every_scope(agents: Agents) -> None:
     for key, allowed in ALLOWED.items():
         async with agents.client(key) as client:
             assert await seen(client) == allowed, key
-            agents.sandbox.calls.clear()
+        async with plain_client(agents, key) as plain:
+            calls = len(agents.sandbox.calls)
             for tool in TOOLS:
                 if tool.name in allowed:
                     continue
                 # Whatever the arguments say: they are not looked at.
                 for arguments in (ARGUMENTS.get(tool.name, {}), {"nonsense": 1}):
-                    found = await refused(client, tool.name, **arguments)
-                    assert found["code"] == "insufficient_scope", (key, tool.name, found)
-            assert agents.sandbox.calls == [], key
+                    result = await plain.call(tool.name, **arguments)
+                    assert result["isError"], (key, tool.name)
+                    assert result["structuredContent"]["code"] == "insufficient_scope", (key, tool.name, result)
+            assert len(agents.sandbox.calls) == calls, key
             entries = [each for each in agents.entries() if each["key"] == key]
             expected = [tool.name for tool in TOOLS if tool.name not in allowed for _ in range(2)]
             assert [each["tool"] for each in entries] == expected
@@ -67,11 +69,10 @@ async def test_every_tool_with_every_scope(agents: Agents) -> None:
 
 async def test_what_is_allowed_gets_through(agents: Agents) -> None:
     for key in ("read", "write", "draft", "send"):
-        async with agents.client(key) as client:
+        async with plain_client(agents, key) as plain:
             for name in ALLOWED[key]:
-                result = await client.call_tool(name, ARGUMENTS.get(name, {}))
-                code = (result.structured_content or {}).get("code") if result.is_error else None
-                assert code != "insufficient_scope", (key, name)
+                result = await plain.call(name, **ARGUMENTS.get(name, {}))
+                assert result["structuredContent"].get("code") != "insufficient_scope", (key, name)
 
 
 async def test_one_person_prepares_and_another_sends(tmp_path: Any) -> None:

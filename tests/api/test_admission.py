@@ -10,9 +10,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.main import create_app
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope, Tenant
-from app.tenants.store import Identity, MemoryTenantStore
+from app.tenants.store import Identity, MemoryTenantStore, hash_key
 from tests.support.databases import fresh_database
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem

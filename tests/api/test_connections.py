@@ -9,14 +9,14 @@ from functools import partial
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.api.protocol import BoundedProtocol, Bounds
+from app.api.protocol import BoundedProtocol, ConnectionBounds
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import make_app
 from tests.support.sockets import served
 from tests.support.tenants import KEY, make_tenant
 
-PATIENT = Bounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
-HASTY = Bounds(head_bytes=16_384, head_seconds=0.1, stall_seconds=0.1)
+PATIENT = ConnectionBounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
+HASTY = ConnectionBounds(head_bytes=16_384, head_seconds=0.1, stall_seconds=0.1)
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -31,7 +31,7 @@ async def connected(port: int) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def gateway(bounds: Bounds) -> AsyncIterator[int]:
+async def gateway(bounds: ConnectionBounds) -> AsyncIterator[int]:
     platform = FakePlatform([xml_reply("<maillist/>")])
     app = make_app([make_tenant()], platform.transport)
     async with served(app, partial(BoundedProtocol, bounds=bounds)) as port:
@@ -184,14 +184,14 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
 
 async def test_a_client_that_reads_is_not() -> None:
     app = Endless(None)
-    async with served_raw(app, Bounds(16_384, 5, 5)) as port, connected(port) as (reader, writer):
+    async with served_raw(app, ConnectionBounds(16_384, 5, 5)) as port, connected(port) as (reader, writer):
         writer.write(request())
         await reader.readexactly(20 * 1024 * 1024)
         assert not app.gone.is_set()
 
 
 @asynccontextmanager
-async def served_raw(app: Endless, bounds: Bounds) -> AsyncIterator[int]:
+async def served_raw(app: Endless, bounds: ConnectionBounds) -> AsyncIterator[int]:
     protocol = partial(BoundedProtocol, bounds=bounds)
     async with served(app, protocol, lifespan="off") as port:
         yield port

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from app.api.protocol import BoundedProtocol, Bounds
-from app.tenants.api_keys import hash_key
+from app.api.protocol import BoundedProtocol, ConnectionBounds
 from app.tenants.models import ApiKey, Limits, Scope
+from app.tenants.store import hash_key
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import make_app
 from tests.support.sockets import served
 from tests.support.tenants import KEY, READ_KEY, make_tenant
 
 ADMIN_TOKEN = "operators-token-of-forty-characters-here"
-BOUNDS = Bounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
+BOUNDS = ConnectionBounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

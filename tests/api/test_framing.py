@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.api.protocol import BoundedProtocol, Bounds
+from app.api.protocol import BoundedProtocol, ConnectionBounds
 from tests.support.sockets import served
 
-BOUNDS = Bounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
+BOUNDS = ConnectionBounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
 CHUNKED = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 

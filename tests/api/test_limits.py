@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Limits, Scope
+from app.tenants.store import hash_key
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem
 from tests.support.running import client_of, make_app

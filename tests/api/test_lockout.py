@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.lockout import Lockout
+from app.api.authentication import Lockout
 from tests.support.clocks import Clock
 
 GUESSER, OTHER = "192.0.2.1", "192.0.2.2"

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from app.api.documentation import documents
-from app.api.headers import headers
-from app.api.openapi_answers import complete_answers
+from app.api.openapi_answers import complete_answers, headers
 from app.api.problems import problem_responses
 from app.errors import GatewayError, NotFound, ValidationFailed
 from app.resources.lists.operations import CREATE, LIST

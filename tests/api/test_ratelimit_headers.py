@@ -1,7 +1,7 @@
 """Limits as they are written in headers."""
 
-from app.api.rate_limits import ratelimit_headers
-from app.policies.limits.model import Quota, QuotaStatus
+from app.api.edge import ratelimit_headers
+from app.policies.rate_limits import Quota, QuotaStatus
 
 
 def test_no_limits_are_no_headers() -> None:

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.api.protocol import BoundedProtocol, Bounds
+from app.api.protocol import BoundedProtocol, ConnectionBounds
 from app.sandbox import Sandbox
 from tests.conftest import ACCOUNTS
 from tests.support.misbehaving import tenant_of
@@ -70,7 +70,7 @@ async def _listening(port: int) -> None:
 async def below(app: FastAPI, proxy: str, folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a client that sees the gateway below `/umail/`, as nginx shows it or as the headers of a proxy have it."""
     headers = {"Authorization": f"Bearer {KEY}seeded"}
-    bounds = Bounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
+    bounds = ConnectionBounds(head_bytes=16_384, head_seconds=60, stall_seconds=60)
     async with served(app, partial(BoundedProtocol, bounds=bounds)) as gateway:
         if proxy == "nginx":
             async with (

@@ -22,9 +22,8 @@ from app.storage.database.database import Database
 from app.storage.database.schema import api_keys, master_keys, tenants
 from app.storage.tenants.rows import tenant_columns
 from app.storage.tenants.store import DatabaseTenantStore
-from app.tenants.api_keys import generate_key, hash_key, shown_part
-from app.tenants.master_keys import MasterKey, MasterKeys
-from app.tenants.vault import Vault
+from app.tenants.store import generate_key, hash_key, shown_part
+from app.tenants.vault import MasterKey, MasterKeys, Vault
 from tests.benchmarks.tables import machine
 from tests.support.postgres import postgres_server
 from tests.support.tenants import make_tenant

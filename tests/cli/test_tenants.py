@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from app.cli.command import app
 from app.cli.output import print_table, shown
 from app.sandbox import Sandbox
-from app.tenants.master_keys import MasterKey, generate_master_key
+from app.tenants.vault import MasterKey, generate_master_key
 from tests.support.gateways import GatewayProcess
 from tests.support.processes import COMMAND
 

@@ -6,21 +6,18 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from app.errors import GatewayError, RateLimited, UpstreamCredentialsRejected, UpstreamError, UpstreamUnavailable
-from app.gateway.admission import Admission
-from app.gateway.attempt import Attempt, Deadline
+from app.gateway.admission import Admission, Attempt, Deadline
 from app.gateway.context import Caller, RequestContext
-from app.policies.breaker import BreakerPolicy, Health, State
+from app.policies.breaker import BreakerPolicy, CallHealth, CircuitState
 from app.policies.breakers import BreakerKey, Breakers
-from app.policies.bulkheads import Bulkheads
+from app.policies.bulkhead import Bulkheads
 from app.policies.credentials import CredentialGuard
-from app.policies.limits.campaigns import CampaignQuota
-from app.policies.limits.memory import MemoryWindow
-from app.policies.limits.model import Decision, Quota
+from app.policies.rate_limits import CampaignQuota, Decision, MemoryWindow, Quota
 from app.resources.campaigns.operations import CREATE
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
-from app.tenants.master_keys import Fingerprints, MasterKey
 from app.tenants.models import Scope
+from app.tenants.vault import Fingerprints, MasterKey
 from tests.support.clocks import Clock, settle
 from tests.support.tenants import BASE_URL, TRACE, make_tenant
 
@@ -116,12 +113,12 @@ async def test_a_refused_login(clock: Clock) -> None:
 async def test_a_spent_quota_leaves_the_probe_to_the_next(clock: Clock) -> None:
     trying = Trying(clock)
     await trying.end_in(None)
-    trying.breaker.admit().done(Health.BAD, 0.1)
+    trying.breaker.admit().done(CallHealth.BAD, 0.1)
     clock.now += POLICY.open_for
     for _ in range(2):
         with pytest.raises(RateLimited, match="campaigns an hour"):
             await trying.end_in(None)
-        assert trying.breaker.state is State.HALF_OPEN
+        assert trying.breaker.state is CircuitState.HALF_OPEN
     assert trying.holds_nothing()
 
 
@@ -137,7 +134,7 @@ async def test_what_never_left_takes_nothing_of_the_quota(clock: Clock) -> None:
 
 async def test_one_who_leaves_at_a_check_takes_nothing_along(clock: Clock) -> None:
     trying = Trying(clock, CampaignQuota(Stuck()))
-    trying.breaker.admit().done(Health.BAD, 0.1)
+    trying.breaker.admit().done(CallHealth.BAD, 0.1)
     clock.now += POLICY.open_for
     task = asyncio.create_task(trying.end_in(None))
     await settle()
@@ -154,4 +151,4 @@ async def test_a_refusal_of_one_request_does_not_count_against_the_platform(cloc
     trying = Trying(clock)
     with pytest.raises(UpstreamError):
         await trying.end_in(UpstreamError("refused"), status)
-    assert trying.breaker.state is State.CLOSED
+    assert trying.breaker.state is CircuitState.CLOSED

@@ -8,17 +8,17 @@ import pytest
 import trustme
 
 from app.gateway.sends import Sends
-from app.messages.models import Waits
+from app.messages.models import SmtpTimeouts
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
 from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.databases import fresh_database
 
-WAITS = Waits(connect=5, reply=5, total=10)
+WAITS = SmtpTimeouts(connect=5, reply=5, total=10)
 _STORES: list[WriteStore] = []
 
 
@@ -35,7 +35,7 @@ async def writes() -> AsyncIterator[WriteStore]:
 
 
 def make_submitter(
-    waits: Waits = WAITS, tls: ssl.SSLContext | None = None, *, size: int = 5, idle_seconds: float = 60
+    waits: SmtpTimeouts = WAITS, tls: ssl.SSLContext | None = None, *, size: int = 5, idle_seconds: float = 60
 ) -> Submitter:
     """Return a submitter; without a context of its own it trusts what the system trusts."""
     pool = RelayPool(

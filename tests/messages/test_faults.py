@@ -14,19 +14,19 @@ from app.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from app.messages.models import Waits
+from app.messages.models import SmtpTimeouts
 from app.messages.submitter import Submitter
 from tests.messages.conftest import WAITS, make_submitter
 from tests.support.relays import DROP, HANG, Relay, port_of, scripted
 from tests.support.servers import serving
 from tests.support.submissions import make_caller, make_message
 
-IMPATIENT = Waits(connect=0.1, reply=0.1, total=5)
+IMPATIENT = SmtpTimeouts(connect=0.1, reply=0.1, total=5)
 LONG_REPLY = b"554 5.7.1 " + b"x" * 2000
 
 
 async def failure(
-    seen: list[str], stages: dict[str, bytes], *, waits: Waits | None = None, **caller: Any
+    seen: list[str], stages: dict[str, bytes], *, waits: SmtpTimeouts | None = None, **caller: Any
 ) -> UpstreamFailure:
     """Submit a message to a relay that fails as told and return the error it ends in."""
     waits = waits or (IMPATIENT if HANG in stages.values() else WAITS)
@@ -72,7 +72,7 @@ class TestBeforeTheMessage:
 
     async def test_the_deadline_ends_what_every_reply_delays(self) -> None:
         seen: list[str] = []
-        error = await failure(seen, {"RCPT": HANG}, waits=Waits(connect=9, reply=9, total=0.2))
+        error = await failure(seen, {"RCPT": HANG}, waits=SmtpTimeouts(connect=9, reply=9, total=0.2))
         assert isinstance(error, UpstreamUnavailable)
         assert "time ran out" in error.detail
 
@@ -129,7 +129,7 @@ class TestOnceTheMessageHasBegun:
         assert seen.count("MAIL") == seen.count("DATA") == 1
 
     async def test_the_deadline_passes(self) -> None:
-        error = await failure([], {"content": HANG}, waits=Waits(connect=9, reply=9, total=0.5))
+        error = await failure([], {"content": HANG}, waits=SmtpTimeouts(connect=9, reply=9, total=0.5))
         assert isinstance(error, OutcomeUnknown)
         assert "when time ran out" in error.detail
 

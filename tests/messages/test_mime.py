@@ -19,9 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.api.files import FileName
 from app.api.types import DocumentText, EmailAddress, HeaderText, Name
-from app.messages.addresses import ascii_address
-from app.messages.mime import compose
-from app.messages.models import Attachment, Mailbox, Message
+from app.messages.mime import ascii_address, compose
+from app.messages.models import Attachment, Correspondent, Message
 
 DATE = datetime(2026, 11, 22, 5, 4, 5, tzinfo=UTC)
 AWKWARD = ' =?utf8bqBQ_AZ"\\,;<>@()中é\u00a0\u3000\u200d😀'
@@ -30,7 +29,12 @@ fast = settings(suppress_health_check=list(HealthCheck))
 
 
 def composed(**fields: Any) -> bytes:
-    message = {"sender": Mailbox("a@example.com"), "to": (Mailbox("b@example.com"),), "subject": "s", "text": "x"}
+    message = {
+        "sender": Correspondent("a@example.com"),
+        "to": (Correspondent("b@example.com"),),
+        "subject": "s",
+        "text": "x",
+    }
     content = compose(Message(**{**message, **fields}), "<1@example.com>", DATE)
     assert content.isascii()
     assert content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r")
@@ -85,8 +89,8 @@ class TestHeaders:
     @fast
     @given(accepted(Name, texts))
     def test_any_name_comes_out_again(self, name: str) -> None:
-        people = (Mailbox("b@example.com", name), Mailbox("c@example.com"))
-        content = composed(sender=Mailbox("a@example.com", name), to=people, cc=people, reply_to=people[0])
+        people = (Correspondent("b@example.com", name), Correspondent("c@example.com"))
+        content = composed(sender=Correspondent("a@example.com", name), to=people, cc=people, reply_to=people[0])
         phrase, address = parseaddr(legacy(content, "From"))
         assert (str(make_header(decode_header(phrase))), address) == (name, "a@example.com")
         message = parsed(content)
@@ -97,7 +101,7 @@ class TestHeaders:
 
     @pytest.mark.parametrize("name", ['Doe, "Jane" \\ Co.', "a <b@evil.example>", "=?utf-8?q?x?=", "O'Neil (x)", "x\\"])
     def test_awkward_ascii_names(self, name: str) -> None:
-        content = composed(sender=Mailbox("a@example.com", name))
+        content = composed(sender=Correspondent("a@example.com", name))
         assert parsed(content)["From"].addresses[0].display_name == name
         assert [each.addr_spec for each in parsed(content)["From"].addresses] == ["a@example.com"]
 
@@ -121,7 +125,7 @@ class TestHeaders:
         assert legacy(content, "List-Unsubscribe") == "<https://a.example/?a=?b>,  <mailto:a@x>"
 
     def test_every_message_is_complete(self) -> None:
-        content = composed(subject="Order", bcc=(Mailbox("hidden@example.com", "Hidden"),))
+        content = composed(subject="Order", bcc=(Correspondent("hidden@example.com", "Hidden"),))
         message = parsed(content)
         assert message.keys()[:5] == ["From", "To", "Subject", "Date", "Message-ID"]
         assert message["Date"].datetime == DATE
@@ -137,7 +141,7 @@ class TestAddresses:
         expected = f"{address.partition('@')[0]}@xn--bcher-kva.example"
         assert ascii_address(address) == expected
         assert parse_address(expected) == expected
-        assert parsed(composed(to=(Mailbox(address, "x"),)))["To"].addresses[0].addr_spec == expected
+        assert parsed(composed(to=(Correspondent(address, "x"),)))["To"].addresses[0].addr_spec == expected
 
 
 class TestBodies:

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from app.errors import Conflict, UpstreamRejected, UpstreamUnavailable
 from app.gateway.context import Caller
-from app.messages.models import Waits
+from app.messages.models import SmtpTimeouts
 from app.messages.submitter import Submitter
 from tests.messages.conftest import make_submitter
 from tests.support.relays import HANG, LOGIN, Relay, port_of, scripted
@@ -46,7 +46,7 @@ class TestReuse:
 
     async def test_a_session_that_fell_silent_is_replaced(self) -> None:
         seen: list[str] = []
-        submitter = make_submitter(Waits(connect=5, reply=0.1, total=5))
+        submitter = make_submitter(SmtpTimeouts(connect=5, reply=0.1, total=5))
         async with serving(scripted(seen, RSET=HANG)) as url:
             caller = make_caller(port_of(url))
             for _ in range(2):
@@ -65,7 +65,7 @@ class TestReuse:
         assert seen.count("EHLO") == seen.count("content") == 2
 
     async def test_the_deadline_covers_the_check(self) -> None:
-        submitter = make_submitter(Waits(connect=9, reply=9, total=0.5))
+        submitter = make_submitter(SmtpTimeouts(connect=9, reply=9, total=0.5))
         async with serving(scripted([], RSET=HANG)) as url:
             caller = make_caller(port_of(url))
             await submitter.submit(make_message(), caller)
@@ -100,7 +100,7 @@ class TestBounds:
         assert len(relay.sessions) <= 2
 
     async def test_waiting_for_a_session_ends_with_the_deadline(self) -> None:
-        submitter = make_submitter(Waits(connect=5, reply=5, total=0.2), size=1)
+        submitter = make_submitter(SmtpTimeouts(connect=5, reply=5, total=0.2), size=1)
         async with serving(scripted([], MAIL=HANG)) as url:
             callers = [make_caller(port_of(url)) for _ in range(2)]
             results = await asyncio.gather(

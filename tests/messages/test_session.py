@@ -14,7 +14,7 @@ from app.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from app.messages.models import Attachment, Mailbox, Message
+from app.messages.models import Attachment, Correspondent, Message
 from app.messages.submitter import Submitter
 from tests.messages.conftest import make_submitter
 from tests.support.relays import LOGIN, Relay
@@ -128,14 +128,14 @@ class TestReach:
 
 class TestRefusals:
     async def test_some_recipients(self, submitter: Submitter) -> None:
-        refuses = {"gone@example.com": "550 5.1.1 No such user", "full@example.com": "452 4.2.2 Mailbox full"}
+        refuses = {"gone@example.com": "550 5.1.1 No such user", "full@example.com": "452 4.2.2 Correspondent full"}
         async with Relay(refuses=refuses).running() as relay:
             message = make_message("anna@example.com", *refuses, "bob@example.com")
             receipt = await submitter.submit(message, make_caller(relay.port))
         assert receipt.accepted == ("anna@example.com", "bob@example.com")
         assert [(each.email, each.code, each.message) for each in receipt.rejected] == [
             ("gone@example.com", 550, "5.1.1 No such user"),
-            ("full@example.com", 452, "4.2.2 Mailbox full"),
+            ("full@example.com", 452, "4.2.2 Correspondent full"),
         ]
         assert relay.messages[0].rcpt_tos == ["anna@example.com", "bob@example.com"]
 
@@ -184,10 +184,10 @@ class TestDelivery:
     async def test_everything_arrives(self, submitter: Submitter, smtputf8: bool) -> None:
         text = ".\r\n..\r\n" + "x" * 5000 + "\r\n.last"
         message = Message(
-            sender=Mailbox("news@Bücher.example", "新闻 Ü"),
-            to=(Mailbox("anna@例え.テスト", "Anna 安娜"), Mailbox("bob@example.com")),
-            cc=(Mailbox("Bob@Example.com"), Mailbox("bob@EXAMPLE.com", "Bob again")),
-            bcc=(Mailbox("hidden@example.com", "Hidden"), Mailbox("anna@xn--r8jz45g.xn--zckzah")),
+            sender=Correspondent("news@Bücher.example", "新闻 Ü"),
+            to=(Correspondent("anna@例え.テスト", "Anna 安娜"), Correspondent("bob@example.com")),
+            cc=(Correspondent("Bob@Example.com"), Correspondent("bob@EXAMPLE.com", "Bob again")),
+            bcc=(Correspondent("hidden@example.com", "Hidden"), Correspondent("anna@xn--r8jz45g.xn--zckzah")),
             subject="您的订单",
             text=text,
             attachments=(Attachment("发票.bin", "application/octet-stream", bytes(range(256)) * 100),),

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.messages.sockets import NoConnection, NoConnectionInTime, connected
+from app.messages.session import NoConnection, NoConnectionInTime, connected
 from app.tenants.destinations import Destinations
 from tests.support.servers import serving, unused_port
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.bulkhead import Full
-from app.policies.bulkheads import Bulkheads
+from app.policies.bulkhead import Bulkheads, Full
 from tests.support.bulkheads import FAR
 from tests.support.clocks import Clock, ruling, settle
 

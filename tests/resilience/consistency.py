@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from app.tenants.master_keys import generate_master_key
+from app.tenants.vault import generate_master_key
 from tests.support.gateways import GatewayProcess, key_of, running_gateway, tenants_file
 from tests.support.servers import unused_port
 from tests.support.valkey import ValkeyServer

@@ -21,7 +21,7 @@ from app.gateway.failures import (
     unusable,
 )
 from app.gateway.operation import Effect
-from app.policies.breaker import Health
+from app.policies.breaker import CallHealth
 from app.upstream.wire import MaybeSent, NeverSent
 from tests.support.operations import AnyOperation, operations
 
@@ -78,17 +78,17 @@ class TestOperation:
     def test_trouble_counts_against_the_platform_and_refusals_do_not(self, operation: AnyOperation) -> None:
         refusals = (UpstreamRejected, UpstreamQuotaExhausted, UpstreamCredentialsRejected)
         for error in failures(operation):
-            expected = Health.GOOD if isinstance(error, refusals) else Health.BAD
+            expected = CallHealth.GOOD if isinstance(error, refusals) else CallHealth.BAD
             assert health_after(error, status=None, hurried=False) is expected, error
 
     def test_a_refusal_of_one_request_is_no_trouble(self, operation: AnyOperation) -> None:
         for status in STATUSES:
-            expected = Health.GOOD if 400 <= status < 500 else Health.BAD
+            expected = CallHealth.GOOD if 400 <= status < 500 else CallHealth.BAD
             assert health_after(status_error(operation, status), status=status, hurried=False) is expected, status
 
     def test_a_hurried_caller_does_not_close_the_platform_to_others(self, operation: AnyOperation) -> None:
         for timed_out in (NeverSent("x", timed_out=True), MaybeSent("x", timed_out=True)):
-            assert health_after(transport_error(operation, timed_out), status=None, hurried=True) is Health.UNKNOWN
+            assert health_after(transport_error(operation, timed_out), status=None, hurried=True) is CallHealth.UNKNOWN
 
     def test_an_unknown_outcome_is_never_covered_up_by_an_older_answer(self, operation: AnyOperation) -> None:
         for error in failures(operation):
@@ -97,8 +97,8 @@ class TestOperation:
 
 
 def test_what_is_no_answer_says_nothing_of_the_platform() -> None:
-    assert health_after(None, status=200, hurried=False) is Health.GOOD
-    assert health_after(KeyboardInterrupt(), status=None, hurried=False) is Health.UNKNOWN
+    assert health_after(None, status=200, hurried=False) is CallHealth.GOOD
+    assert health_after(KeyboardInterrupt(), status=None, hurried=False) is CallHealth.UNKNOWN
 
 
 @pytest.mark.parametrize("kind", UpstreamFailure.__subclasses__())

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 import pytest
 
-from app.tenants.master_keys import generate_master_key
+from app.tenants.vault import generate_master_key
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import client_of, make_app
 from tests.support.tenants import KEY, make_tenant

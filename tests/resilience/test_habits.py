@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from app.gateway.operation import Effect
-from app.sandbox.dialect import HTML, Reply
+from app.sandbox.dialect import HTML, SandboxReply
 from app.sandbox.habits import REPAIRABLE, UNTRUSTWORTHY, Habit
 from tests.golden.test_golden import HERE, KEYS, NOW, output_of
 from tests.support.operations import operations
@@ -45,9 +45,9 @@ class Case:
     operation: str
     name: str
     golden: dict[str, Any]
-    replies: tuple[Reply, ...]
+    replies: tuple[SandboxReply, ...]
 
-    def under(self, habit: Habit) -> Iterator[tuple[Reply, ...]]:
+    def under(self, habit: Habit) -> Iterator[tuple[SandboxReply, ...]]:
         """Return the replies with a habit in one of them, as often as it changes one."""
         for place, reply in enumerate(self.replies):
             changed = habit(reply)
@@ -61,7 +61,8 @@ def _case(operation: str, path: Path) -> Case:
     options = golden.get("reply", {})
     each = options if isinstance(options, list) else [options] * len(files)
     replies = tuple(
-        Reply(file.read_bytes(), option.get("content_type", HTML)) for file, option in zip(files, each, strict=True)
+        SandboxReply(file.read_bytes(), option.get("content_type", HTML))
+        for file, option in zip(files, each, strict=True)
     )
     return Case(operation, path.stem, golden, replies)
 
@@ -80,7 +81,7 @@ class Platform:
     """A platform that gives the replies it is told to; the last one repeats."""
 
     def __init__(self) -> None:
-        self.replies: list[Reply] = []
+        self.replies: list[SandboxReply] = []
 
     def answer(self, _request: httpx2.Request) -> httpx2.Response:
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
@@ -102,7 +103,7 @@ async def ask() -> AsyncIterator[Ask]:
     )
     async with client_of(app, None) as client:
 
-        async def ask(case: Case, replies: tuple[Reply, ...]) -> dict[str, Any] | str:
+        async def ask(case: Case, replies: tuple[SandboxReply, ...]) -> dict[str, Any] | str:
             platform.replies = list(replies)
             given = case.golden["input"]
             headers = {"X-API-Key": KEYS[given.get("key", "all")] + given.get("role", "customer")}

@@ -10,8 +10,8 @@ import pytest
 
 from app.sandbox import Fault, Sandbox
 from app.sandbox.state import HELD, WAITING
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope
+from app.tenants.store import hash_key
 from tests.conftest import Clients
 from tests.support.platform import FakePlatform, describe, xml_reply
 from tests.support.problems import problem, refused_fields

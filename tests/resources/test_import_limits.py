@@ -10,10 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.resources.imports.csv_table import CsvTable
-from app.resources.imports.json_document import JsonDocument
-from app.resources.imports.json_lines import JsonLines
-from app.resources.imports.rows import MAX_ROW, Form
+from app.resources.imports.csv_table import CsvRows
+from app.resources.imports.json_rows import JsonDocument, JsonLines
+from app.resources.imports.rows import MAX_ROW, RowFormat
 from tests.support.imports import GOOD, read
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem
@@ -49,13 +48,13 @@ class TestLongRows:
     @pytest.mark.parametrize("filler", ["x", "x\n", '""', "李"])
     def test_tables(self, size: int, end: str, filler: str) -> None:
         row = 'a@example.com,"' + filler * MAX_ROW
-        over = read(CsvTable(), f"email,name\n{row}{end}", size=size)
+        over = read(CsvRows(), f"email,name\n{row}{end}", size=size)
         assert over.error == "malformed_request: The row that begins in line 2 is longer than 65536 characters."
 
     def test_a_table_row_that_just_fits(self) -> None:
         row = f'a@example.com,"{"x" * (MAX_ROW - 17)}"\n'
         assert len(row) == MAX_ROW
-        assert [each.code for each in read(CsvTable(), f"email,name\n{row}").errors] == ["too_long"]
+        assert [each.code for each in read(CsvRows(), f"email,name\n{row}").errors] == ["too_long"]
 
     @pytest.mark.parametrize("size", [1000, 64 * 1024, 10**6])
     @pytest.mark.parametrize(
@@ -77,7 +76,7 @@ class TestLongRows:
         assert outcome.error == f"malformed_request: {detail}"
 
     @pytest.mark.parametrize("form", [JsonLines, JsonDocument])
-    def test_rows_of_very_many_fields_are_not_described_one_by_one(self, form: Callable[[], Form]) -> None:
+    def test_rows_of_very_many_fields_are_not_described_one_by_one(self, form: Callable[[], RowFormat]) -> None:
         crowd = {str(number): 1 for number in range(101)}
         for row in (crowd, {**GOOD, "variables": crowd}):
             body = json.dumps(row) if form is JsonLines else json.dumps({"contacts": [row]})

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from app.api.types import EmailAddress
-from app.resources.imports.csv_table import CsvTable
-from app.resources.imports.quick import EMAIL, quick_contact, quick_line
-from app.resources.imports.rows import Window
+from app.resources.imports.csv_table import CsvRows
+from app.resources.imports.rows import EMAIL, TextWindow, quick_contact, quick_line
 from tests.support.imports import (
     DAYS,
     EMAILS,
@@ -64,8 +63,8 @@ class TestQuick:
 
     @given(st.fixed_dictionaries({"birthday": DAYS, "var3": HOSTILE_CELLS, "email": HOSTILE_EMAILS, "sex": SEXES}))
     def test_cells(self, row: dict[str, str]) -> None:
-        table = CsvTable()
-        window = Window()
+        table = CsvRows()
+        window = TextWindow()
         window.feed(f"{','.join(row)}\n")
         window.end()
         assert list(table.rows(window)) == [None]

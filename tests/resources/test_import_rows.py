@@ -9,12 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.errors import MalformedRequest, ValidationFailed
+from app.resources.imports.body import texts
 from app.resources.imports.checking import AddressTally
-from app.resources.imports.csv_table import CsvTable
-from app.resources.imports.json_document import JsonDocument
-from app.resources.imports.json_lines import JsonLines
-from app.resources.imports.reading import texts
-from app.resources.imports.rows import Form
+from app.resources.imports.csv_table import CsvRows
+from app.resources.imports.json_rows import JsonDocument, JsonLines
+from app.resources.imports.rows import RowFormat
 from app.resources.imports.schemas import OnInvalid
 from tests.support.imports import GOOD, HOSTILE_ROWS, NAMES, ROWS, csv_of, read, without_blanks, written
 
@@ -38,7 +37,7 @@ class TestForms:
     def test_csv_writes_what_a_batch_writes(self, rows: list[dict[str, Any]], names: list[str]) -> None:
         rows = [without_blanks(row) for row in rows]
         expected = "".join(f"{written(row)}\n" for row in rows)
-        assert read(CsvTable(), csv_of(rows, tuple(names))).content == expected
+        assert read(CsvRows(), csv_of(rows, tuple(names))).content == expected
 
     @given(st.lists(HOSTILE_ROWS, min_size=1, max_size=4))
     def test_every_row_is_judged_as_the_full_check_does(self, rows: list[dict[str, Any]]) -> None:
@@ -65,10 +64,10 @@ class TestCsvAsPeopleWriteIt:
         ],
     )
     def test_is_read(self, body: str, lines: list[str]) -> None:
-        assert read(CsvTable(), body).content.splitlines() == lines
+        assert read(CsvRows(), body).content.splitlines() == lines
 
     def test_but_a_cell_too_many_is_refused(self) -> None:
-        outcome = read(CsvTable(), "email,name,\na@example.com,A,B\nb@example.com,B\n", on_invalid="skip")
+        outcome = read(CsvRows(), "email,name,\na@example.com,A,B\nb@example.com,B\n", on_invalid="skip")
         assert outcome.content == "b@example.com;B\n"
 
 
@@ -146,15 +145,15 @@ class TestChunks:
     @given(CSV_SCRAPS, CUTS, st.integers(1, 20), st.sampled_from(["reject", "skip"]))
     def test_tables(self, body: str, cuts: list[int], size: int, on_invalid: OnInvalid) -> None:
         for text in (body, f"email,name\n{body}", f"email,name\r\na@example.com,A\r{body}"):
-            whole = read(CsvTable(), text, on_invalid=on_invalid)
-            assert read(CsvTable(), text, cuts=cuts, size=size, on_invalid=on_invalid) == whole
+            whole = read(CsvRows(), text, on_invalid=on_invalid)
+            assert read(CsvRows(), text, cuts=cuts, size=size, on_invalid=on_invalid) == whole
 
     @given(st.text(max_size=20), st.binary(max_size=4), CUTS, st.integers(1, 8), st.sampled_from(["utf-8", "gb18030"]))
     def test_encodings(self, text: str, garbage: bytes, cuts: list[int], size: int, encoding: str) -> None:
         head = "\ufeffemail,name\na@example.com,李娜\n"
         body = head.encode(encoding) + text.encode(encoding) + garbage + b"\nb@example.com,B\n"
-        whole = read(CsvTable(), body, encoding=encoding)
-        assert read(CsvTable(), body, encoding=encoding, cuts=cuts, size=size) == whole
+        whole = read(CsvRows(), body, encoding=encoding)
+        assert read(CsvRows(), body, encoding=encoding, cuts=cuts, size=size) == whole
 
     @given(ROWS, CUTS, st.integers(1, 30))
     def test_good_rows(self, rows: list[dict[str, Any]], cuts: list[int], size: int) -> None:
@@ -171,11 +170,11 @@ class TestLimits:
         [
             (JsonLines(), '{"email":"a@example.com"}\n' * 1001),
             (JsonLines(), "nonsense\n" * 1001),
-            (CsvTable(), "email\n" + "a@example.com\n" * 1001),
+            (CsvRows(), "email\n" + "a@example.com\n" * 1001),
             (JsonDocument(), json.dumps({"contacts": [GOOD] * 1001})),
         ],
     )
-    def test_rows(self, form: Form, body: str) -> None:
+    def test_rows(self, form: RowFormat, body: str) -> None:
         error = "payload_too_large: The body holds more than 1000 rows; nothing was imported."
         assert read(form, body, on_invalid="skip").error == error
 
@@ -211,4 +210,4 @@ async def test_bytes_that_cannot_be_decoded_do_not_hide_what_stands_before() -> 
 
 
 def test_a_header_is_refused_before_anything_below_it_is_looked_at() -> None:
-    assert read(CsvTable(), b"e-mail\n\xff").error.startswith(ValidationFailed.code)
+    assert read(CsvRows(), b"e-mail\n\xff").error.startswith(ValidationFailed.code)

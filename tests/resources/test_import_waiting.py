@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from fastapi import Request
 
+from app.resources.imports.router import wait_for
 from app.resources.imports.schemas import Import
-from app.resources.imports.waiting import wait_for
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import client_of, make_app
 from tests.support.sockets import Finished, asking, served, until

@@ -13,11 +13,10 @@ from typing import Any, BinaryIO, cast
 import httpx2
 import pytest
 
-from app.resources.imports.checking import RowChecker
-from app.resources.imports.json_lines import JsonLines
-from app.resources.imports.writing import write_rows
+from app.resources.imports.checking import RowChecker, write_rows
+from app.resources.imports.json_rows import JsonLines
 from app.sandbox import Sandbox
-from app.tenants.api_keys import generate_key, hash_key
+from app.tenants.store import generate_key, hash_key
 from tests.support.processes import lines_until, running
 from tests.support.running import client_of, make_app
 from tests.support.servers import reset, serving, unused_port

@@ -12,8 +12,8 @@ import pytest
 
 from app.sandbox import Fault, Sandbox
 from app.sandbox.state import HELD
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope
+from app.tenants.store import hash_key
 from tests.support.misbehaving import named, new_campaign, operations_of
 from tests.support.problems import problem
 from tests.support.running import CHECKED, make_app

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from app.sandbox import Fault, Sandbox
-from app.sandbox.dialect import Reply, document, group, leaf, plain_text, result
+from app.sandbox.dialect import SandboxReply, document, group, leaf, plain_text, result
 from app.sandbox.habits import ACKNOWLEDGEMENTS, HABITS, REPAIRABLE, UNTRUSTWORTHY
 
 Fetch = Callable[..., Awaitable[httpx2.Response]]
@@ -43,7 +43,7 @@ def test_results_of_writes_are_not_taken_for_answers() -> None:
 
 
 def test_what_is_not_well_formed_stays() -> None:
-    broken = Reply(b"<data><addr></data>")
+    broken = SandboxReply(b"<data><addr></data>")
     assert HABITS["capital_children"](broken) == broken
 
 

@@ -30,8 +30,8 @@ from app.resources.mailboxes import operations
 from app.resources.mailboxes.schemas import NewMailbox, NewPassword
 from app.sandbox import Account, Sandbox
 from app.telemetry.logs import configure_logging
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope, Tenant, UpstreamAccount
+from app.tenants.store import hash_key
 from app.upstream.envelope import address
 from tests.support.canaries import forms
 from tests.support.running import client_of, make_app

@@ -2,8 +2,8 @@
 
 import httpx2
 
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Scope
+from app.tenants.store import hash_key
 from tests.support.problems import problem
 from tests.support.running import client_of, make_app
 from tests.support.tenants import make_tenant

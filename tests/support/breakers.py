@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.policies.breaker import BreakerOpen, BreakerPolicy, CircuitBreaker, Health, Permit, State
+from app.policies.breaker import BreakerOpen, BreakerPolicy, CallHealth, CircuitBreaker, CircuitState, Permit
 
 POLICY = BreakerPolicy(window=30.0, minimum_calls=4, failure_ratio=0.5, slow_call=10.0, open_for=15.0)
 
@@ -14,9 +14,9 @@ class Changes:
     """Notes every change of state."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[State, State]] = []
+        self.seen: list[tuple[CircuitState, CircuitState]] = []
 
-    def __call__(self, before: State, after: State) -> None:
+    def __call__(self, before: CircuitState, after: CircuitState) -> None:
         """Note one."""
         self.seen.append((before, after))
 
@@ -28,10 +28,10 @@ def admitted(breaker: CircuitBreaker) -> Iterator[Permit]:
     try:
         yield permit
     finally:
-        permit.done(Health.UNKNOWN, 0.0)
+        permit.done(CallHealth.UNKNOWN, 0.0)
 
 
-def call(breaker: CircuitBreaker, health: Health, seconds: float = 0.1, times: int = 1) -> None:
+def call(breaker: CircuitBreaker, health: CallHealth, seconds: float = 0.1, times: int = 1) -> None:
     """Make calls that end in a verdict."""
     for _ in range(times):
         breaker.admit().done(health, seconds)
@@ -39,7 +39,7 @@ def call(breaker: CircuitBreaker, health: Health, seconds: float = 0.1, times: i
 
 def opened(breaker: CircuitBreaker) -> CircuitBreaker:
     """Open a closed breaker and return it."""
-    call(breaker, Health.BAD, times=4)
+    call(breaker, CallHealth.BAD, times=4)
     return breaker
 
 

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from app.api.headers import HEADERS
 from app.api.openapi import build_openapi
+from app.api.openapi_answers import HEADERS
 
 
 @cache

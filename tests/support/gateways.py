@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import yaml
 
-from app.tenants.api_keys import hash_key
+from app.tenants.store import hash_key
 from tests.support.servers import unused_port
 
 ROOT = Path(__file__).parents[2]

@@ -14,11 +14,10 @@ from pydantic import ValidationError
 from app.api.contact_rows import VARIABLES, ContactRow, write_line
 from app.api.tables import unmarked
 from app.errors import GatewayError
-from app.resources.imports.checking import RowChecker
-from app.resources.imports.reading import blocks, texts
-from app.resources.imports.rows import Form
+from app.resources.imports.body import blocks, texts
+from app.resources.imports.checking import RowChecker, write_rows
+from app.resources.imports.rows import RowFormat
 from app.resources.imports.schemas import OnInvalid
-from app.resources.imports.writing import write_rows
 
 NAMES = ("email", "name", "sex", "birthday", "phone", "area", *VARIABLES)
 GOOD = {"email": "li.na@example.com"}
@@ -34,7 +33,7 @@ class Outcome:
     errors: tuple[Any, ...] = ()
 
 
-async def _read(form: Form, pieces: list[bytes], size: int, encoding: str, on_invalid: OnInvalid) -> Outcome:
+async def _read(form: RowFormat, pieces: list[bytes], size: int, encoding: str, on_invalid: OnInvalid) -> Outcome:
     async def arriving() -> AsyncIterator[bytes]:
         for piece in pieces:
             yield piece
@@ -54,7 +53,7 @@ async def _read(form: Form, pieces: list[bytes], size: int, encoding: str, on_in
 
 
 def read(
-    form: Form,
+    form: RowFormat,
     body: str | bytes,
     *,
     cuts: list[int] | None = None,

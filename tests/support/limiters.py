@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
-from app.policies.limits.model import Quota, RateLimiter
+from app.policies.rate_limits import Quota, RateLimiter
 from app.storage.valkey import connect
 
 DAY = 86_400

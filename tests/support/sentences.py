@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from app import errors
-from app.api import handlers, pages, strict_json, wording
+from app.api import handlers, languages, pages, strict_json
 from app.api.openapi import build_openapi, for_clients, sentences
-from app.messages import translation
+from app.messages import failures
 from app.resources.campaigns.schemas import Status
 from app.resources.imports import csv_table
 from tests.support.running import make_app
@@ -27,11 +27,11 @@ _PLACES = {
 def of_problems() -> Iterator[str]:
     """Yield titles, details and messages, wherever they are written in the code."""
     yield from (kind.title for kind in _PROBLEMS.values())
-    yield from wording.TEMPLATES
+    yield from languages.TEMPLATES
     yield from handlers.DETAILS.values()
     yield from strict_json.FAULTS
     yield from csv_table.FAULTS
-    yield from (reason for _, reason in translation.REASONS)
+    yield from (reason for _, reason in failures.REASONS)
     yield from get_args(Status)
     for call in _calls():
         for each in _choices(_sentence(call)):

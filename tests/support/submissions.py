@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.gateway.context import Caller, RequestContext
-from app.messages.models import Mailbox, Message
+from app.messages.models import Correspondent, Message
 from app.tenants.models import Scope
 from tests.support.relays import LOGIN
 from tests.support.tenants import TRACE, make_smtp, make_tenant
@@ -11,8 +11,8 @@ from tests.support.tenants import TRACE, make_smtp, make_tenant
 
 def make_message(*to: str, **fields: Any) -> Message:
     """Return a short message to somebody."""
-    recipients = tuple(map(Mailbox, to or ("anna@example.com",)))
-    content = {"sender": Mailbox("news@acme.example"), "to": recipients, "subject": "Hi", "text": "Hello\n"}
+    recipients = tuple(map(Correspondent, to or ("anna@example.com",)))
+    content = {"sender": Correspondent("news@acme.example"), "to": recipients, "subject": "Hi", "text": "Hello\n"}
     return Message(**{**content, **fields})
 
 

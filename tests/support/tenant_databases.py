@@ -11,9 +11,8 @@ from app.storage.database.database import Database
 from app.storage.tenants.models import NewKey
 from app.storage.tenants.repository import TenantRepository
 from app.storage.tenants.store import DatabaseTenantStore
-from app.tenants.master_keys import MasterKey, MasterKeys
 from app.tenants.models import ApiKey, Scope, Tenant
-from app.tenants.vault import Vault
+from app.tenants.vault import MasterKey, MasterKeys, Vault
 from tests.support.tenants import make_tenant
 
 OLD, NEW = MasterKey(bytes([1]) * 32), MasterKey(bytes([2]) * 32)

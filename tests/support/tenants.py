@@ -2,8 +2,8 @@
 
 from pydantic import SecretStr
 
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Limits, Scope, SmtpAccount, Tenant, UpstreamAccount
+from app.tenants.store import hash_key
 
 KEY = "umg_test-key-with-every-scope"
 READ_KEY = "umg_test-key-that-may-only-read"

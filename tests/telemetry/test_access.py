@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from app.gateway.context import Caller, RequestContext
 from app.telemetry.logs import configure_logging
-from app.telemetry.requests import AccessLog, Finished, shown_path
+from app.telemetry.observer import AccessLog, Finished, shown_path
 from tests.support.tenants import make_tenant
 
 OVER = Finished("GET", "/v1/lists", 200, None, 0.01234, "/v1/lists")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.telemetry.audit_log import AuditEntry, AuditFile, AuditFileError, AuditLog, Pseudonyms, StandardOutput
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 ENTRY = AuditEntry(
     time="2026-11-25T12:00:00.000Z",

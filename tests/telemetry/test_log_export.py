@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import structlog
 
-from app.telemetry.log_export import LogExport
 from app.telemetry.logs import configure_logging
-from app.telemetry.otlp import log_exporter
-from app.wiring.telemetry import build_log_export
+from app.telemetry.otlp import LogExport, log_exporter
+from app.wiring.edge import build_log_export
 from tests.support.collector import Collector, collecting
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import client_of, make_app, make_settings

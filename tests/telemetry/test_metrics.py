@@ -9,11 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.telemetry.loop_lag import LoopLag
 from app.telemetry.metrics import Metrics
+from app.telemetry.watches import LoopLag
 from app.telemetry.workers import Processes, TenantLabels, Workers
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Limits, Scope
+from app.tenants.store import hash_key
 from tests.support.exposition import samples, total
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.running import client_of, make_app

@@ -4,7 +4,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from app.telemetry.outages import OutageWatch
+from app.telemetry.watches import OutageWatch
 
 FINE = {"database": "ok", "state": "ok"}
 

@@ -13,7 +13,7 @@ import trustme
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
-from app.policies.breaker import State
+from app.policies.breaker import CircuitState
 from app.policies.breakers import BreakerKey
 from app.storage.database.database import Database
 from app.telemetry.audit_log import AuditFile, AuditLog
@@ -21,7 +21,7 @@ from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
 from app.tenants.jwks import ProviderKeys
-from app.tenants.master_keys import generate_master_key
+from app.tenants.vault import generate_master_key
 from app.upstream.pool import ConnectionPool, Origin
 from tests.support.clocks import Clock
 from tests.support.platform import FakePlatform, xml_reply
@@ -111,11 +111,11 @@ def test_a_breaker_is_told_of_with_its_platform(tenant: str | None, level: str) 
     observer = TelemetryObserver(Metrics())
     with capture_logs() as lines:
         for before, after in (
-            (State.CLOSED, State.OPEN),
-            (State.OPEN, State.HALF_OPEN),
-            (State.HALF_OPEN, State.OPEN),
-            (State.OPEN, State.HALF_OPEN),
-            (State.HALF_OPEN, State.CLOSED),
+            (CircuitState.CLOSED, CircuitState.OPEN),
+            (CircuitState.OPEN, CircuitState.HALF_OPEN),
+            (CircuitState.HALF_OPEN, CircuitState.OPEN),
+            (CircuitState.OPEN, CircuitState.HALF_OPEN),
+            (CircuitState.HALF_OPEN, CircuitState.CLOSED),
         ):
             observer.breaker_changed(key, before, after)
     assert told(lines) == [("breaker_open", level), ("breaker_closed", "warning")]

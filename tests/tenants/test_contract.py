@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.tenants.api_keys import generate_key, hash_key
 from app.tenants.file import FileTenantStore
 from app.tenants.models import ApiKey, Scope, Tenant
-from app.tenants.store import MemoryTenantStore, TenantStore
+from app.tenants.store import MemoryTenantStore, TenantStore, generate_key, hash_key
 from tests.support.postgres import Databases
 from tests.support.tenant_databases import keyless, new_key, opened_repository, opened_store, secret
 from tests.support.tenants import make_smtp

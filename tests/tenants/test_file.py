@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.telemetry.logs import configure_logging
-from app.tenants.api_keys import generate_key, hash_key
 from app.tenants.document import TenantsFileError, load_tenants
 from app.tenants.file import FileTenantStore
 from app.tenants.models import ApiKey, Scope
-from app.tenants.store import KeyRing
+from app.tenants.store import KeyRing, generate_key, hash_key
 from tests.support.tenants import make_tenant
 
 KEY = generate_key()

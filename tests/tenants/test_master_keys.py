@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.tenants.master_keys import MasterKey, MasterKeys, generate_master_key
+from app.tenants.vault import MasterKey, MasterKeys, generate_master_key
 
 WHOLE = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 

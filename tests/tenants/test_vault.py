@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.tenants.master_keys import MasterKey, MasterKeys
-from app.tenants.vault import DataKey, MasterKeyMissing, SecretDamaged, Vault, WrappedKey
+from app.tenants.vault import DataKey, MasterKey, MasterKeyMissing, MasterKeys, SecretDamaged, Vault, WrappedKey
 from tests.support.tenant_databases import NEW, OLD, secret
 
 HOST = "http://platform/"

@@ -15,7 +15,8 @@ from app.resources.failures.operations import ADDRESSES, FIND
 from app.resources.tracking.operations import CLICKS, OPENS, RECIPIENTS
 from app.upstream.document import Drift, DriftKind, UnexpectedForm
 from app.upstream.encodings import decode_text
-from app.upstream.reader import Run, Tree, XmlReader
+from app.upstream.forms import Run, Tree
+from app.upstream.reader import XmlReader
 from app.upstream.sources import XmlRecords
 from tests.support.documents import as_trees
 from tests.support.exports import read_export

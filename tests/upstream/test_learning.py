@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.upstream.forms import Form, Leaf, Nested, Writing
+from app.upstream.forms import ItemForm, Leaf, Nested, Writing
 from app.upstream.learning import extended, form_of
 
 TEXT, CDATA, EMPTY = (Writing.TEXT,), (Writing.CDATA,), (Writing.EMPTY,)
@@ -10,7 +10,7 @@ TEXT, CDATA, EMPTY = (Writing.TEXT,), (Writing.CDATA,), (Writing.EMPTY,)
 
 def test_leaves_and_records() -> None:
     item = "<t><a>1</a> <b><![CDATA[<x>]]></b><c /><d><e><f/></e><e><f>1</f><g>2</g></e></d><h><i>1</i></h></t>"
-    assert form_of("t", item) == Form(
+    assert form_of("t", item) == ItemForm(
         "t",
         (
             Leaf("a", TEXT),
@@ -49,7 +49,7 @@ def test_what_is_not_simple_has_no_form(item: str) -> None:
     assert form_of("t", item) is None
 
 
-def _form(inner: str) -> Form:
+def _form(inner: str) -> ItemForm:
     form = form_of("t", f"<t>{inner}</t>")
     assert form is not None
     return form
@@ -66,7 +66,7 @@ class TestExtended:
     def test_an_empty_element_may_be_one_without_records(self) -> None:
         nested = Nested(("a", "b"), (Leaf("c", TEXT, optional=True),))
         for one, other in (("<a/>", "<a><b><c>1</c></b></a>"), ("<a><b><c>1</c></b></a>", "<a></a>")):
-            assert extended(_form(one), _form(other)) == Form("t", (nested,))
+            assert extended(_form(one), _form(other)) == ItemForm("t", (nested,))
 
     @pytest.mark.parametrize(
         ("one", "other"),

@@ -17,8 +17,8 @@ from app.resources.campaigns.records import CAMPAIGN, SEND
 from app.resources.templates.records import TEMPLATE_RECORD
 from app.upstream.document import Document, Drift, DriftKind, Items, UnexpectedForm, many
 from app.upstream.encodings import decode_text
+from app.upstream.forms import Run
 from app.upstream.listed import to_json
-from app.upstream.reader import Run
 from app.upstream.records import Combined, Element, Record
 from app.upstream.values import code, identifier, integer, local_time, number, word
 from tests.support.documents import as_trees, by_reference, in_runs

@@ -13,10 +13,9 @@ from app.errors import DatabaseError
 from app.main import create_app
 from app.settings import Settings
 from app.storage.tenants.repository import TenantRepository
-from app.tenants.master_keys import MasterKeys, generate_master_key
-from app.wiring import keys
-from app.wiring.keys import build_master_keys
-from app.wiring.storage import prepare
+from app.tenants.vault import MasterKeys, generate_master_key
+from app.wiring import storage
+from app.wiring.storage import build_master_keys, prepare
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem
 from tests.support.running import client_of, make_settings
@@ -83,12 +82,12 @@ class TestMasterKeys:
         path = tmp_path / "master.key"
         first = generate_master_key()
         path.write_text(first, encoding="ascii")
-        keys._make(path)
+        storage._make(path)
         assert path.read_text(encoding="ascii") == first
 
     def test_a_folder_that_takes_no_files(self, tmp_path: Path) -> None:
         with pytest.raises(DatabaseError, match=r"master\.key cannot be written"):
-            keys._make(tmp_path / "nowhere" / "master.key")
+            storage._make(tmp_path / "nowhere" / "master.key")
 
     def test_a_key_that_cannot_be_read(self, tmp_path: Path) -> None:
         (tmp_path / "data" / "master.key").mkdir(parents=True)

@@ -8,20 +8,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from app.policies.cache.freshness import age_of, is_fresh, judge, may_stand_in, remaining_life
 from app.policies.cache.model import (
     NO_DIRECTIVES,
     CacheEntry,
     CacheKey,
     CacheObserver,
+    CacheOutcome,
+    CacheStore,
     Directives,
-    NotCached,
-    Outcome,
+    Fetch,
+    Lookup,
+    NothingStored,
     Served,
+    Stamp,
+    age_of,
+    is_fresh,
+    judge,
+    may_stand_in,
+    remaining_life,
 )
-from app.policies.cache.protocol import Fetch
 from app.policies.cache.single_flight import Flight, SingleFlight
-from app.policies.cache.store import CacheStore, Lookup, Stamp
 
 _Work = Callable[[Flight["Fetched"]], Coroutine[Any, Any, "Fetched"]]
 _FlightKey = tuple[str, str, Stamp | None]
@@ -34,13 +40,13 @@ class Fetched:
     """What a flight brought, and how."""
 
     entry: CacheEntry
-    outcome: Outcome
+    outcome: CacheOutcome
     stored: bool
     shared: bool = False
 
     def collapsed(self) -> "Fetched":
         """Return the same as it looks to one who joined the flight."""
-        return self if self.outcome is Outcome.STALE_IF_ERROR else replace(self, outcome=Outcome.COLLAPSED)
+        return self if self.outcome is CacheOutcome.STALE_IF_ERROR else replace(self, outcome=CacheOutcome.COLLAPSED)
 
 
 class ReadCache:
@@ -79,13 +85,13 @@ class ReadCache:
             return await self._bypass(fetch, directives)
         lookup = await self._store.look(key)
         outcome = judge(lookup.entry, self._now(), directives)
-        if lookup.entry is not None and outcome in {Outcome.HIT, Outcome.STALE}:
-            if outcome is Outcome.STALE and not directives.only_if_cached:
+        if lookup.entry is not None and outcome in {CacheOutcome.HIT, CacheOutcome.STALE}:
+            if outcome is CacheOutcome.STALE and not directives.only_if_cached:
                 self._revalidate(key, lookup, fetch)
             return self._serve(lookup.entry, outcome, stored=True, shared=lookup.shared)
         if directives.only_if_cached:
             self._observer.looked_up(outcome)
-            raise NotCached
+            raise NothingStored
         try:
             fetched = await self._fetch_once(key, lookup, fetch, outcome)
         except BaseException:
@@ -112,23 +118,23 @@ class ReadCache:
 
     async def _bypass(self, fetch: Fetch, directives: Directives) -> Served:
         if directives.only_if_cached:
-            self._observer.looked_up(Outcome.BYPASS)
-            raise NotCached
+            self._observer.looked_up(CacheOutcome.BYPASS)
+            raise NothingStored
         try:
             entry = await fetch()
         except BaseException:
-            self._observer.looked_up(Outcome.BYPASS)
+            self._observer.looked_up(CacheOutcome.BYPASS)
             raise
-        return self._serve(entry, Outcome.BYPASS, stored=False)
+        return self._serve(entry, CacheOutcome.BYPASS, stored=False)
 
-    async def _fetch_once(self, key: CacheKey, lookup: Lookup, fetch: Fetch, outcome: Outcome) -> Fetched:
+    async def _fetch_once(self, key: CacheKey, lookup: Lookup, fetch: Fetch, outcome: CacheOutcome) -> Fetched:
         # The versions are part of the flight's key: nobody joins a fetch that began before a write which has ended.
         flight_key = key.tenant, key.digest, lookup.stamp
         work = partial(self._fetch, key, lookup, fetch, outcome)
         present = self._flights.find(flight_key)
         if lookup.stamp is None:
             present = await self._later_than(present)
-        elif outcome is Outcome.FORCED:
+        elif outcome is CacheOutcome.FORCED:
             present = None
         if present is None:
             return await self._flights.wait(self._flights.start(flight_key, work))
@@ -152,23 +158,23 @@ class ReadCache:
         return (await self._flights.wait(present)).collapsed()
 
     async def _fetch(
-        self, key: CacheKey, lookup: Lookup, fetch: Fetch, outcome: Outcome, flight: Flight[Fetched]
+        self, key: CacheKey, lookup: Lookup, fetch: Fetch, outcome: CacheOutcome, flight: Flight[Fetched]
     ) -> Fetched:
-        if lookup.shared and outcome is not Outcome.FORCED:
+        if lookup.shared and outcome is not CacheOutcome.FORCED:
             # An earlier flight may have landed while this read's first look was on its way.
             lookup = await self._store.look(key)
             if lookup.entry is not None and is_fresh(lookup.entry, self._now()):
-                return Fetched(lookup.entry, Outcome.COLLAPSED, stored=True, shared=lookup.shared)
+                return Fetched(lookup.entry, CacheOutcome.COLLAPSED, stored=True, shared=lookup.shared)
         try:
             entry = await fetch()
         except Exception as error:
-            stale = None if outcome is Outcome.FORCED else await self._stand_in(key, error)
+            stale = None if outcome is CacheOutcome.FORCED else await self._stand_in(key, error)
             if stale is None:
                 raise
             return stale
         seconds = remaining_life(entry, self._now())
         if seconds <= 0:
-            return Fetched(entry, Outcome.BYPASS, stored=False)
+            return Fetched(entry, CacheOutcome.BYPASS, stored=False)
         # A flight that began later has seen more; its entry must not be replaced by this one's.
         storable = lookup.storable and not flight.superseded
         stored = storable and await self._store.put(key, lookup, entry, seconds)
@@ -181,12 +187,12 @@ class ReadCache:
         lookup = await self._store.look(key)
         if lookup.entry is None or not may_stand_in(lookup.entry, self._now()):
             return None
-        return Fetched(lookup.entry, Outcome.STALE_IF_ERROR, stored=True, shared=lookup.shared)
+        return Fetched(lookup.entry, CacheOutcome.STALE_IF_ERROR, stored=True, shared=lookup.shared)
 
     def _revalidate(self, key: CacheKey, lookup: Lookup, fetch: Fetch) -> None:
         flight_key = key.tenant, key.digest, lookup.stamp
         if self._flights.find(flight_key) is None:
-            flight = self._flights.start(flight_key, partial(self._fetch, key, lookup, fetch, Outcome.MISS))
+            flight = self._flights.start(flight_key, partial(self._fetch, key, lookup, fetch, CacheOutcome.MISS))
             self._keep(self._revalidations, self._flights.hold(flight))
 
     async def _whatever_happens(self, ending: Coroutine[Any, Any, None]) -> None:
@@ -203,6 +209,6 @@ class ReadCache:
         task.add_done_callback(tasks.discard)
         return task
 
-    def _serve(self, entry: CacheEntry, outcome: Outcome, *, stored: bool, shared: bool = False) -> Served:
+    def _serve(self, entry: CacheEntry, outcome: CacheOutcome, *, stored: bool, shared: bool = False) -> Served:
         self._observer.looked_up(outcome)
         return Served(entry, outcome, age_of(entry, self._now()), stored, shared)

@@ -4,8 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import count
 
-from app.policies.cache.model import CacheEntry, CacheKey
-from app.policies.cache.store import WRITING, Lookup, Stamp, Usage
+from app.policies.cache.model import WRITING, CacheEntry, CacheKey, Lookup, Stamp, Usage
 
 _OVERHEAD = 1536
 """Bytes that an stored takes beside its texts, for objects, stamps and tables; generously."""

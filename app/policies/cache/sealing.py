@@ -8,9 +8,8 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.policies.cache.model import CacheEntry, Windows
-from app.policies.cache.store import Stamp
-from app.tenants.master_keys import MasterKey
+from app.policies.cache.model import CacheEntry, Stamp, Windows
+from app.tenants.vault import MasterKey
 
 FORMAT = b"2"
 _NONCE_BYTES = 12

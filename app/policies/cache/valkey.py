@@ -13,11 +13,10 @@ from typing import TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from app.policies.cache.model import CacheEntry, CacheKey
+from app.policies.cache.model import WRITING, CacheEntry, CacheKey, Lookup, Usage, is_writing
 from app.policies.cache.sealing import FORMAT, Sealer, Sealers, Unsealable
-from app.policies.cache.store import WRITING, Lookup, Usage, is_writing
 from app.storage.valkey import UNAVAILABLE, Argument, Script, Scripts
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 T = TypeVar("T")
 

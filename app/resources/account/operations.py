@@ -1,8 +1,7 @@
 """Upstream operations of the account (manual, chapter 1)."""
 
 from app.gateway.checks import NOTHING, Check, same
-from app.gateway.lifetimes import EDITED, SLOW
-from app.gateway.operation import Effect, Operation
+from app.gateway.operation import EDITED, SLOW, Effect, Operation
 from app.resources.account.schemas import Account, Service
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters

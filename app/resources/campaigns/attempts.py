@@ -9,7 +9,7 @@ from typing_extensions import TypeAliasType
 from app.api.types import PublicModel
 from app.resources.campaigns.operations import CREATE, EDIT_QUEUED
 from app.resources.campaigns.schemas import Campaign
-from app.storage.writes.models import Attempt
+from app.storage.writes.models import JournalEntry
 
 SendKind = TypeAliasType(
     "SendKind",
@@ -68,7 +68,7 @@ class SendAttempt(PublicModel):
     updated_at: Annotated[datetime, Field(description="When what became of it was last noted.")]
 
 
-def send_attempt(attempt: Attempt, found: Campaign | None) -> SendAttempt:
+def send_attempt(attempt: JournalEntry, found: Campaign | None) -> SendAttempt:
     """Return what is shown of an attempt, given the campaign that has just been found to be it, if any."""
     reference = str(found.id) if found else attempt.reference
     campaign = attempt.request.get("campaign_id") or (reference if attempt.operation == CREATE.name else None)

@@ -22,8 +22,8 @@ from app.resources.campaigns.operations import CREATE, FIND, GET, FindCampaigns
 from app.resources.campaigns.permission import authored, check_creation, ticket_invalid
 from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
-from app.storage.writes.models import Attempt, AttemptState, DuplicateKey
-from app.storage.writes.tickets import TicketRefused
+from app.storage.writes.approvals import TicketRefused
+from app.storage.writes.models import AttemptState, DuplicateKey, JournalEntry
 from app.texts import sentence
 from app.upstream.listed import Listed
 
@@ -108,7 +108,7 @@ class CampaignCreator:
     def _present(self, caller: Caller) -> datetime:
         return self._clock.present(caller.tenant.upstream.base_url)
 
-    async def settle(self, attempt: Attempt, caller: Caller) -> Campaign | None:
+    async def settle(self, attempt: JournalEntry, caller: Caller) -> Campaign | None:
         """Look once for the campaign of an attempt whose fate is open; if it is there, that is remembered.
 
         Raises:
@@ -121,7 +121,7 @@ class CampaignCreator:
             return None
         return found
 
-    async def settled_if_possible(self, attempt: Attempt, caller: Caller) -> Campaign | None:
+    async def settled_if_possible(self, attempt: JournalEntry, caller: Caller) -> Campaign | None:
         """Do as `settle`; while the platform cannot be asked, what the journal says is all that is known."""
         try:
             return await self.settle(attempt, caller)
@@ -147,13 +147,13 @@ class CampaignCreator:
         await sent.unknown(detail)
         raise _still_unknown(attempt.idempotency_key, detail, unanswered.upstream) from unanswered
 
-    async def _look_bravely(self, attempt: Attempt, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
+    async def _look_bravely(self, attempt: JournalEntry, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
         try:
             return await self._look(attempt, wanted, caller)
         except GatewayError as error:
             return None, f"looking for it failed ({error.code})"
 
-    async def _look(self, attempt: Attempt, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
+    async def _look(self, attempt: JournalEntry, wanted: Sought, caller: Caller) -> tuple[Campaign | None, str]:
         shown = await self._shown(wanted, caller)
         rivals = await self._sends.rivals(attempt)
         taken = await self._sends.taken(attempt)
@@ -184,7 +184,7 @@ class CampaignCreator:
                 is_whole = False
         return Shown(shown, is_whole)
 
-    async def _earlier(self, attempt: Attempt, request: CreateCampaign, caller: Caller) -> Campaign:
+    async def _earlier(self, attempt: JournalEntry, request: CreateCampaign, caller: Caller) -> Campaign:
         """Answer for an attempt that an earlier request with the same key has made."""
         if attempt.operation != CREATE.name or attempt.fingerprint != fingerprint(request.campaign):
             raise IdempotencyKeyReused("This key has been used for another request; a new request needs a new key.")

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from app.gateway.checks import BATCH, CAMPAIGN_ID, DAY, NOTHING, Check, same
-from app.gateway.lifetimes import RUNNING, CachePolicy
-from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import RUNNING, CachePolicy, DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Collection, Page, PageRequest, pagination
 from app.resources.campaigns.editing import EditCampaign
 from app.resources.campaigns.forms import CreateCampaign, edited_campaign, new_campaign

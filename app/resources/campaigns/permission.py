@@ -16,11 +16,10 @@ from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
 from app.resources.campaigns.timing import Timing
 from app.storage.database.statements import Work
-from app.storage.writes import authors, tickets
-from app.storage.writes.authors import Authorship
+from app.storage.writes import approvals
+from app.storage.writes.approvals import Authorship, Fault, Ticket, TicketRefused
 from app.storage.writes.models import NewAttempt
 from app.storage.writes.store import WriteStore
-from app.storage.writes.tickets import Fault, Ticket, TicketRefused
 from app.texts import sentence
 
 _LOOKED_BACK = timedelta(days=400)
@@ -54,7 +53,7 @@ class Standing:
         """Return the steps that write down an edit or, without one, a release; they raise `CampaignChanged`."""
         author = "\n".join(sorted(self.authors)) or None
         editor = caller.person if edits else None
-        return partial(authors.changing, caller.tenant.id, campaign_id, self.known, author=author, editor=editor)
+        return partial(approvals.noting_change, caller.tenant.id, campaign_id, self.known, author=author, editor=editor)
 
 
 async def known_of(writes: WriteStore, tenant: str, campaign_id: int) -> Authorship:
@@ -63,7 +62,7 @@ async def known_of(writes: WriteStore, tenant: str, campaign_id: int) -> Authors
     Raises:
         StateUnavailable: it cannot be read.
     """
-    return await writes.reading(partial(authors.finding, tenant, campaign_id))
+    return await writes.reading(partial(approvals.finding_author, tenant, campaign_id))
 
 
 async def standing_of(writes: WriteStore, caller: Caller, present: Campaign) -> Standing:
@@ -89,7 +88,7 @@ def authored(attempt: NewAttempt, campaign_id: int) -> list[Work[None]]:
     if person is None:
         return []
     preflighted = bool(attempt.request.get("preflighted"))
-    return [partial(authors.creating, attempt.tenant, campaign_id, person, preflighted=preflighted)]
+    return [partial(approvals.noting_author, attempt.tenant, campaign_id, person, preflighted=preflighted)]
 
 
 def check_creation(caller: Caller, campaign: NewCampaign, ticket: str | None) -> list[Work[None]]:
@@ -133,7 +132,7 @@ def check_release(
 def _used(caller: Caller, ticket: str | None, digest: str, *, demanded: bool) -> list[Work[None]]:
     if ticket is not None:
         shown = Ticket(ticket, digest)
-        return [partial(tickets.using, caller.tenant.id, shown, caller.context.request_id)]
+        return [partial(approvals.using_ticket, caller.tenant.id, shown, caller.context.request_id)]
     if demanded:
         raise PreflightRequired(
             "In this tenant nothing goes out without a preflight: `POST /v1/campaigns/preflight` gives a ticket for the"

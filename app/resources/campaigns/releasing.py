@@ -25,11 +25,10 @@ from app.resources.campaigns.requests import CampaignChanges
 from app.resources.campaigns.schemas import Campaign
 from app.resources.campaigns.timing import plan
 from app.storage.database.statements import Steps, Work
-from app.storage.writes.authors import CampaignChanged
+from app.storage.writes.approvals import CampaignChanged, TicketRefused
 from app.storage.writes.leases import Holding
 from app.storage.writes.models import AttemptState, DuplicateKey
 from app.storage.writes.store import WriteStore
-from app.storage.writes.tickets import TicketRefused
 from app.texts import sentence
 
 _QUEUED = frozenset({"waiting", "sending", "sent"})

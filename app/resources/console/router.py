@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from app.api.deps import ReadCall, resource_router
 from app.api.documentation import describes
-from app.api.headers import headers
 from app.api.negotiation import accept_header, preferred
+from app.api.openapi_answers import headers
 from app.api.problems import problem_responses
 from app.api.responses import answer
 from app.errors import ValidationFailed

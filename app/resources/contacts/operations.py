@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
 from app.gateway.checks import CONTACT_ID, LIST_ID, Check, same
-from app.gateway.lifetimes import EDITED
-from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Page, PageRequest, pagination
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
 from app.texts import sentence

@@ -8,8 +8,7 @@ from starlette.responses import Response
 from app.api.contact_rows import NewContact
 from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import PageRequestDep
-from app.api.responses import answer, created, no_content, read_back
+from app.api.responses import PageRequestDep, answer, created, no_content, read_back
 from app.api.types import Flag, Id, ShortText
 from app.errors import FieldError, ValidationFailed
 from app.gateway.pages import Page

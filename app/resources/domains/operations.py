@@ -8,13 +8,11 @@ from datetime import tzinfo
 
 from app.errors import Conflict, OutcomeUnknown, UpstreamRejected
 from app.gateway.checks import DOMAIN, NOTHING, Check, same
-from app.gateway.lifetimes import EDITED
-from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Collection
 from app.resources.domains.schemas import AddedDomain, DomainVerification, SendingDomain
-from app.upstream.customers import on_behalf_of
 from app.upstream.document import Document, MissingId
-from app.upstream.envelope import Parameters
+from app.upstream.envelope import Parameters, on_behalf_of
 from app.upstream.records import Combined, Element, Record
 from app.upstream.values import code, identifier, integer
 

@@ -1,17 +1,18 @@
-"""Checking rows and writing those that pass in the platform's line form, one row at a time."""
+"""Checking rows and writing those that pass in the platform's line form, a few milliseconds at a time."""
 
+import asyncio
+import time
 from array import array
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
 from app.api.contact_rows import ContactRow, write_line
-from app.api.wording import worded
+from app.api.languages import worded
 from app.errors import FieldError, PayloadTooLarge, ValidationFailed
-from app.resources.imports.files import RowCounts
-from app.resources.imports.rows import Form, Row
-from app.resources.imports.schemas import OnInvalid
+from app.resources.imports.rows import Row, RowFormat, TextWindow
+from app.resources.imports.schemas import OnInvalid, RowCounts
 from app.texts import sentence
 
 _SHOWN = 100
@@ -46,7 +47,7 @@ class RowChecker:
         max_rows: the most rows to take.
     """
 
-    def __init__(self, form: Form, max_rows: int) -> None:
+    def __init__(self, form: RowFormat, max_rows: int) -> None:
         self._form, self._max_rows = form, max_rows
         self._addresses = AddressTally()
         self._errors: list[FieldError] = []
@@ -118,3 +119,74 @@ def no_rows() -> ValidationFailed:
 
 def _message(detail: Mapping[str, Any]) -> str:
     return worded(detail["type"], detail["msg"], detail.get("ctx"))
+
+
+_SLICE = 0.002
+_FLUSH = 256 * 1024
+
+
+async def write_rows(form: RowFormat, texts: AsyncIterator[str], checker: RowChecker, file: BinaryIO) -> int:
+    """Read all rows, and write those that pass to a file; returns its size.
+
+    Rows are checked on the event loop, in slices after which everyone else has a turn: a thread would contend for the
+    interpreter and keep the loop waiting for longer. The file, which may be on a disk, is written in a thread.
+
+    Args:
+        form: what the rows are written in.
+        texts: the text, in pieces.
+        checker: checks rows.
+        file: takes the lines, in UTF-8.
+
+    Raises:
+        GatewayError: the body cannot be read.
+    """
+    window = TextWindow()
+    rows = form.rows(window)
+    lines = _Lines(file)
+    while not _take(rows, window, checker, lines):
+        await asyncio.sleep(0)
+        await lines.flush(_FLUSH)
+        if window.hungry:
+            await _feed(window, texts)
+    return await lines.flush()
+
+
+def _take(rows: Iterator[Row | None], window: TextWindow, checker: RowChecker, lines: "_Lines") -> bool:
+    """Check rows until they end, which is told, or the window is hungry, or time is up."""
+    end = time.perf_counter() + _SLICE
+    for row in rows:
+        line = checker.check(row) if row else None
+        if line is not None:
+            lines.add(line)
+        if window.hungry or time.perf_counter() > end:
+            return False
+    return True
+
+
+async def _feed(window: TextWindow, texts: AsyncIterator[str]) -> None:
+    text = await anext(texts, None)
+    if text is None:
+        window.end()
+    else:
+        window.feed(text)
+
+
+class _Lines:
+    """Lines on their way to a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._waiting: list[str] = []
+        self._length = self._written = 0
+
+    def add(self, line: str) -> None:
+        self._waiting.append(line)
+        self._length += len(line)
+
+    async def flush(self, at_least: int = 0) -> int:
+        """Write what waits, if it is as long as that; returns how many bytes have been written in all."""
+        if self._waiting and self._length >= at_least:
+            content = "\n".join([*self._waiting, ""]).encode()
+            self._waiting, self._length = [], 0
+            self._written += await asyncio.to_thread(self._file.write, content)
+        return self._written

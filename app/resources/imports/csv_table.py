@@ -11,8 +11,7 @@ from app.api.contact_rows import SEX_CODES, VARIABLES
 from app.api.handlers import field_error
 from app.api.tables import unmarked
 from app.errors import FieldError, MalformedRequest, ValidationFailed
-from app.resources.imports.quick import quick_line
-from app.resources.imports.rows import MAX_ROW, Row, Window, too_large
+from app.resources.imports.rows import MAX_ROW, Row, TextWindow, quick_line, too_large
 from app.texts import sentence
 
 _FIELDS = ("email", "name", "sex", "birthday", "phone", "area")
@@ -28,7 +27,7 @@ FAULTS = (*_FAULTS.values(), _OTHER_FAULT)
 _PADDING = " \t\xa0\u3000"
 
 
-class CsvTable:
+class CsvRows:
     """Empty cells say nothing, and empty rows are passed over."""
 
     def __init__(self) -> None:
@@ -36,7 +35,7 @@ class CsvTable:
         self._pick = itemgetter(0, 0)
         self._sex = -1
 
-    def rows(self, window: Window) -> Iterator[Row | None]:
+    def rows(self, window: TextWindow) -> Iterator[Row | None]:
         """Read a row from every record below the header.
 
         Raises:
@@ -95,7 +94,7 @@ class CsvTable:
         return replace(field_error(("body", *column), code, message), line=row.line)
 
 
-def _records(window: Window) -> Iterator[tuple[int, list[str]] | None]:
+def _records(window: TextWindow) -> Iterator[tuple[int, list[str]] | None]:
     """Read records with the line each begins on; None for an empty one, and when the window holds no whole one."""
     first = 1
     while True:
@@ -112,7 +111,7 @@ def _records(window: Window) -> Iterator[tuple[int, list[str]] | None]:
         yield None
 
 
-def _lines(window: Window) -> list[str]:
+def _lines(window: TextWindow) -> list[str]:
     """Take the whole lines out of the window; a carriage return at its end may yet be followed by a line feed."""
     lines = io.StringIO(window.text, newline="").readlines()
     window.text = "" if window.ended or not lines or lines[-1].endswith("\n") else lines.pop()

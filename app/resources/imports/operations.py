@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.gateway.checks import IMPORT_ID, NOTHING, Check, same
-from app.gateway.lifetimes import RUNNING, CachePolicy
-from app.gateway.operation import DeadlineClass, Effect, Operation
+from app.gateway.operation import RUNNING, CachePolicy, DeadlineClass, Effect, Operation
 from app.gateway.pages import Collection
-from app.resources.imports.files import ImportFile
-from app.resources.imports.schemas import Import, ImportAccepted, ImportRecord, SkippedRows
+from app.resources.imports.schemas import Import, ImportAccepted, ImportFile, ImportRecord, SkippedRows
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.multipart import StoredFile

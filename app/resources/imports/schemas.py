@@ -1,7 +1,8 @@
 """Public models of imports."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 from typing_extensions import TypeAliasType
@@ -161,3 +162,39 @@ class ImportRecord(PublicModel):
     duplicate_count: Annotated[int | None, Field(description="Rows whose address was in the list already.")]
     status: Annotated[ImportOutcome | None, Field(description="What became of it.")]
     status_code: Annotated[int | None, Field(description="The platform's own code.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """What became of the rows of a body.
+
+    Args:
+        accepted: rows written to the file.
+        duplicates: those of them whose address stands in an earlier row.
+        skipped: rows left out.
+        skipped_lines: the lines of the first of those.
+    """
+
+    accepted: int
+    duplicates: int
+    skipped: int
+    skipped_lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """A file of contacts in the platform's line form.
+
+    Args:
+        name: its name, which the platform's log of imports shows.
+        content_type: its media type.
+        content: its content, which whoever opened it closes.
+        size: how many bytes that is.
+        counts: what became of the rows it was made from; None for a file passed on as it is.
+    """
+
+    name: str
+    content_type: str
+    content: BinaryIO = field(repr=False)
+    size: int
+    counts: RowCounts | None = None

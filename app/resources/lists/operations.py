@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from app.gateway.checks import LIST_ID, NOTHING, Check, same
-from app.gateway.lifetimes import EDITED
-from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Collection
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 from app.texts import sentence

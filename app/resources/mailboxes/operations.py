@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from app.gateway.checks import DOMAIN, Check
-from app.gateway.lifetimes import EDITED
-from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Page, PageRequest, pagination
 from app.resources.mailboxes.schemas import AddedMailbox, Mailbox
-from app.upstream.customers import on_behalf_of
 from app.upstream.document import Document
-from app.upstream.envelope import Parameters
+from app.upstream.envelope import Parameters, on_behalf_of
 from app.upstream.records import Element, Record
 from app.upstream.values import identifier
 

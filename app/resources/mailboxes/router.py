@@ -9,8 +9,7 @@ from starlette.responses import Response
 from app.api.contact_rows import HeldAddress, HeldDomain
 from app.api.deps import ManageCall, ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
-from app.api.pagination import PageRequestDep
-from app.api.responses import created, no_content
+from app.api.responses import PageRequestDep, created, no_content
 from app.api.types import Id
 from app.gateway.pages import Page
 from app.resources.mailboxes import operations

@@ -4,7 +4,7 @@ import mimetypes
 import re
 from functools import cache
 
-from app.messages.models import Attachment, Mailbox, Message, Receipt
+from app.messages.models import Attachment, Correspondent, Message, Receipt
 from app.resources.messages import schemas
 
 _PARAMETER = re.compile(r'; ?([^=;]+)=(?:"([^"]*)"|([^;]*))')
@@ -71,12 +71,12 @@ def submitted(receipt: Receipt) -> schemas.SubmittedMessage:
     )
 
 
-def _mailboxes(mailboxes: list[schemas.NamedAddress]) -> tuple[Mailbox, ...]:
+def _mailboxes(mailboxes: list[schemas.NamedAddress]) -> tuple[Correspondent, ...]:
     return tuple(_mailbox(each) for each in mailboxes)
 
 
-def _mailbox(mailbox: schemas.NamedAddress) -> Mailbox:
-    return Mailbox(mailbox.email, mailbox.name)
+def _mailbox(mailbox: schemas.NamedAddress) -> Correspondent:
+    return Correspondent(mailbox.email, mailbox.name)
 
 
 def _attachment(attachment: schemas.MessageAttachment) -> Attachment:

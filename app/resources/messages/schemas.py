@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.api.files import Base64, FileName
+from app.api.languages import worded
 from app.api.types import (
     DocumentText,
     EmailAddress,
@@ -26,7 +27,6 @@ from app.api.types import (
     PublicModel,
     RequestModel,
 )
-from app.api.wording import worded
 from app.messages.mime import further_field
 
 MAX_RECIPIENTS = 100

@@ -5,8 +5,7 @@ from datetime import date, datetime, timedelta
 from app.errors import NotFound
 from app.gateway.checks import BATCH, DAY, Check, same
 from app.gateway.identifiers import CampaignKey, key_query, no_statistics
-from app.gateway.lifetimes import GROWING, CachePolicy
-from app.gateway.operation import Effect, Operation
+from app.gateway.operation import GROWING, CachePolicy, Effect, Operation
 from app.gateway.pages import Collection
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
 from app.texts import sentence

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from app.api.negotiation import is_json
-from app.api.uploads import Form, media_type, read_form, read_json, validated
+from app.api.uploads import MultipartForm, media_type, read_form, read_json, validated
 from app.errors import FieldError, UnsupportedMediaType, ValidationFailed
 from app.resources.templates.operations import CreateTemplate
 from app.resources.templates.schemas import (
@@ -64,7 +64,7 @@ async def _read_values(request: Request) -> dict[str, Any]:
     }
 
 
-def _texts(form: Form) -> dict[str, Any]:
+def _texts(form: MultipartForm) -> dict[str, Any]:
     return {
         name: values if name == "subjects" or len(values) > 1 else values[0] for name, values in form.fields.items()
     }

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.gateway.checks import NOTHING, TEMPLATE_ID, Check, same
-from app.gateway.lifetimes import EDITED, RUNNING
-from app.gateway.operation import DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import EDITED, RUNNING, DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Collection
 from app.resources.templates.records import REVIEW_RECORD, TEMPLATE_RECORD
 from app.resources.templates.schemas import (

@@ -8,8 +8,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from app.api.files import Base64, UploadName
-from app.api.patterns import described
-from app.api.types import Changes, DocumentText, Example, Name, PublicModel, RequestModel
+from app.api.types import Changes, DocumentText, Example, Name, PublicModel, RequestModel, described
 
 MAX_FILES = 20
 MAX_SUBJECTS = 100

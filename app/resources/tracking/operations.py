@@ -5,8 +5,7 @@ from datetime import tzinfo
 
 from app.gateway.checks import CAMPAIGN_ID, TRACK_ID, Check, ExportCheck, same
 from app.gateway.identifiers import CampaignKey, key_query, no_tracking
-from app.gateway.lifetimes import GROWING
-from app.gateway.operation import Effect, Export, Operation
+from app.gateway.operation import GROWING, Effect, Export, Operation
 from app.gateway.pages import Collection
 from app.resources.tracking.addresses import HEADINGS, address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from app.sandbox.context import Context
-from app.sandbox.dialect import Reply, document, group, leaf, leaves, padded
+from app.sandbox.dialect import SandboxReply, document, group, leaf, leaves, padded
 from app.sandbox.metrics import credits_used
 from app.sandbox.times import local_date
 
 
-def customer_info(context: Context) -> Reply:
+def customer_info(context: Context) -> SandboxReply:
     """1.1: answer the account's profile."""
     profile = context.state.profile
     names = ("company", "contact", "phone", "mobile", "email", "im", "address")
@@ -24,7 +24,7 @@ def customer_info(context: Context) -> Reply:
     )
 
 
-def service_info(context: Context) -> Reply:
+def service_info(context: Context) -> SandboxReply:
     """1.2: answer the account's contract and quota."""
     today = local_date(context.now)
     profile = context.state.profile

@@ -3,7 +3,7 @@
 from datetime import date
 
 from app.sandbox.context import Context, page_of, read_number
-from app.sandbox.dialect import Reply, cdata, document, group, leaf, leaves, padded
+from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, leaves, padded
 from app.sandbox.errors import PlatformError
 from app.sandbox.metrics import counts
 from app.sandbox.models import Campaign
@@ -22,7 +22,7 @@ def sender_text(campaign: Campaign) -> str:
     return campaign.sender.address or campaign.sender.domain or "all"
 
 
-def list_task(context: Context) -> Reply:
+def list_task(context: Context) -> SandboxReply:
     """2.1: answer the campaigns of a day, of a batch number or of a send id; one of the three is needed."""
     day, ident, number, state = (context.query(name) for name in ("date", "ident", "id", "state"))
     if not (day or ident or number):
@@ -60,7 +60,7 @@ def _short(context: Context, campaign: Campaign) -> str:
     )
 
 
-def task_list(context: Context) -> Reply:
+def task_list(context: Context) -> SandboxReply:
     """6.1: answer campaigns, newest first, by id, day and status, in pages."""
     number, status = context.query("id"), context.query("send_status") or "all"
     day = context.day("date")

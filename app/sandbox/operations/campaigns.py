@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from app.sandbox.addresses import is_address, is_domain
 from app.sandbox.context import Context, find, read_number
-from app.sandbox.dialect import Reply, result
+from app.sandbox.dialect import SandboxReply, result
 from app.sandbox.errors import PlatformError
 from app.sandbox.metrics import credits_used
 from app.sandbox.models import Campaign, Sender
@@ -32,7 +32,7 @@ ADD = ParameterNames("status", "time")
 EDIT = ParameterNames("send_status", "send_time")
 
 
-def add_task(context: Context) -> Reply:
+def add_task(context: Context) -> SandboxReply:
     """5.1 and 6.2: make a campaign; ``id`` of the reply is its send id."""
     _count_call(context)
     for name in ("tpl_id", "send_account", "send_fullname", "maillist_id", "time"):
@@ -157,7 +157,7 @@ def _sender(context: Context) -> Sender | None:
     raise PlatformError("param_error", "发件人错误")
 
 
-def edit_task(context: Context) -> Reply:
+def edit_task(context: Context) -> SandboxReply:
     """6.3: change a campaign that has not begun; the status and the time have names of their own here."""
     campaign = find(context.state.campaigns, context.required("id"))
     if campaign.status not in (WAITING, HELD, PAUSED):
@@ -167,7 +167,7 @@ def edit_task(context: Context) -> Reply:
     return result("success", "修改群发任务成功！")
 
 
-def del_task(context: Context) -> Reply:
+def del_task(context: Context) -> SandboxReply:
     """6.4: delete a campaign that is not being sent right now; what it sent stays in the statistics."""
     campaign = find(context.state.campaigns, context.required("id"))
     if campaign.status == SENDING:

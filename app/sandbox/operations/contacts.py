@@ -2,7 +2,7 @@
 
 from app.sandbox.addresses import is_address
 from app.sandbox.context import Context, find, page_of, read_number
-from app.sandbox.dialect import Reply, cdata, document, group, leaf, leaves, result
+from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, leaves, result
 from app.sandbox.errors import PlatformError
 from app.sandbox.lines import VARIABLE_COUNT, read_birthday, read_sex
 from app.sandbox.models import Contact, ContactFields
@@ -11,7 +11,7 @@ from app.sandbox.times import stamp
 DEFAULT_LIMIT = 50
 
 
-def ml_addr_list(context: Context) -> Reply:
+def ml_addr_list(context: Context) -> SandboxReply:
     """4.8: answer addresses of one list, of none (``list_id=0``) or of all; ``list_id`` counts in the URL only."""
     contacts = [contact for contact in context.state.contacts.values() if _wanted(context, contact)]
     return document(
@@ -52,7 +52,7 @@ def _parts(contact: Contact) -> str:
     )
 
 
-def ml_addr_add(context: Context) -> Reply:
+def ml_addr_add(context: Context) -> SandboxReply:
     """4.9.1 and 4.9.2: add one address, or the lines of the POST parameter ``ml_addr``."""
     list_id = find(context.state.lists, context.required("list_id")).id
     if "ml_addr" in context.call.form:
@@ -62,7 +62,7 @@ def ml_addr_add(context: Context) -> Reply:
     return result("success", contact.id if context.text("return_id").strip() == "1" else "添加成功")
 
 
-def _add_lines(context: Context, list_id: int) -> Reply:
+def _add_lines(context: Context, list_id: int) -> SandboxReply:
     separator = context.text("separate") or "\n"
     tally = context.state.put_lines(list_id, context.form("ml_addr").split(separator), context.now)
     if tally.total == 0:
@@ -89,7 +89,7 @@ def _fields(context: Context, address: str) -> ContactFields:
     )
 
 
-def ml_addr_edit(context: Context) -> Reply:
+def ml_addr_edit(context: Context) -> SandboxReply:
     """4.10: change the given fields of an address; moving it onto another address of its list is refused."""
     contact = find(context.state.contacts, context.required("id"))
     fields = _fields(context, context.text("address").strip() or contact.address)
@@ -99,7 +99,7 @@ def ml_addr_edit(context: Context) -> Reply:
     return result("success", "修改成功")
 
 
-def ml_addr_del(context: Context) -> Reply:
+def ml_addr_del(context: Context) -> SandboxReply:
     """4.11: delete an address."""
     context.state.remove_contact(find(context.state.contacts, context.required("id")))
     return result("success", "删除成功")

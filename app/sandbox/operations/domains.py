@@ -2,7 +2,7 @@
 
 from app.sandbox.addresses import dns_configured, is_domain
 from app.sandbox.context import Context
-from app.sandbox.dialect import Reply, document, group, leaves, result
+from app.sandbox.dialect import SandboxReply, document, group, leaves, result
 from app.sandbox.errors import PlatformError
 from app.sandbox.models import Domain
 from app.sandbox.state import AccountState
@@ -29,7 +29,7 @@ def managed(context: Context) -> AccountState:
     return state
 
 
-def domain_list(context: Context) -> Reply:
+def domain_list(context: Context) -> SandboxReply:
     """7.1: answer the domains, the platform's own (customer 0) included."""
     state = target(context)
     owned = [(0, SYSTEM_DOMAIN), *((state.customer_id, name) for name in state.domains)]
@@ -41,17 +41,17 @@ def domain_list(context: Context) -> Reply:
     )
 
 
-def customer_domain_add(context: Context) -> Reply:
+def customer_domain_add(context: Context) -> SandboxReply:
     """7.2: add a domain to the caller's own; the status tells whether its DNS records pass."""
     return _add(context, context.state)
 
 
-def domain_add(context: Context) -> Reply:
+def domain_add(context: Context) -> SandboxReply:
     """7.4: a manager adds a domain to a customer's."""
     return _add(context, managed(context))
 
 
-def _add(context: Context, state: AccountState) -> Reply:
+def _add(context: Context, state: AccountState) -> SandboxReply:
     name = context.required_query("domain").lower()
     if not is_domain(name):
         raise PlatformError("domain_error")
@@ -62,7 +62,7 @@ def _add(context: Context, state: AccountState) -> Reply:
     return result("success_and_check_ok" if domain.verified else "success", domain.id)
 
 
-def domain_check(context: Context) -> Reply:
+def domain_check(context: Context) -> SandboxReply:
     """7.3: check the DNS records of the domains in the POST parameter ``domains``."""
     names = [name.strip().lower() for name in context.form("domains").split(",") if name.strip()]
     if not names:
@@ -89,17 +89,17 @@ def _checked(context: Context, name: str) -> str:
     )
 
 
-def customer_domain_del(context: Context) -> Reply:
+def customer_domain_del(context: Context) -> SandboxReply:
     """7.6: delete one of the caller's own domains; a verified one stays."""
     return _delete(context, context.state)
 
 
-def domain_del(context: Context) -> Reply:
+def domain_del(context: Context) -> SandboxReply:
     """7.5: a manager deletes a customer's domain; a verified one stays."""
     return _delete(context, managed(context))
 
 
-def _delete(context: Context, state: AccountState) -> Reply:
+def _delete(context: Context, state: AccountState) -> SandboxReply:
     name = context.required_query("domain").lower()
     domain = state.domains.get(name)
     if domain is None:

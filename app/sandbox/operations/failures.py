@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from app.sandbox.context import Context, read_number
 from app.sandbox.delivery import DELIVERED, FORMAT, INVALID, NOT_EXIST, OVER_QUOTA, SPAM, UNDOCUMENTED, USER_REJECT
-from app.sandbox.dialect import HTML, Reply, document, group, leaf, leaves, plain_text
+from app.sandbox.dialect import HTML, SandboxReply, document, group, leaf, leaves, plain_text
 from app.sandbox.errors import PlatformError
 from app.sandbox.metrics import done
 from app.sandbox.operations.statistics import started_campaigns
@@ -47,7 +47,7 @@ class Failure:
     task_id: int
 
 
-def failexport(context: Context) -> Reply:
+def failexport(context: Context) -> SandboxReply:
     """2.3.1: answer failed addresses of a day (``date_end``: of several)."""
     context.required_day("date")
     failures = _failures(context)
@@ -56,7 +56,7 @@ def failexport(context: Context) -> Reply:
     return _export(context, failures, addresses, elements, ["email", *addresses])
 
 
-def failexportall(context: Context) -> Reply:
+def failexportall(context: Context) -> SandboxReply:
     """2.3.2: answer failed addresses of a day or a campaign with their type."""
     if not any(context.query(name) for name in ("date", "task_id", "task_ident")):
         raise PlatformError("param_error", "date，task_id，task_ident 必传其一")
@@ -101,16 +101,16 @@ def _short_recipient(failure: Failure) -> str:
 
 def _export(
     context: Context, failures: Sequence[Failure], records: object, elements: Iterable[str], rows: Iterable[str]
-) -> Reply:
+) -> SandboxReply:
     """Answer in the form of ``out_type``: one address a line, or XML elements, JSON records, a file of CSV rows."""
     form = context.query("out_type")
     if form == "xml":
         return document(group("fail_recipient_list", elements))
     if form == "json":
-        return Reply(json.dumps(records, ensure_ascii=False, indent=4).encode(), HTML)
+        return SandboxReply(json.dumps(records, ensure_ascii=False, indent=4).encode(), HTML)
     if form == "file":
         headers = {"Content-Disposition": 'attachment; filename="fail.csv"'}
-        return Reply(plain_text(rows).body, "application/octet-stream", headers=headers)
+        return SandboxReply(plain_text(rows).body, "application/octet-stream", headers=headers)
     if form:
         raise PlatformError("param_error", "out_type 参数错误")
     return plain_text(failure.email for failure in failures)

@@ -1,25 +1,25 @@
 """Chapter 4, file imports: 4.9.3, 4.9.4 and 4.15."""
 
 from app.sandbox.context import Context, find, read_number
-from app.sandbox.dialect import Reply, cdata, document, group, leaf, padded, result
+from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, padded, result
 from app.sandbox.errors import PlatformError
-from app.sandbox.models import Import
+from app.sandbox.models import FileImport
 from app.sandbox.times import stamp
 
 
-def ml_addr_add_file(context: Context) -> Reply:
+def ml_addr_add_file(context: Context) -> SandboxReply:
     """4.9.3: take a file for later; ``data`` is the number to ask with."""
     item = find(context.state.lists, context.required("list_id"))
     files = context.files()
     if not files or not files[0].content:
         raise PlatformError("file_error")
     number = context.state.ids.take("import")
-    job = Import(number, item.id, item.subject, files[0].filename, files[0].content, context.now)
+    job = FileImport(number, item.id, item.subject, files[0].filename, files[0].content, context.now)
     context.state.imports[number] = job
     return result("success", number, stray=True)
 
 
-def ml_addr_add_file_query(context: Context) -> Reply:
+def ml_addr_add_file_query(context: Context) -> SandboxReply:
     """4.9.4: tell whether a file has been worked off; the second question finds it done, however fast it comes."""
     try:
         job = context.state.imports.get(read_number(context.query("id"), 0))
@@ -37,14 +37,14 @@ def ml_addr_add_file_query(context: Context) -> Reply:
     return result("success", "解析完成", stray=True)
 
 
-def ml_addr_add_log(context: Context) -> Reply:
+def ml_addr_add_log(context: Context) -> SandboxReply:
     """4.15: answer all imports, newest first."""
     jobs = sorted(context.state.imports.values(), key=lambda job: job.id, reverse=True)
     log = group("data", (group("address_log", [_parts(job)]) for job in jobs))
     return document(group("result", [padded("status", "success"), log]))
 
 
-def _parts(job: Import) -> str:
+def _parts(job: FileImport) -> str:
     return "".join(
         [
             cdata("filename", job.filename),

@@ -1,7 +1,7 @@
 """Chapter 4, lists: 4.1 to 4.7 and 4.12."""
 
 from app.sandbox.context import Context, find
-from app.sandbox.dialect import Reply, cdata, document, group, leaf, padded, plain_text, result
+from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, padded, plain_text, result
 from app.sandbox.errors import PlatformError
 from app.sandbox.models import ContactList
 from app.sandbox.state import SENDING
@@ -13,7 +13,7 @@ MAX_DESCRIPTION = 255
 DESCRIPTION_NAMES = ("description", "descrīption")
 
 
-def maillist_list(context: Context) -> Reply:
+def maillist_list(context: Context) -> SandboxReply:
     """4.1: answer all lists, with the description as the manual spells it."""
     sizes = context.state.list_sizes()
     return document(
@@ -21,7 +21,7 @@ def maillist_list(context: Context) -> Reply:
     )
 
 
-def maillist_detail(context: Context) -> Reply:
+def maillist_detail(context: Context) -> SandboxReply:
     """4.2: answer one list, with the description as the live service spells it."""
     item = find(context.state.lists, context.required_query("id"))
     return document(group("maillist", _parts(item, context.state.list_sizes()[item.id], 0)))
@@ -37,7 +37,7 @@ def _parts(item: ContactList, size: int, spelling: int) -> list[str]:
     ]
 
 
-def maillist_add(context: Context) -> Reply:
+def maillist_add(context: Context) -> SandboxReply:
     """4.3: make a list of the POST parameters; ``data`` is its id."""
     subject, status = context.form("subject").strip(), context.form("status").strip()
     if not subject or status not in STATUSES:
@@ -55,7 +55,7 @@ def _description(context: Context, code: str) -> str:
     return text
 
 
-def maillist_edit(context: Context) -> Reply:
+def maillist_edit(context: Context) -> SandboxReply:
     """4.4: change the fields given by POST of the list named in the URL."""
     item = find(context.state.lists, context.required_query("id"))
     status = context.form("status").strip()
@@ -69,7 +69,7 @@ def maillist_edit(context: Context) -> Reply:
     return result("success", "修改联系人分类成功")
 
 
-def maillist_del(context: Context) -> Reply:
+def maillist_del(context: Context) -> SandboxReply:
     """4.5: delete a list together with its addresses, unless it is being sent to."""
     item = find(context.state.lists, context.required_query("id"))
     if any(
@@ -81,19 +81,19 @@ def maillist_del(context: Context) -> Reply:
     return result("success", "删除联系人分类成功")
 
 
-def ml_addr_empty(context: Context) -> Reply:
+def ml_addr_empty(context: Context) -> SandboxReply:
     """4.12: delete a list's addresses and keep the list."""
     item = find(context.state.lists, context.required_query("list_id"))
     return result("success", f"清空成功，共删除{context.state.empty_list(item.id)}个地址")
 
 
-def subscription_export(context: Context) -> Reply:
+def subscription_export(context: Context) -> SandboxReply:
     """4.6: answer a list as lines ``address TAB name``."""
     item = find(context.state.lists, context.required_query("id"))
     return plain_text(f"{contact.address}\t{contact.fullname}" for contact in context.state.contacts_of(item.id))
 
 
-def unsubscribe_export(context: Context) -> Reply:
+def unsubscribe_export(context: Context) -> SandboxReply:
     """4.7: answer who left a list as lines ``time TAB address``."""
     item = find(context.state.lists, context.required_query("id"))
     return plain_text(f"{stamp(moment)}\t{address}" for address, moment in item.unsubscribed.items())

@@ -5,7 +5,7 @@ from datetime import date
 
 from app.sandbox.context import Context, read_number
 from app.sandbox.delivery import FORMAT, INVALID, NOT_EXIST, OVER_QUOTA, SPAM, UNDOCUMENTED, USER_REJECT
-from app.sandbox.dialect import Reply, cdata, document, group, leaf, leaves
+from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, leaves
 from app.sandbox.errors import PlatformError
 from app.sandbox.metrics import counts
 from app.sandbox.models import Campaign
@@ -25,7 +25,7 @@ def started_campaigns(
     ]
 
 
-def statistic(context: Context) -> Reply:
+def statistic(context: Context) -> SandboxReply:
     """2.2: answer the numbers of one day."""
     day = context.required_day("date")
     campaigns = started_campaigns(context, first=day)
@@ -54,7 +54,7 @@ def statistic(context: Context) -> Reply:
     )
 
 
-def stask(context: Context) -> Reply:
+def stask(context: Context) -> SandboxReply:
     """2.4: answer the numbers of each campaign of a day, of a batch number or of a send id."""
     ident, number = context.query("ident"), context.query("id")
     day = context.day("date")
@@ -89,7 +89,7 @@ def _task(context: Context, campaign: Campaign) -> str:
     )
 
 
-def deduction(context: Context) -> Reply:
+def deduction(context: Context) -> SandboxReply:
     """2.5: answer what one day cost; a day without campaigns has no entry."""
     day = context.required_day("date")
     campaigns = started_campaigns(context, first=day)

@@ -4,7 +4,7 @@ import re
 
 from app.sandbox.addresses import is_address
 from app.sandbox.context import Context, find
-from app.sandbox.dialect import Reply, result
+from app.sandbox.dialect import SandboxReply, result
 from app.sandbox.errors import PlatformError
 from app.sandbox.models import ContactFields, Tally
 
@@ -13,7 +13,7 @@ _CELLS = re.compile("[,，\t]")
 _ADDRESSES = re.compile("[,，;；\r\n]+")
 
 
-def ml_sub(context: Context) -> Reply:
+def ml_sub(context: Context) -> SandboxReply:
     """4.13: subscribe one (``address``, ``name``) or several (``maillist``, in either text format)."""
     item = find(context.state.lists, context.required("list_id"))
     records = _RECORDS.split(context.text("maillist")) if context.has("maillist") else [_single(context)]
@@ -38,7 +38,7 @@ def _single(context: Context) -> str:
     return f"{context.required('address')}\t{context.text('name')}"
 
 
-def ml_unsub(context: Context) -> Reply:
+def ml_unsub(context: Context) -> SandboxReply:
     """4.14: take the addresses, separated by commas or lines, out of the list and remember when they left."""
     item = find(context.state.lists, context.required("list_id"))
     addresses = [text.strip().lower() for text in _ADDRESSES.split(context.required("address")) if text.strip()]

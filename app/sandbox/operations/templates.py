@@ -1,10 +1,10 @@
 """Chapter 5, templates: 5.2 to 5.8."""
 
 from app.sandbox.context import Context, find, read_number
-from app.sandbox.dialect import Reply, cdata, document, group, leaf, padded, result
+from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, padded, result
 from app.sandbox.errors import PlatformError
 from app.sandbox.journal import UploadedFile
-from app.sandbox.models import Attachment, Template
+from app.sandbox.models import Template, TemplateFile
 from app.sandbox.times import stamp
 
 ENCODINGS = ("base64", "quoted-printable")
@@ -23,7 +23,7 @@ def review(context: Context, template: Template) -> tuple[int, str]:
     return 1, "green"
 
 
-def add_tpl(context: Context) -> Reply:
+def add_tpl(context: Context) -> SandboxReply:
     """5.2: make a template of POST parameters and uploaded files; ``data`` is its id."""
     name, subject, content = (context.form(field).strip() for field in ("name", "subject", "content"))
     if not (name and subject and content):
@@ -57,10 +57,10 @@ def _encoding(context: Context, default: str) -> str:
 def _attach(context: Context, template: Template, files: list[UploadedFile]) -> None:
     for item in files:
         number = context.state.ids.take("attachment")
-        template.attachments[number] = Attachment(number, item.filename, item.content)
+        template.attachments[number] = TemplateFile(number, item.filename, item.content)
 
 
-def get_tpl_status(context: Context) -> Reply:
+def get_tpl_status(context: Context) -> SandboxReply:
     """5.3: answer how far the review of a template is."""
     template = find(context.state.templates, context.required_query("tpl_id"))
     status, colour = review(context, template)
@@ -82,7 +82,7 @@ def get_tpl_status(context: Context) -> Reply:
     )
 
 
-def list_tpl(context: Context) -> Reply:
+def list_tpl(context: Context) -> SandboxReply:
     """5.4: answer all templates, or the one that ``tpl_id`` names."""
     wanted = context.query("tpl_id")
     templates = list(context.state.templates.values())
@@ -110,18 +110,18 @@ def _parts(context: Context, template: Template) -> str:
     )
 
 
-def _attachment(attachment: Attachment) -> str:
+def _attachment(attachment: TemplateFile) -> str:
     return group("attachment", [leaf("atta_id", attachment.id), cdata("atta_name", attachment.name)])
 
 
-def del_tpl(context: Context) -> Reply:
+def del_tpl(context: Context) -> SandboxReply:
     """5.5: delete a template."""
     template = find(context.state.templates, context.required_query("tpl_id"))
     del context.state.templates[template.id]
     return result("success", "删除模板成功")
 
 
-def edit_tpl(context: Context) -> Reply:
+def edit_tpl(context: Context) -> SandboxReply:
     """5.6: change the given fields, at least one of name, subject and content; the review starts again."""
     template = find(context.state.templates, context.required("tpl_id"))
     name, subject, content = (context.text(field).strip() for field in ("name", "subject", "content"))
@@ -137,7 +137,7 @@ def edit_tpl(context: Context) -> Reply:
     return result("success", "修改模板成功")
 
 
-def tpl_attachment_add(context: Context) -> Reply:
+def tpl_attachment_add(context: Context) -> SandboxReply:
     """5.7: add the uploaded files to a template."""
     template = find(context.state.templates, context.required("tpl_id"))
     if not context.files():
@@ -147,7 +147,7 @@ def tpl_attachment_add(context: Context) -> Reply:
     return result("success", "上传附件成功")
 
 
-def tpl_attachment_del(context: Context) -> Reply:
+def tpl_attachment_del(context: Context) -> SandboxReply:
     """5.8: take one attachment from a template, or all of them, which is the default."""
     template = find(context.state.templates, context.required("tpl_id"))
     wanted = context.text("attachment_id").strip() or "all"

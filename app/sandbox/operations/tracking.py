@@ -1,7 +1,7 @@
 """Chapter 3: opens and clicks, by send id or batch number; only the overview tells the other two ids."""
 
 from app.sandbox.context import Context, read_number
-from app.sandbox.dialect import Reply, cdata, document, group, leaf, leaves, plain_text
+from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, leaves, plain_text
 from app.sandbox.errors import PlatformError
 from app.sandbox.metrics import Activity, activity, click_times, clicks, clicks_by_reader, counts, opens, past
 from app.sandbox.models import Campaign, Delivery
@@ -19,7 +19,7 @@ def _campaign(context: Context) -> Campaign | None:
     return None
 
 
-def overview(context: Context) -> Reply:
+def overview(context: Context) -> SandboxReply:
     """3.1: answer a campaign's numbers and its three ids; an unknown campaign gives an empty root."""
     campaign = _campaign(context)
     if campaign is None:
@@ -60,7 +60,7 @@ def _link(context: Context, campaign: Campaign, link_id: int) -> str:
     return group("link", [leaf("link_id", link_id), cdata("link", campaign.links[link_id]), _clicked(clicked)])
 
 
-def open_detail(context: Context) -> Reply:
+def open_detail(context: Context) -> SandboxReply:
     """3.2: answer everybody who opened a message, with the undocumented ``device``."""
     campaign = _campaign(context)
     readers = [] if campaign is None else [item for item in campaign.deliveries if past(item.opens, context.now)]
@@ -87,7 +87,7 @@ def _user(context: Context, delivery: Delivery) -> str:
     )
 
 
-def click_detail(context: Context) -> Reply:
+def click_detail(context: Context) -> SandboxReply:
     """3.3: answer each reader's clicks on each link, or on the one that ``link_id`` names."""
     campaign = _campaign(context)
     entries = [] if campaign is None else clicks_by_reader(campaign, context.now, _link_id(context))
@@ -114,7 +114,7 @@ def _link_id(context: Context) -> int | None:
     return context.query_number("link_id", 0) or None
 
 
-def link_stat(context: Context) -> Reply:
+def link_stat(context: Context) -> SandboxReply:
     """3.5: answer the clicks on each link, or on the one that ``link_id`` names."""
     campaign = _campaign(context)
     if campaign is None:
@@ -125,7 +125,7 @@ def link_stat(context: Context) -> Reply:
     )
 
 
-def trackexport(context: Context) -> Reply:
+def trackexport(context: Context) -> SandboxReply:
     """3.4: answer who opened, or clicked, one address a line; ``track_id`` is no send id."""
     track_id = read_number(context.required_query("track_id"), 0)
     only_clicked, link_id = context.query("is_click") == "1", _link_id(context)

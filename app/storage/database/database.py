@@ -10,12 +10,18 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.errors import DatabaseError
-from app.storage.database.engine import READS_ONLY, make_engine
-from app.storage.database.errors import FAILURES, describe
-from app.storage.database.migrating import upgrade
+from app.storage.database.engine import (
+    FAILURES,
+    READS_ONLY,
+    describe,
+    file_of,
+    is_sqlite,
+    make_engine,
+    parse_url,
+    upgrade,
+)
 from app.storage.database.sqlite import SqliteThread, prepare_file
 from app.storage.database.statements import Statement, Steps, T, Work
-from app.storage.database.urls import file_of, is_sqlite, parse_url
 
 if TYPE_CHECKING:
     from app.storage.database.postgres import PostgresPool

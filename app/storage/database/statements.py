@@ -11,6 +11,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
+from sqlalchemy import Connection, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
@@ -58,3 +61,28 @@ def lock_number(*names: str) -> int:
     """Return the number by which PostgreSQL knows a lock."""
     digest = hashlib.blake2b(json.dumps(names).encode(), digest_size=8, person=b"umail-gateway").digest()
     return int.from_bytes(digest, signed=True)
+
+
+Name = tuple[str, ...]
+
+
+async def serialize(connection: AsyncConnection, *names: Name) -> None:
+    """Wait until no other transaction holds one of `names`, and hold them until this one ends.
+
+    What others have written by then is seen by the next statement. SQLite has nothing to wait for: whoever writes
+    there is alone.
+
+    Args:
+        connection: one with a transaction that writes.
+        names: what the transaction is about; two transactions that share one exclude each other.
+    """
+    await connection.run_sync(serialize_sync, *names)
+
+
+def serialize_sync(connection: Connection, *names: Name) -> None:
+    """Do what `serialize` does, on a synchronous connection."""
+    if connection.dialect.name == "sqlite":
+        return
+    # In one order for everybody, or two transactions could wait for each other.
+    for number in sorted({lock_number(*name) for name in names}):
+        connection.execute(select(func.pg_advisory_xact_lock(number)))

@@ -30,7 +30,7 @@ _MOST_CHANGES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ChangedTenants:
     """Which tenants have changed, and the number of the last of these changes."""
 
     tenants: tuple[str, ...]
@@ -53,11 +53,11 @@ async def last_change(connection: AsyncConnection) -> int:
     return (await connection.execute(query)).scalar() or 0
 
 
-async def changes_after(connection: AsyncConnection, *, number: int) -> Changes:
+async def changes_after(connection: AsyncConnection, *, number: int) -> ChangedTenants:
     """Return the next changes after a number, or none."""
     query = select(tenant_changes).where(tenant_changes.c.number > number).order_by(tenant_changes.c.number)
     rows = (await connection.execute(query.limit(_MOST_CHANGES))).all()
-    return Changes(tuple(row.tenant for row in rows), rows[-1].number if rows else number)
+    return ChangedTenants(tuple(row.tenant for row in rows), rows[-1].number if rows else number)
 
 
 log = structlog.get_logger(__name__)

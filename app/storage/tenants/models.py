@@ -32,7 +32,7 @@ class Missing(RepositoryError):
     """There is no such tenant, key, or staged login."""
 
 
-class Conflict(RepositoryError):
+class RevisionConflict(RepositoryError):
     """The id is in use, or somebody else has changed the tenant meanwhile."""
 
 
@@ -170,7 +170,7 @@ class CreatedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class RepositoryPage(Generic[T]):
     """Some of a collection's items, and how many there are in all."""
 
     items: tuple[T, ...]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from app.storage.database.database import Database, EngineWork
 from app.storage.tenants import statements
-from app.storage.tenants.models import CreatedKey, KeyRecord, NewKey, Page, TenantPatch, TenantRecord
+from app.storage.tenants.models import CreatedKey, KeyRecord, NewKey, RepositoryPage, TenantPatch, TenantRecord
 from app.storage.tenants.statements import Changes
 from app.tenants.models import Tenant, UpstreamAccount
 from app.tenants.vault import Vault
@@ -54,7 +54,7 @@ class TenantRepository:
         """Return a tenant with its secrets, and on demand with the staged login."""
         return await self._read(partial(statements.opened, tenant_id=tenant_id, staged=staged, vault=self._vault))
 
-    async def list(self, *, offset: int = 0, limit: int = 50) -> Page[TenantRecord]:
+    async def list(self, *, offset: int = 0, limit: int = 50) -> RepositoryPage[TenantRecord]:
         """Return tenants in the order of their ids."""
         return await self._read(partial(statements.list_tenants, offset=offset, limit=limit))
 
@@ -86,7 +86,7 @@ class TenantRepository:
 
     async def list_keys(
         self, tenant_id: str | None = None, *, revoked: bool = False, offset: int = 0, limit: int = 50
-    ) -> Page[KeyRecord]:
+    ) -> RepositoryPage[KeyRecord]:
         """Return keys in the order of their tenants and ids."""
         return await self._read(
             partial(statements.list_keys, tenant_id=tenant_id, revoked=revoked, offset=offset, limit=limit)

@@ -10,8 +10,17 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, func, inse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.storage.database.schema import api_keys, master_keys, tenant_changes, tenants
-from app.storage.database.serializing import serialize
-from app.storage.tenants.models import Conflict, CreatedKey, KeyRecord, Missing, NewKey, Page, TenantPatch, TenantRecord
+from app.storage.database.statements import serialize
+from app.storage.tenants.models import (
+    CreatedKey,
+    KeyRecord,
+    Missing,
+    NewKey,
+    RepositoryPage,
+    RevisionConflict,
+    TenantPatch,
+    TenantRecord,
+)
 from app.storage.tenants.rows import (
     key_record,
     login_columns,
@@ -23,8 +32,8 @@ from app.storage.tenants.rows import (
     tenant_record,
     wrapped_key,
 )
-from app.tenants.api_keys import generate_key, hash_key, shown_part
 from app.tenants.models import Tenant, UpstreamAccount
+from app.tenants.store import generate_key, hash_key, shown_part
 from app.tenants.vault import MasterKeyMissing, Vault, WrappedKey
 
 
@@ -90,7 +99,7 @@ async def add(connection: AsyncConnection, *, tenant: Tenant, vault: Vault, mome
     await begin(connection)
     taken = await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant.id))
     if taken.first() is not None:
-        raise Conflict(f"There is a tenant {tenant.id} already.")
+        raise RevisionConflict(f"There is a tenant {tenant.id} already.")
     await register_master_key(connection, vault, moment)
     columns = {**tenant_columns(tenant, vault), "revision": 1, "created_at": moment, "updated_at": moment}
     row = (await connection.execute(insert(tenants).values(columns).returning(*tenants.c))).one()
@@ -112,11 +121,11 @@ async def opened(connection: AsyncConnection, *, tenant_id: str, staged: bool, v
     return tenant.model_copy(update={"upstream": opened_staged(_with_staged(row), vault)})
 
 
-async def list_tenants(connection: AsyncConnection, *, offset: int, limit: int) -> Page[TenantRecord]:
+async def list_tenants(connection: AsyncConnection, *, offset: int, limit: int) -> RepositoryPage[TenantRecord]:
     """Return some tenants; see `TenantRepository.list`."""
     total = (await connection.execute(select(func.count()).select_from(tenants))).scalar_one()
     rows = await connection.execute(select(tenants).order_by(tenants.c.id).offset(offset).limit(limit))
-    return Page(tuple(map(tenant_record, rows)), total)
+    return RepositoryPage(tuple(map(tenant_record, rows)), total)
 
 
 async def change(
@@ -126,7 +135,7 @@ async def change(
     await begin(connection)
     row = await existing(connection, tenant_id)
     if revision is not None and row.revision != revision:
-        raise Conflict(f"Tenant {tenant_id} has revision {row.revision} by now, not {revision}.")
+        raise RevisionConflict(f"Tenant {tenant_id} has revision {row.revision} by now, not {revision}.")
     values = {**changes(row), "revision": row.revision + 1, "updated_at": moment}
     changed = update(tenants).where(tenants.c.id == tenant_id).values(values).returning(*tenants.c)
     record = tenant_record((await connection.execute(changed)).one())
@@ -200,7 +209,7 @@ async def create_key(connection: AsyncConnection, *, tenant_id: str, new: NewKey
     await existing(connection, tenant_id)
     key_id = new.id or f"key-{secrets.token_hex(_ID_BYTES)}"
     if await _row(connection, tenant_id, key_id) is not None:
-        raise Conflict(f"Tenant {tenant_id} has, or had, a key {key_id}; ids are not used twice.")
+        raise RevisionConflict(f"Tenant {tenant_id} has, or had, a key {key_id}; ids are not used twice.")
     key = generate_key()
     columns = {
         "tenant": tenant_id,
@@ -222,7 +231,7 @@ async def create_key(connection: AsyncConnection, *, tenant_id: str, new: NewKey
 
 async def list_keys(
     connection: AsyncConnection, *, tenant_id: str | None, revoked: bool, offset: int, limit: int
-) -> Page[KeyRecord]:
+) -> RepositoryPage[KeyRecord]:
     """Return some keys; see `TenantRepository.list_keys`."""
     conditions: list[ColumnElement[bool]] = [] if revoked else [api_keys.c.revoked_at.is_(None)]
     if tenant_id is not None:
@@ -231,7 +240,7 @@ async def list_keys(
     total = (await connection.execute(select(func.count()).select_from(api_keys).where(*conditions))).scalar_one()
     order = (api_keys.c.tenant, api_keys.c.id)
     rows = await connection.execute(select(api_keys).where(*conditions).order_by(*order).offset(offset).limit(limit))
-    return Page(tuple(map(key_record, rows)), total)
+    return RepositoryPage(tuple(map(key_record, rows)), total)
 
 
 async def revoke_key(connection: AsyncConnection, *, tenant_id: str, key_id: str, moment: datetime) -> KeyRecord:

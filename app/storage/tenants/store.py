@@ -18,9 +18,8 @@ from app.storage.tenants.lookups import KeyUsage
 from app.storage.tenants.remembered import Answer, Flights, Question, Remembered, Version
 from app.storage.tenants.repository import USES_APART, TenantRepository
 from app.storage.tenants.rows import api_key, opened_tenant
-from app.tenants.api_keys import hash_key
 from app.tenants.models import ApiKey, Tenant
-from app.tenants.store import NO_DIGEST, Identity
+from app.tenants.store import NO_DIGEST, Identity, hash_key
 from app.tenants.vault import Vault
 
 log = structlog.get_logger(__name__)

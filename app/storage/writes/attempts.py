@@ -7,11 +7,11 @@ from typing import Any
 
 from app.storage.database.statements import Rows, Statement, Steps, Work, lock
 from app.storage.writes.models import (
-    Attempt,
     AttemptState,
     Confirmed,
     DuplicateKey,
     DuplicateSend,
+    JournalEntry,
     KeyTaken,
     NewAttempt,
     Settled,
@@ -85,7 +85,7 @@ def recording(attempt: NewAttempt, outcome: Settled, *, holder: str, moment: dat
         yield [_insert(attempt, outcome.state, storable(outcome.detail), holder, moment)]
 
 
-def confirming(attempt: Attempt, outcome: Confirmed, *, moment: datetime) -> Steps[bool]:
+def confirming(attempt: JournalEntry, outcome: Confirmed, *, moment: datetime) -> Steps[bool]:
     """Make an open attempt `CONFIRMED`.
 
     Returns:
@@ -111,7 +111,7 @@ def confirming(attempt: Attempt, outcome: Confirmed, *, moment: datetime) -> Ste
     return found == [("confirmed", outcome.reference)]
 
 
-def settling(attempt: Attempt, outcome: Settled, *, moment: datetime) -> Steps[bool]:
+def settling(attempt: JournalEntry, outcome: Settled, *, moment: datetime) -> Steps[bool]:
     """Make an open attempt `REFUSED` or `UNKNOWN`; tell whether it now stands so."""
     detail = storable(outcome.detail)
     values = {"id": attempt.id, "state": outcome.state.value, "detail": detail, "moment": moment}
@@ -148,7 +148,7 @@ def references(tenant: str, operation: str, since: datetime) -> Steps[set[str]]:
     return {reference for (reference,) in found}
 
 
-def unresolved(tenant: str, operation: str, since: datetime) -> Steps[list[Attempt]]:
+def unresolved(tenant: str, operation: str, since: datetime) -> Steps[list[JournalEntry]]:
     """Return the attempts created since then whose fate is open, oldest first."""
     sql = f"{_SELECT} AND operation = :operation AND created_at >= :since AND state IN ('pending', 'unknown')"
     values = {"tenant": tenant, "operation": operation, "since": since}
@@ -163,10 +163,13 @@ def counting(tenant: str, operation: str, since: datetime) -> Steps[int]:
     return int(found[0][0])
 
 
-def alike(tenant: str, operation: str, fingerprint: str, since: datetime) -> Steps[Attempt | None]:
-    """Return the latest attempt since then that would send the same and was not refused."""
-    sql = f"{_ALIKE} AND fingerprint = :fingerprint AND created_at >= :since{_LATEST}"
-    values = {"tenant": tenant, "operation": operation, "fingerprint": fingerprint, "since": since}
+def alike(
+    tenant: str, operation: str, fingerprint: str, since: datetime, *, besides: str = ""
+) -> Steps[JournalEntry | None]:
+    """Return the latest attempt since then that would send the same and was not refused, one reference aside."""
+    others = "(reference IS NULL OR reference <> :besides)"
+    sql = f"{_ALIKE} AND fingerprint = :fingerprint AND created_at >= :since AND {others}{_LATEST}"
+    values = {"tenant": tenant, "operation": operation, "fingerprint": fingerprint, "since": since, "besides": besides}
     (found,) = yield [Statement(sql, values)]
     return attempt_of(found[0]) if found else None
 
@@ -178,10 +181,10 @@ def forgetting(before: datetime, most: int) -> Steps[int]:
     return len(gone)
 
 
-def attempt_of(row: Sequence[Any]) -> Attempt:
+def attempt_of(row: Sequence[Any]) -> JournalEntry:
     """Return the attempt in a row; one whose process has died is `UNKNOWN`."""
     request = row[5] if isinstance(row[5], dict) else json.loads(row[5])
-    attempt = Attempt(
+    attempt = JournalEntry(
         id=row[0],
         tenant=row[1],
         operation=row[2],

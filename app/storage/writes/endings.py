@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.storage.database.statements import Statement, Steps, Work
 from app.storage.writes import attempts, keys
-from app.storage.writes.models import Attempt, Confirmed, KeyClaim, Outcome, StoredAnswer
+from app.storage.writes.models import Confirmed, JournalEntry, KeyClaim, Outcome, StoredAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Ending:
     Without an answer its key is released, or, if a change may have `left`, kept for the next request to find out more.
     """
 
-    attempt: Attempt | None = None
+    attempt: JournalEntry | None = None
     outcome: Outcome | None = None
     claim: KeyClaim | None = None
     answered: Answered | None = None
@@ -62,7 +62,7 @@ class Endings:
             yield from steps()
         return stands
 
-    def outcome(self, attempt: Attempt, outcome: Outcome) -> Steps[bool]:
+    def outcome(self, attempt: JournalEntry, outcome: Outcome) -> Steps[bool]:
         """Write what became of an attempt; tell whether it now stands so."""
         if isinstance(outcome, Confirmed):
             return _confirmed(attempt, outcome, self._now())
@@ -88,7 +88,7 @@ class Endings:
         return (keys.abandoning if ending.left else keys.releasing)(claim, self._holder)
 
 
-def _confirmed(attempt: Attempt, outcome: Confirmed, moment: datetime) -> Steps[bool]:
+def _confirmed(attempt: JournalEntry, outcome: Confirmed, moment: datetime) -> Steps[bool]:
     stands = yield from attempts.confirming(attempt, outcome, moment=moment)
     if stands:
         for steps in outcome.also:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.storage.database.statements import Statement, Steps
 from app.storage.writes.models import KeyClaim, KeyUse, StoredAnswer
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 DAY = 86_400.0
 LARGE = 64 * 1024

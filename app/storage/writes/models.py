@@ -53,7 +53,7 @@ class NewAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt(NewAttempt):
+class JournalEntry(NewAttempt):
     """An attempt as the journal knows it.
 
     Args:
@@ -74,7 +74,7 @@ class Attempt(NewAttempt):
 class Duplicate(Exception):
     """An earlier attempt stands in the way; nothing was written."""
 
-    def __init__(self, earlier: Attempt) -> None:
+    def __init__(self, earlier: JournalEntry) -> None:
         super().__init__(f"attempt {earlier.id} is {earlier.state}")
         self.earlier = earlier
 
@@ -166,16 +166,16 @@ class Found:
     """What is known of a key: the request that has it, and the latest attempt to send that was made under it."""
 
     use: KeyUse | None
-    attempt: Attempt | None
+    attempt: JournalEntry | None
 
 
-def opened(attempt: NewAttempt, moment: datetime) -> Attempt:
+def opened(attempt: NewAttempt, moment: datetime) -> JournalEntry:
     """Return an attempt as it stands in the journal right after it was opened."""
     values = {name: getattr(attempt, name) for name in NewAttempt.__slots__}
-    return Attempt(**values, state=AttemptState.PENDING, created_at=moment, updated_at=moment)
+    return JournalEntry(**values, state=AttemptState.PENDING, created_at=moment, updated_at=moment)
 
 
-def given_up(attempt: Attempt) -> Attempt:
+def given_up(attempt: JournalEntry) -> JournalEntry:
     """Return a pending attempt whose process has died."""
     return replace(
         attempt, state=AttemptState.UNKNOWN, detail="the gateway ended while it was under way; it may not have left"

@@ -11,13 +11,13 @@ from app.errors import DatabaseError, StateUnavailable
 from app.storage.database.database import Database
 from app.storage.database.statements import Statement, Steps, T, Work
 from app.storage.writes import attempts, keys
+from app.storage.writes.background import Errands, Sweeper
 from app.storage.writes.endings import Answered, Ending, Endings
-from app.storage.writes.errands import Errands
 from app.storage.writes.leases import Holding, ProcessLease
 from app.storage.writes.models import (
-    Attempt,
     AttemptState,
     Found,
+    JournalEntry,
     KeyClaim,
     KeyTaken,
     NewAttempt,
@@ -25,8 +25,7 @@ from app.storage.writes.models import (
     Settled,
     opened,
 )
-from app.storage.writes.sweeping import Sweeper
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 
 
 class WriteStore:
@@ -113,7 +112,7 @@ class WriteStore:
         unless_since: datetime | None = None,
         resumable: bool = False,
         also: Sequence[Work[None]] = (),
-    ) -> Attempt | None:
+    ) -> JournalEntry | None:
         """Journal what is about to leave and take its key, in one transaction; to be followed by `end`.
 
         It is refused if an equal one was sent since `unless_since`; `resumable` says that a later request with the key
@@ -167,7 +166,7 @@ class WriteStore:
         """
         return await self._errands.finished(self._end(ending))
 
-    async def note(self, attempt: Attempt, outcome: Outcome) -> bool:
+    async def note(self, attempt: JournalEntry, outcome: Outcome) -> bool:
         """Write what became of an attempt that is not in this process's hands any more; as `end`."""
         return await self._errands.written(lambda: self._endings.outcome(attempt, outcome), attempt.id)
 
@@ -182,15 +181,15 @@ class WriteStore:
         """Give an answer to a request whose process has died, once it is known what became of it."""
         await self._errands.written(lambda: _asked(self._endings.finishing(claim, answered, None)), claim.key)
 
-    async def confirmed_as(self, tenant: str, operation: str, reference: str) -> Attempt | None:
+    async def confirmed_as(self, tenant: str, operation: str, reference: str) -> JournalEntry | None:
         """Return the attempt that is confirmed with a reference."""
         return await self._one(attempts.confirmed_as(tenant, operation, reference))
 
-    async def last_alike(self, tenant: str, operation: str, fingerprint: str) -> Attempt | None:
+    async def last_alike(self, tenant: str, operation: str, fingerprint: str) -> JournalEntry | None:
         """Return an open attempt with a fingerprint, or else the latest confirmed one."""
         return await self._one(attempts.last_alike(tenant, operation, fingerprint))
 
-    async def _one(self, statement: Statement) -> Attempt | None:
+    async def _one(self, statement: Statement) -> JournalEntry | None:
         (rows,) = await self.reading(lambda: _asked(statement))
         return attempts.attempt_of(rows[0]) if rows else None
 
@@ -198,7 +197,7 @@ class WriteStore:
         """Return the references that attempts created since then hold."""
         return await self.reading(lambda: attempts.references(tenant, operation, since))
 
-    async def unresolved(self, tenant: str, operation: str, since: datetime) -> list[Attempt]:
+    async def unresolved(self, tenant: str, operation: str, since: datetime) -> list[JournalEntry]:
         """Return the attempts created since then whose fate is open, oldest first."""
         return await self.reading(lambda: attempts.unresolved(tenant, operation, since))
 
@@ -217,7 +216,7 @@ class WriteStore:
         finally:
             self._process.let_go()
 
-    def _undo(self, attempt: Attempt | None, claim: KeyClaim | None) -> None:
+    def _undo(self, attempt: JournalEntry | None, claim: KeyClaim | None) -> None:
         """Take back what may have been written by a transaction that nobody waited for; nothing was sent."""
         outcome = Settled(AttemptState.REFUSED, "it was given up before it left") if attempt is not None else None
         self._errands.start(self._undone(Ending(attempt=attempt, outcome=outcome, claim=claim)))

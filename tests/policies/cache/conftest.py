@@ -11,11 +11,10 @@ import redis
 
 from app.policies.cache.cache import ReadCache
 from app.policies.cache.memory import MemoryStore
-from app.policies.cache.model import CacheEntry, CacheKey, Directives, Outcome, Windows
-from app.policies.cache.store import CacheStore
+from app.policies.cache.model import CacheEntry, CacheKey, CacheOutcome, CacheStore, Directives, Windows
 from app.policies.cache.valkey import ValkeyStore
 from app.storage.valkey import connect
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.valkey import ValkeyServer
 
 MASTER_KEY = MasterKey(bytes(range(32)))
@@ -41,10 +40,10 @@ class Observer:
     """Remembers what it is told."""
 
     def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[CacheOutcome] = []
         self.failures: list[str] = []
 
-    def looked_up(self, outcome: Outcome) -> None:
+    def looked_up(self, outcome: CacheOutcome) -> None:
         """Remember the outcome of a read."""
         self.outcomes.append(outcome)
 
@@ -116,7 +115,7 @@ class Replica:
     clock: Clock
     platform: Platform
 
-    async def read(self, place: CacheKey | None = None, **directives: Any) -> tuple[str, Outcome]:
+    async def read(self, place: CacheKey | None = None, **directives: Any) -> tuple[str, CacheOutcome]:
         """Read a place; returns the value and how it came."""
         served = await self.cache.read(place or make_key(), self.platform.fetch, Directives(**directives))
         return served.entry.body.decode(), served.outcome
@@ -125,7 +124,7 @@ class Replica:
         """Tell whether a valid answer is kept anywhere."""
         return (await self.store.look(place or make_key())).entry is not None
 
-    def reading(self, place: CacheKey | None = None, **directives: Any) -> "asyncio.Task[tuple[str, Outcome]]":
+    def reading(self, place: CacheKey | None = None, **directives: Any) -> "asyncio.Task[tuple[str, CacheOutcome]]":
         """Begin to read a place."""
         return asyncio.create_task(self.read(place, **directives))
 

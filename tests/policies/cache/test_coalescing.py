@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.policies.cache.model import Outcome
+from app.policies.cache.model import CacheOutcome
 from tests.policies.cache.conftest import PlatformDown, Replica, eventually
 from tests.support.sockets import until
 
@@ -16,8 +16,8 @@ class TestCoalescing:
         await eventually(lambda: replica.platform.calls > 0)
         replica.platform.gate.set()
         outcomes = [outcome for _, outcome in await asyncio.gather(*readings)]
-        assert (replica.platform.calls, outcomes.count(Outcome.MISS)) == (1, 1)
-        assert set(outcomes) <= {Outcome.MISS, Outcome.COLLAPSED, Outcome.HIT}
+        assert (replica.platform.calls, outcomes.count(CacheOutcome.MISS)) == (1, 1)
+        assert set(outcomes) <= {CacheOutcome.MISS, CacheOutcome.COLLAPSED, CacheOutcome.HIT}
         assert replica.observer.failures == []
 
     async def test_a_leader_that_leaves_fails_nobody(self, replica: Replica) -> None:
@@ -28,7 +28,7 @@ class TestCoalescing:
         with pytest.raises(asyncio.CancelledError):
             await leader
         replica.platform.gate.set()
-        assert await follower == ("v1", Outcome.COLLAPSED)
+        assert await follower == ("v1", CacheOutcome.COLLAPSED)
         assert (replica.platform.calls, replica.platform.cancelled) == (1, 0)
 
     async def test_a_fetch_that_nobody_waits_for_ends(self, replica: Replica) -> None:
@@ -40,7 +40,7 @@ class TestCoalescing:
         await asyncio.gather(*readings, return_exceptions=True)
         await until(lambda: replica.platform.cancelled == 1)
         replica.platform.gate.set()
-        assert await replica.read() == ("v1", Outcome.MISS)
+        assert await replica.read() == ("v1", CacheOutcome.MISS)
 
     async def test_a_failed_leader_has_one_successor(self, replica: Replica) -> None:
         replica.platform.gate.clear()

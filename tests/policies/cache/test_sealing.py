@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.policies.cache.model import CacheEntry, Windows
 from app.policies.cache.sealing import Sealers, Unsealable
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.policies.cache.conftest import MASTER_KEY, make_entry
 
 STAMP = (b"\x00\n", b"\xff")

@@ -6,10 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.policies.cache import valkey as valkey_store
-from app.policies.cache.model import Outcome
+from app.policies.cache.model import CacheOutcome
 from app.policies.cache.valkey import ValkeyStore
 from app.storage.valkey import connect, warn_if_unbounded
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.policies.cache.conftest import Clock, Platform, Replica, eventually, make_key, replica_of, scripts_run
 from tests.support.sockets import until
 from tests.support.valkey import ValkeyServer
@@ -35,7 +35,7 @@ async def working(replica: Replica, *values: str) -> None:
         while True:
             value, outcome = await replica.read()
             assert value in values
-            if outcome is Outcome.HIT:
+            if outcome is CacheOutcome.HIT:
                 return
             await asyncio.sleep(0.01)
 
@@ -92,7 +92,7 @@ class TestWhatIsStored:
             replica.platform.value = "x" * 2000
             for _ in range(2):
                 served = await replica.cache.read(make_key(), replica.platform.fetch)
-                assert (served.outcome, served.stored) == (Outcome.MISS, False)
+                assert (served.outcome, served.stored) == (CacheOutcome.MISS, False)
         assert entries(valkey) == {}
 
     async def test_evicted_versions_do_not_come_back(self, valkey: ValkeyServer) -> None:
@@ -101,7 +101,7 @@ class TestWhatIsStored:
                 await replica.read(no_cache=True)
                 with valkey.client() as client:
                     client.delete(*client.keys(pattern))
-                assert await replica.read() == ("v1", Outcome.MISS)
+                assert await replica.read() == ("v1", CacheOutcome.MISS)
 
     async def test_names_do_not_collide(self, valkey: ValkeyServer) -> None:
         keys = [
@@ -110,7 +110,7 @@ class TestWhatIsStored:
         async with replica_of(valkey) as replica:
             for number, key in enumerate(keys):
                 replica.platform.value = str(number)
-                assert await replica.read(key) == (str(number), Outcome.MISS)
+                assert await replica.read(key) == (str(number), CacheOutcome.MISS)
             async with replica.cache.changing("a:b", ["c"], 5):
                 pass
             assert [await replica.keeps(key) for key in keys] == [False, True, True]
@@ -160,9 +160,9 @@ class TestWhatIsNotBelieved:
         async with replica_of(valkey) as replica:
             await replica.read()
             overwrite(valkey, {key: text[:-1] + bytes([text[-1] ^ 1]) for key, text in entries(valkey).items()})
-            assert await replica.read() == ("v1", Outcome.MISS)
+            assert await replica.read() == ("v1", CacheOutcome.MISS)
             assert set(replica.observer.failures) == {"decrypt"}
-            assert await replica.read() == ("v1", Outcome.HIT)
+            assert await replica.read() == ("v1", CacheOutcome.HIT)
 
     async def test_entries_that_changed_places(self, valkey: ValkeyServer) -> None:
         async with replica_of(valkey) as replica:
@@ -175,17 +175,17 @@ class TestWhatIsNotBelieved:
             overwrite(valkey, dict(zip(stored, [*stored.values()][1:] + [*stored.values()][:1], strict=True)))
             replica.platform.value = "new"
             for key in keys:
-                assert await replica.read(key) == ("new", Outcome.MISS)
+                assert await replica.read(key) == ("new", CacheOutcome.MISS)
 
     async def test_an_entry_of_another_master_key(self, valkey: ValkeyServer) -> None:
         foreign = replica_of(valkey, master_key=MasterKey(bytes(32)))
         async with replica_of(valkey) as replica, foreign as other:
             await replica.read()
             [(key, sealed)] = entries(valkey).items()
-            assert await other.read() == ("v1", Outcome.MISS)
+            assert await other.read() == ("v1", CacheOutcome.MISS)
             [theirs] = set(entries(valkey)) - {key}
             overwrite(valkey, {theirs: sealed})
-            assert await other.read() == ("v1", Outcome.MISS)
+            assert await other.read() == ("v1", CacheOutcome.MISS)
             assert set(other.observer.failures) == {"decrypt"}
 
 
@@ -197,14 +197,14 @@ class TestReleases:
         async with replica_of(valkey, platform) as old, replica_of(valkey, platform) as new:
             await old.read()
             monkeypatch.setattr(valkey_store, "FORMAT", b"next")
-            assert await new.read() == ("v1", Outcome.MISS)
-            assert await new.read() == ("v1", Outcome.HIT)
+            assert await new.read() == ("v1", CacheOutcome.MISS)
+            assert await new.read() == ("v1", CacheOutcome.HIT)
             await write(new, "v2")
             monkeypatch.undo()
-            assert await old.read() == ("v2", Outcome.MISS)
+            assert await old.read() == ("v2", CacheOutcome.MISS)
             await write(old, "v3")
             monkeypatch.setattr(valkey_store, "FORMAT", b"next")
-            assert await new.read() == ("v3", Outcome.MISS)
+            assert await new.read() == ("v3", CacheOutcome.MISS)
 
 
 class TestRoundTrips:
@@ -213,7 +213,7 @@ class TestRoundTrips:
             await replica.read()
             with valkey.client() as client:
                 before = scripts_run(client)
-                assert await replica.read() == ("v1", Outcome.HIT)
+                assert await replica.read() == ("v1", CacheOutcome.HIT)
                 assert scripts_run(client) - before == 1
 
     async def test_a_burst_of_reads_is_no_burst_of_connections(self, valkey: ValkeyServer) -> None:
@@ -222,9 +222,9 @@ class TestRoundTrips:
                 before = client.info("stats")["total_connections_received"]
                 keys = [make_key(tenant=f"tenant-{number}") for number in range(1000)]
                 readings = [replica.reading(key) for key in keys]
-                assert {await each for each in readings} == {("v1", Outcome.MISS)}
+                assert {await each for each in readings} == {("v1", CacheOutcome.MISS)}
                 assert client.info("stats")["total_connections_received"] - before < 20
-            assert {await replica.read(key) for key in keys} == {("v1", Outcome.HIT)}
+            assert {await replica.read(key) for key in keys} == {("v1", CacheOutcome.HIT)}
             assert replica.observer.failures == []
 
 
@@ -235,7 +235,7 @@ class TestWithoutTheStore:
             for value in ("v1", "v2"):
                 await write(replica, value)
                 served = await replica.cache.read(make_key(), replica.platform.fetch)
-                assert (served.entry.body.decode(), served.outcome, served.stored) == (value, Outcome.MISS, False)
+                assert (served.entry.body.decode(), served.outcome, served.stored) == (value, CacheOutcome.MISS, False)
             await replica.cache.purge()
 
     async def test_reads_share_only_a_fetch_that_has_not_begun(self, server: ValkeyServer) -> None:
@@ -249,10 +249,10 @@ class TestWithoutTheStore:
             others = [replica.reading() for _ in range(100)]
             await eventually(lambda: len(asyncio.all_tasks()) > 100)
             replica.platform.gate.set()
-            assert await first == ("v1", Outcome.MISS)
+            assert await first == ("v1", CacheOutcome.MISS)
             answers = [await each for each in others]
             assert {value for value, _ in answers} == {"v2"}
-            assert [outcome for _, outcome in answers].count(Outcome.MISS) == 1
+            assert [outcome for _, outcome in answers].count(CacheOutcome.MISS) == 1
             assert replica.platform.calls == 2
 
     async def test_nobody_waits_long_for_the_fetch_before(self, server: ValkeyServer) -> None:
@@ -269,7 +269,7 @@ class TestWithoutTheStore:
             await replica.read()
             server.pause()
             for _ in range(2):
-                assert await replica.read() == ("v1", Outcome.MISS)
+                assert await replica.read() == ("v1", CacheOutcome.MISS)
             assert replica.observer.failures[0] == "read"
             assert len(replica.observer.failures) == 1
             server.resume()
@@ -345,9 +345,9 @@ class TestAFullStore:
             await replica.read()
             with server.client() as client:
                 client.config_set("maxmemory", 1)
-            assert await replica.read() == ("v1", Outcome.HIT)
+            assert await replica.read() == ("v1", CacheOutcome.HIT)
             await write(replica, "v2")
-            assert await replica.read() == ("v2", Outcome.MISS)
+            assert await replica.read() == ("v2", CacheOutcome.MISS)
             with server.client() as client:
                 client.config_set("maxmemory", 0)
             await working(replica, "v2")
@@ -360,7 +360,7 @@ class TestAFullStore:
             replica.platform.value = "x" * 20_000
             for number in range(200):
                 key = make_key(f"{number:03}", tenant=f"tenant-{number % 5}")
-                assert await replica.read(key) == (replica.platform.value, Outcome.MISS)
+                assert await replica.read(key) == (replica.platform.value, CacheOutcome.MISS)
                 await write(replica, replica.platform.value)
             assert replica.observer.failures == []
             with server.client() as client:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.policies.cache.model import CacheEntry, Outcome
+from app.policies.cache.model import CacheEntry, CacheOutcome
 from tests.policies.cache.conftest import Replica, eventually, make_key, replica_of
 from tests.support.sockets import turn, until
 from tests.support.valkey import ValkeyServer
@@ -14,16 +14,16 @@ class TestAroundAWrite:
     async def test_what_it_touches_is_invalid_before_and_after_it(self, replica: Replica) -> None:
         await replica.read()
         async with replica.cache.changing("acme", ["lists"], 5):
-            assert await replica.read() == ("v1", Outcome.MISS)
+            assert await replica.read() == ("v1", CacheOutcome.MISS)
             replica.platform.value = "v2"
-        assert await replica.read() == ("v2", Outcome.MISS)
-        assert await replica.read() == ("v2", Outcome.HIT)
+        assert await replica.read() == ("v2", CacheOutcome.MISS)
+        assert await replica.read() == ("v2", CacheOutcome.HIT)
 
     async def test_reads_during_it_are_not_stored(self, replica: Replica) -> None:
         async with replica.cache.changing("acme", ["lists"], 5):
             for _ in range(2):
                 served = await replica.cache.read(make_key(), replica.platform.fetch)
-                assert (served.outcome, served.stored) == (Outcome.MISS, False)
+                assert (served.outcome, served.stored) == (CacheOutcome.MISS, False)
             assert not await replica.keeps()
 
     async def test_other_tags_and_tenants_are_left_alone(self, replica: Replica) -> None:
@@ -32,22 +32,22 @@ class TestAroundAWrite:
             await replica.read(place)
         async with replica.cache.changing("acme", ["lists", "contacts"], 5):
             for place in others:
-                assert await replica.read(place) == ("v1", Outcome.HIT)
+                assert await replica.read(place) == ("v1", CacheOutcome.HIT)
         for place in others:
-            assert await replica.read(place) == ("v1", Outcome.HIT)
+            assert await replica.read(place) == ("v1", CacheOutcome.HIT)
 
     async def test_without_tags_it_touches_nothing(self, replica: Replica) -> None:
         await replica.read()
         async with replica.cache.changing("acme", [], 5):
-            assert await replica.read() == ("v1", Outcome.HIT)
+            assert await replica.read() == ("v1", CacheOutcome.HIT)
 
     async def test_one_that_fails_counts_like_any(self, replica: Replica) -> None:
         await replica.read()
         with pytest.raises(RuntimeError):
             async with replica.cache.changing("acme", ["lists"], 5):
                 raise RuntimeError
-        assert await replica.read() == ("v1", Outcome.MISS)
-        assert await replica.read() == ("v1", Outcome.HIT)
+        assert await replica.read() == ("v1", CacheOutcome.MISS)
+        assert await replica.read() == ("v1", CacheOutcome.HIT)
 
     async def test_one_that_is_cancelled_counts_like_any(self, replica: Replica) -> None:
         await replica.read()
@@ -63,8 +63,8 @@ class TestAroundAWrite:
         writing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing
-        assert await replica.read() == ("v1", Outcome.MISS)
-        assert await replica.read() == ("v1", Outcome.HIT)
+        assert await replica.read() == ("v1", CacheOutcome.MISS)
+        assert await replica.read() == ("v1", CacheOutcome.HIT)
 
     async def test_nothing_read_before_the_last_of_several_has_ended_is_kept(self, replica: Replica) -> None:
         async with replica.cache.changing("acme", ["lists"], 5):
@@ -74,7 +74,7 @@ class TestAroundAWrite:
             await replica.read()
         assert not await replica.keeps()
         await replica.read()
-        assert await replica.read() == ("v1", Outcome.HIT)
+        assert await replica.read() == ("v1", CacheOutcome.HIT)
 
     async def test_one_whose_process_died_is_over_after_its_time(self, valkey: ValkeyServer) -> None:
         async with replica_of(valkey) as replica:
@@ -84,7 +84,7 @@ class TestAroundAWrite:
         await replica.read()
         crashed = replica.cache.changing("acme", ["lists"], 0.3)
         await crashed.__aenter__()
-        assert await replica.read() == ("v1", Outcome.MISS)
+        assert await replica.read() == ("v1", CacheOutcome.MISS)
         assert not await replica.keeps()
         found: list[bool] = []
         async with asyncio.timeout(10):
@@ -103,9 +103,9 @@ class TestReadsUnderWay:
         async with replica.cache.changing("acme", ["lists"], 5):
             replica.platform.value = "v2"
         replica.platform.gate.set()
-        assert await reading == ("v1", Outcome.MISS)
+        assert await reading == ("v1", CacheOutcome.MISS)
         assert not await replica.keeps()
-        assert await replica.read() == ("v2", Outcome.MISS)
+        assert await replica.read() == ("v2", CacheOutcome.MISS)
 
     async def test_nor_does_it_replace_what_was_stored_since(self, replica: Replica) -> None:
         asked, go_on = asyncio.Event(), asyncio.Event()
@@ -120,10 +120,10 @@ class TestReadsUnderWay:
         await asked.wait()
         async with replica.cache.changing("acme", ["lists"], 5):
             replica.platform.value = "v2"
-        assert await replica.read() == ("v2", Outcome.MISS)
+        assert await replica.read() == ("v2", CacheOutcome.MISS)
         go_on.set()
         assert (await reading).stored is False
-        assert await replica.read() == ("v2", Outcome.HIT)
+        assert await replica.read() == ("v2", CacheOutcome.HIT)
 
     async def test_a_read_that_began_during_a_write_is_not_stored(self, replica: Replica) -> None:
         replica.platform.gate.clear()
@@ -132,8 +132,8 @@ class TestReadsUnderWay:
             await until(lambda: replica.platform.calls == 1)
             replica.platform.value = "v2"
         replica.platform.gate.set()
-        assert await reading == ("v1", Outcome.MISS)
-        assert await replica.read() == ("v2", Outcome.MISS)
+        assert await reading == ("v1", CacheOutcome.MISS)
+        assert await replica.read() == ("v2", CacheOutcome.MISS)
 
     async def test_a_read_that_begins_during_a_write_and_ends_in_it_is_not_stored(self, replica: Replica) -> None:
         replica.platform.gate.clear()
@@ -141,9 +141,9 @@ class TestReadsUnderWay:
         await until(lambda: replica.platform.calls == 1)
         async with replica.cache.changing("acme", ["lists"], 5):
             replica.platform.gate.set()
-            assert await reading == ("v1", Outcome.MISS)
+            assert await reading == ("v1", CacheOutcome.MISS)
             replica.platform.value = "v2"
-        assert await replica.read() == ("v2", Outcome.MISS)
+        assert await replica.read() == ("v2", CacheOutcome.MISS)
 
     async def test_nobody_joins_a_read_that_began_before_a_write_has_ended(self, replica: Replica) -> None:
         replica.platform.gate.clear()
@@ -190,7 +190,7 @@ class TestCancellation:
         await replica.read()
         leave = asyncio.Event()
         writing = asyncio.create_task(self._write(replica, leave))
-        await until(lambda: replica.observer.outcomes == [Outcome.MISS] * 2)
+        await until(lambda: replica.observer.outcomes == [CacheOutcome.MISS] * 2)
         leave.set()
         for _ in range(times):
             await turn()
@@ -198,8 +198,8 @@ class TestCancellation:
         with pytest.raises(asyncio.CancelledError):
             await writing
         await eventually(lambda: not replica.cache._endings)
-        assert await replica.read() == ("v1", Outcome.MISS)
-        assert await replica.read() == ("v1", Outcome.HIT)
+        assert await replica.read() == ("v1", CacheOutcome.MISS)
+        assert await replica.read() == ("v1", CacheOutcome.HIT)
 
     async def test_a_write_that_is_cancelled_before_it_begins_leaves_no_mark(self, replica: Replica) -> None:
         writing = asyncio.create_task(self._write(replica, asyncio.Event()))
@@ -209,7 +209,7 @@ class TestCancellation:
             await writing
         await eventually(lambda: not replica.cache._endings)
         await replica.read()
-        assert await replica.read() == ("v1", Outcome.HIT)
+        assert await replica.read() == ("v1", CacheOutcome.HIT)
 
     async def _write(self, replica: Replica, leave: asyncio.Event) -> None:
         async with replica.cache.changing("acme", ["lists"], 60):

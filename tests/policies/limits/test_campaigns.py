@@ -1,8 +1,6 @@
 """The platform's quota of campaigns."""
 
-from app.policies.limits.campaigns import CampaignQuota
-from app.policies.limits.memory import MemoryWindow
-from app.policies.limits.model import UNLIMITED
+from app.policies.rate_limits import UNLIMITED, CampaignQuota, MemoryWindow
 from tests.support.clocks import Clock
 
 

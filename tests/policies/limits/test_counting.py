@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.policies.limits.memory import MemoryRateLimiter, MemoryWindow
-from app.policies.limits.model import Quota, QuotaStatus, RateLimiter, Window
-from app.policies.limits.valkey import ValkeyRateLimiter, ValkeyWindow
+from app.policies.rate_limits import CountingWindow, MemoryRateLimiter, MemoryWindow, Quota, QuotaStatus, RateLimiter
+from app.policies.rate_limits_in_valkey import ValkeyRateLimiter, ValkeyWindow
 from tests.support.clocks import Clock
 from tests.support.limiters import DAY, allowed, client_at
 from tests.support.valkey import ValkeyServer
@@ -29,7 +28,7 @@ async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[RateLimiter]:
 
 
 @pytest.fixture(params=["memory", "valkey"])
-async def window(request: pytest.FixtureRequest) -> AsyncIterator[Window]:
+async def window(request: pytest.FixtureRequest) -> AsyncIterator[CountingWindow]:
     if request.param == "memory":
         yield MemoryWindow()
         return
@@ -125,7 +124,7 @@ async def test_memory_is_bounded() -> None:
     assert (await window.hit("tenant-99", quota)).statuses[0].remaining == 0
 
 
-async def test_an_exact_window_allows_exactly_its_amount(window: Window) -> None:
+async def test_an_exact_window_allows_exactly_its_amount(window: CountingWindow) -> None:
     quota = Quota("campaigns", 3, DAY)
     decisions = [await window.hit("acme", quota) for _ in range(5)]
     assert [decision.allowed for decision in decisions] == [True, True, True, False, False]
@@ -134,7 +133,7 @@ async def test_an_exact_window_allows_exactly_its_amount(window: Window) -> None
     assert (await window.hit("rival", quota)).allowed
 
 
-async def test_an_exact_window_reports_when_there_is_more(window: Window) -> None:
+async def test_an_exact_window_reports_when_there_is_more(window: CountingWindow) -> None:
     decision = await window.hit("acme", Quota("campaigns", 3, DAY))
     assert decision.statuses == (QuotaStatus(Quota("campaigns", 3, DAY), 2, decision.statuses[0].reset),)
     assert DAY - 100 < decision.statuses[0].reset <= DAY

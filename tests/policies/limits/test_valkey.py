@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from app.policies.limits.model import UNLIMITED, Quota
-from app.policies.limits.valkey import ValkeyRateLimiter, ValkeyWindow
+from app.policies.rate_limits import UNLIMITED, Quota
+from app.policies.rate_limits_in_valkey import ValkeyRateLimiter, ValkeyWindow
 from tests.support.clocks import Clock
 from tests.support.limiters import DAY, allowed, client_at
 from tests.support.valkey import ValkeyServer

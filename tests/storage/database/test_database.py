@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import DatabaseError
 from app.storage.database.database import Database
-from app.storage.database.errors import describe
-from app.storage.database.serializing import serialize
+from app.storage.database.engine import describe
+from app.storage.database.statements import serialize
 from tests.support.postgres import Databases
 from tests.support.proxies import Proxy, proxied
 from tests.support.servers import unused_port

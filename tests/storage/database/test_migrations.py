@@ -17,10 +17,10 @@ from sqlalchemy import Connection, MetaData, Table, create_engine, text
 from app.errors import DatabaseError
 from app.storage.database.database import Database
 from app.storage.database.schema import metadata
-from app.storage.database.serializing import serialize
+from app.storage.database.statements import serialize
 from app.storage.writes.models import DuplicateKey
 from app.storage.writes.store import WriteStore
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.attempts import make_attempt
 from tests.support.postgres import Databases
 

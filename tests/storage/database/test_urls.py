@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import DatabaseError
 from app.storage.database.database import Database
-from app.storage.database.urls import file_of, parse_url
+from app.storage.database.engine import file_of, parse_url
 
 PASSWORD = "s3cr:t/p@ss"
 QUOTED = "s3cr%3At%2Fp%40ss"

@@ -11,9 +11,8 @@ from app.storage.database.schema import master_keys, tenants
 from app.storage.tenants import statements as tenant_work
 from app.storage.tenants.models import TenantPatch
 from app.storage.tenants.repository import TenantRepository
-from app.tenants.master_keys import MasterKey, MasterKeys
 from app.tenants.models import UpstreamAccount
-from app.tenants.vault import MasterKeyMissing, SecretDamaged, Vault
+from app.tenants.vault import MasterKey, MasterKeyMissing, MasterKeys, SecretDamaged, Vault
 from tests.support.tenant_databases import NEW, OLD, READ, keyless, opened_repository, secret
 from tests.support.tenants import make_smtp
 

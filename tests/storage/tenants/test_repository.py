@@ -6,10 +6,10 @@ from ipaddress import ip_network
 import pytest
 from pydantic import ValidationError
 
-from app.storage.tenants.models import Conflict, Missing, NewKey, TenantPatch
+from app.storage.tenants.models import Missing, NewKey, RevisionConflict, TenantPatch
 from app.storage.tenants.repository import TenantRepository
-from app.tenants.api_keys import hash_key
 from app.tenants.models import Limits, Scope, SmtpAccount, UpstreamAccount
+from app.tenants.store import hash_key
 from tests.support.attempts import Clock
 from tests.support.tenant_databases import READ, keyless, secret
 from tests.support.tenants import make_smtp, make_tenant
@@ -40,7 +40,7 @@ class TestTenants:
 
     async def test_an_id_is_given_once(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
-        with pytest.raises(Conflict, match="a tenant acme already"):
+        with pytest.raises(RevisionConflict, match="a tenant acme already"):
             await repository.add(keyless(password="other"))
         assert (await repository.open("acme")).upstream.password.get_secret_value() == "tenant-password"
 
@@ -83,7 +83,7 @@ class TestTenants:
     async def test_a_change_decided_on_an_older_revision(self, repository: TenantRepository) -> None:
         await repository.add(keyless())
         await repository.update("acme", TenantPatch(name="First"), revision=1)
-        with pytest.raises(Conflict, match="revision 2 by now, not 1"):
+        with pytest.raises(RevisionConflict, match="revision 2 by now, not 1"):
             await repository.update("acme", TenantPatch(name="Second"), revision=1)
         assert (await repository.get("acme")).name == "First"
 
@@ -189,7 +189,7 @@ class TestKeys:
         new = READ.model_copy(update={"id": "web"})
         await repository.create_key("acme", new)
         await repository.revoke_key("acme", "web")
-        with pytest.raises(Conflict, match="has, or had, a key web"):
+        with pytest.raises(RevisionConflict, match="has, or had, a key web"):
             await repository.create_key("acme", new)
 
     async def test_revoking(self, repository: TenantRepository, clock: Clock) -> None:

@@ -18,9 +18,8 @@ from app.storage.tenants.models import TenantPatch
 from app.storage.tenants.rows import tenant_columns
 from app.storage.tenants.store import DatabaseTenantStore
 from app.telemetry.logs import configure_logging
-from app.tenants.api_keys import hash_key
-from app.tenants.master_keys import MasterKeys
-from app.tenants.vault import Vault
+from app.tenants.store import hash_key
+from app.tenants.vault import MasterKeys, Vault
 from tests.support.clocks import Clock
 from tests.support.tenant_databases import NEW, OLD, READ, keyless, opened_store, secret
 

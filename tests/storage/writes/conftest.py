@@ -9,7 +9,7 @@ import pytest
 
 from app.storage.database.database import Database
 from app.storage.writes.store import WriteStore
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.attempts import Clock
 
 MASTER_KEY = MasterKey(bytes(range(32)))

@@ -10,7 +10,7 @@ from app.storage.database.database import Database
 from app.storage.writes.models import DuplicateSend
 from app.storage.writes.store import WriteStore
 from app.telemetry.logs import configure_logging
-from app.tenants.master_keys import MasterKey
+from app.tenants.vault import MasterKey
 from tests.support.attempts import make_attempt
 
 

@@ -9,36 +9,44 @@ from typing import Any
 import pytest
 
 from app.storage.writes import attempts, models
-from app.storage.writes.models import Attempt, AttemptState, Confirmed, DuplicateKey, DuplicateSend, NewAttempt, Settled
+from app.storage.writes.models import (
+    AttemptState,
+    Confirmed,
+    DuplicateKey,
+    DuplicateSend,
+    JournalEntry,
+    NewAttempt,
+    Settled,
+)
 from app.storage.writes.store import WriteStore
 from tests.storage.writes.conftest import Stores
 from tests.support.attempts import START, Clock, make_attempt
 
 
-async def opened(store: WriteStore, new: NewAttempt, **guards: Any) -> Attempt:
+async def opened(store: WriteStore, new: NewAttempt, **guards: Any) -> JournalEntry:
     """Open an attempt as a request without a claim does."""
     attempt = await store.begin(new, **guards)
     assert attempt is not None
     return attempt
 
 
-async def confirm(store: WriteStore, attempt: Attempt, reference: str) -> bool:
+async def confirm(store: WriteStore, attempt: JournalEntry, reference: str) -> bool:
     return await store.note(attempt, Confirmed(reference))
 
 
-async def refuse(store: WriteStore, attempt: Attempt, detail: str) -> bool:
+async def refuse(store: WriteStore, attempt: JournalEntry, detail: str) -> bool:
     return await store.note(attempt, Settled(AttemptState.REFUSED, detail))
 
 
-async def unknown(store: WriteStore, attempt: Attempt, detail: str) -> bool:
+async def unknown(store: WriteStore, attempt: JournalEntry, detail: str) -> bool:
     return await store.note(attempt, Settled(AttemptState.UNKNOWN, detail))
 
 
-async def found(store: WriteStore, key: str) -> Attempt | None:
+async def found(store: WriteStore, key: str) -> JournalEntry | None:
     return (await store.find("acme", key)).attempt
 
 
-async def closed(store: WriteStore, state: AttemptState, **changes: Any) -> Attempt:
+async def closed(store: WriteStore, state: AttemptState, **changes: Any) -> JournalEntry:
     """Open an attempt and bring it into a state."""
     attempt = await opened(store, make_attempt(**changes))
     if state is AttemptState.CONFIRMED:
@@ -50,7 +58,7 @@ async def closed(store: WriteStore, state: AttemptState, **changes: Any) -> Atte
     return attempt
 
 
-async def stored(store: WriteStore, key: str = "key") -> Attempt:
+async def stored(store: WriteStore, key: str = "key") -> JournalEntry:
     """Return the acme's attempt with a key."""
     attempt = await found(store, key)
     assert attempt is not None
@@ -108,7 +116,7 @@ class TestOpen:
             *(opened(each, make_attempt(idempotency_key="key")) for each in (stores.one, stores.other) * 10),
             return_exceptions=True,
         )
-        (won,) = (result for result in results if isinstance(result, Attempt))
+        (won,) = (result for result in results if isinstance(result, JournalEntry))
         losers = [result for result in results if isinstance(result, DuplicateKey)]
         assert len(losers) == 19
         assert {loser.earlier.id for loser in losers} == {won.id}
@@ -166,7 +174,7 @@ class TestOpenGuarded:
             ),
             return_exceptions=True,
         )
-        (won,) = (result for result in results if isinstance(result, Attempt))
+        (won,) = (result for result in results if isinstance(result, JournalEntry))
         others = [result.earlier.id for result in results if isinstance(result, DuplicateSend | DuplicateKey)]
         assert others == [won.id] * 19
 

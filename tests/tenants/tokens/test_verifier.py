@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tenants.jwks import ProviderKeys
-from app.tenants.master_keys import MasterKey
 from app.tenants.store import MemoryTenantStore, TenantStore
 from app.tenants.tokens import TokenRules, TokenVerifier, looks_like_token
+from app.tenants.vault import MasterKey
 from tests.support.clocks import Clock
 from tests.support.tenant_databases import opened_store
 from tests.support.tenants import KEY, make_tenant

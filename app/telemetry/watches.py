@@ -1,7 +1,4 @@
-"""Outages of the shared store: one log line when it is lost, one when it is back.
-
-The database tells of its own outages, whose causes it knows; it is asked here so that it notices without requests.
-"""
+"""What is watched whether or not there are requests: the event loop, gauges, outages of the shared store."""
 
 import asyncio
 import time
@@ -9,6 +6,35 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import structlog
+
+from app.telemetry.metrics import Metrics
+
+
+class LoopLag:
+    """Measures the event loop, and keeps gauges current for workers that are not asked themselves."""
+
+    def __init__(self, metrics: Metrics, period: float = 0.5) -> None:
+        self._metrics = metrics
+        self._period = period
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work while the context is open."""
+        task = asyncio.get_running_loop().create_task(self._beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._period
+            await asyncio.sleep(self._period)
+            self._metrics.loop_lagged(max(loop.time() - due, 0.0))
+            self._metrics.sample()
+
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
 
-from app.policies.limits.model import MICROSECOND, UNLIMITED, Decision, Quota, decide, decide_window
+from app.policies.rate_limits import MICROSECOND, UNLIMITED, Decision, Quota, decide, decide_window
 from app.storage.valkey import UNAVAILABLE, Script, Scripts
 
 _PREFIX = "umail:limit"

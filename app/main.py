@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import httpx2
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -40,6 +39,7 @@ from app.tenants.store import TenantStore
 from app.tenants.vault import Fingerprints
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
+from app.upstream.wire import Transport
 from app.wiring.edge import build_authenticator, build_keys_document, build_tracing, build_ways_in, watch
 from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
@@ -50,22 +50,13 @@ def create_app(
     settings: Settings,
     *,
     tenants: TenantStore | None = None,
-    transport: httpx2.AsyncBaseTransport | None = None,
+    transport: Transport | None = None,
     database: Database | None = None,
     now: Callable[[], datetime] | None = None,
     workers: Workers | None = None,
     around: AbstractAsyncContextManager[None] | None = None,
 ) -> FastAPI:
-    """Build the gateway.
-
-    Args:
-        settings: everything configurable.
-        tenants: the tenant store, instead of the one the settings name.
-        transport: the upstream transport, instead of a connection pool.
-        database: where what must last is kept, instead of the one the settings name.
-        now: returns the current time as an aware datetime, instead of the system's clock.
-        workers: the processes that serve together with this one.
-        around: entered before everything else begins, and left when all of it has ended.
+    """Build the gateway; what is given stands in the place of what the settings name, `around` goes round it all.
 
     Raises:
         app.tenants.file.TenantsFileError: the tenants file cannot be used.
@@ -163,6 +154,7 @@ def create_app(
         writes=storage.writes,
         platform_clock=clock,
         cache=state.cache,
+        limiter=state.limiter,
         breakers=policies.breakers,
         readiness=readiness,
         metrics=metrics,

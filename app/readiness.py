@@ -14,7 +14,6 @@ class Readiness:
 
     Args:
         parts: asks each part by name; a part that is not `needed` is told of, no more.
-        needed: the parts without which nothing can be served.
     """
 
     def __init__(self, parts: Mapping[str, Check], needed: frozenset[str]) -> None:

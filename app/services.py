@@ -10,6 +10,7 @@ from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
 from app.policies.breakers import Breakers
 from app.policies.cache.model import Cache
+from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import ByteBudget
 from app.readiness import Readiness
 from app.storage.tenants.repository import TenantRepository
@@ -21,12 +22,7 @@ from app.tenants.destinations import Destinations
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendLimits:
-    """Guards of new campaigns.
-
-    Args:
-        duplicate_window: for how long an equal campaign counts as a repetition by mistake; zero for never.
-        lookup_seconds: for how long a campaign whose creation went unanswered is looked for.
-    """
+    """Guards of new campaigns: how long equal ones count as mistakes, and how long lost ones are looked for."""
 
     duplicate_window: timedelta
     lookup_seconds: float
@@ -37,11 +33,7 @@ class ImportLimits:
     """What an import may take.
 
     Args:
-        rows: the most rows of one body.
-        idle: seconds that a body may pause.
-        wait: the most seconds that a client may wait for an import to complete.
         poll: seconds after which the platform is first asked again for a client that waits.
-        spools: bounds the bytes of all bodies that wait in temporary files.
     """
 
     rows: int
@@ -64,6 +56,7 @@ class Services:
     writes: WriteStore
     platform_clock: PlatformClock
     cache: Cache
+    limiter: RateLimiter
     breakers: Breakers
     readiness: Readiness
     metrics: Metrics

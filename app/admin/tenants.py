@@ -1,20 +1,32 @@
-"""Endpoints of tenants and their U-Mail logins."""
+"""Endpoints of tenants, their U-Mail logins and their API keys."""
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.admin.deps import Force, Prober, ProberDep, RepositoryDep, TenantId, admin_router, refuse_forbidden_hosts
-from app.admin.schemas import LoginBody, NewTenantBody, Probe, ProbedTenant, TenantChangesBody, TenantView
+from app.admin.schemas import (
+    KeyView,
+    LoginBody,
+    NewApiKeyBody,
+    NewKeyView,
+    NewTenantBody,
+    Probe,
+    ProbedTenant,
+    TenantChangesBody,
+    TenantView,
+)
 from app.api.responses import PageRequestDep, answer, created, no_content, page
 from app.errors import FieldError, ValidationFailed
 from app.gateway.pages import Page, pagination
 from app.storage.tenants.models import TenantPatch
-from app.tenants.models import Tenant
+from app.tenants.models import Identifier, Tenant
 
-router = admin_router("/tenants")
+tenants_router = admin_router("/tenants")
 
 
-@router.get("", summary="List tenants", response_model=Page[TenantView])
+@tenants_router.get("", summary="List tenants", response_model=Page[TenantView])
 async def list_tenants(request: Request, repository: RepositoryDep, pages: PageRequestDep) -> Response:
     """Return tenants in the order of their ids."""
     found = await repository.list(offset=(pages.page - 1) * pages.page_size, limit=pages.page_size)
@@ -24,7 +36,7 @@ async def list_tenants(request: Request, repository: RepositoryDep, pages: PageR
     )
 
 
-@router.post("", summary="Add a tenant", response_model=ProbedTenant, status_code=201)
+@tenants_router.post("", summary="Add a tenant", response_model=ProbedTenant, status_code=201)
 async def add_tenant(
     body: NewTenantBody, request: Request, repository: RepositoryDep, prober: ProberDep, force: Force = False
 ) -> Response:
@@ -37,13 +49,13 @@ async def add_tenant(
     return created(ProbedTenant(tenant=TenantView.of(record), probe=probe), f"/admin/v1/tenants/{tenant.id}")
 
 
-@router.get("/{tenant_id}", summary="Get a tenant", response_model=TenantView)
+@tenants_router.get("/{tenant_id}", summary="Get a tenant", response_model=TenantView)
 async def get_tenant(tenant_id: TenantId, repository: RepositoryDep) -> Response:
     """Return a tenant, without its secrets."""
     return answer(TenantView.of(await repository.get(tenant_id)))
 
 
-@router.patch("/{tenant_id}", summary="Change a tenant", response_model=TenantView)
+@tenants_router.patch("/{tenant_id}", summary="Change a tenant", response_model=TenantView)
 async def edit_tenant(
     tenant_id: TenantId, body: TenantChangesBody, request: Request, repository: RepositoryDep
 ) -> Response:
@@ -56,20 +68,20 @@ async def edit_tenant(
     return answer(TenantView.of(await repository.update(tenant_id, patch, revision=body.revision)))
 
 
-@router.delete("/{tenant_id}", summary="Delete a tenant", status_code=204)
+@tenants_router.delete("/{tenant_id}", summary="Delete a tenant", status_code=204)
 async def delete_tenant(tenant_id: TenantId, repository: RepositoryDep) -> Response:
     """Delete a tenant and its keys for good; nothing is deleted at U-Mail."""
     await repository.delete(tenant_id)
     return no_content()
 
 
-@router.post("/{tenant_id}/probe", summary="Try the U-Mail login", response_model=Probe)
+@tenants_router.post("/{tenant_id}/probe", summary="Try the U-Mail login", response_model=Probe)
 async def probe_tenant(tenant_id: TenantId, repository: RepositoryDep, prober: ProberDep) -> Response:
     """Ask the platform whether the present login is right."""
     return answer(await prober.probe(await repository.open(tenant_id)))
 
 
-@router.put("/{tenant_id}/credentials", summary="Change the U-Mail login", response_model=ProbedTenant)
+@tenants_router.put("/{tenant_id}/credentials", summary="Change the U-Mail login", response_model=ProbedTenant)
 async def rotate_credentials(
     tenant_id: TenantId,
     body: LoginBody,
@@ -91,7 +103,7 @@ async def rotate_credentials(
     return answer(ProbedTenant(tenant=TenantView.of(record), probe=probe))
 
 
-@router.post("/{tenant_id}/credentials/stage", summary="Stage a new U-Mail login", response_model=ProbedTenant)
+@tenants_router.post("/{tenant_id}/credentials/stage", summary="Stage a new U-Mail login", response_model=ProbedTenant)
 async def stage_credentials(
     tenant_id: TenantId, body: LoginBody, request: Request, repository: RepositoryDep, prober: ProberDep
 ) -> Response:
@@ -103,13 +115,13 @@ async def stage_credentials(
     return answer(ProbedTenant(tenant=TenantView.of(record), probe=probe))
 
 
-@router.post("/{tenant_id}/credentials/confirm", summary="Use the staged login", response_model=TenantView)
+@tenants_router.post("/{tenant_id}/credentials/confirm", summary="Use the staged login", response_model=TenantView)
 async def confirm_credentials(tenant_id: TenantId, repository: RepositoryDep) -> Response:
     """Put the staged login in the place of the present one."""
     return answer(TenantView.of(await repository.confirm(tenant_id)))
 
 
-@router.post("/{tenant_id}/credentials/rollback", summary="Drop the staged login", response_model=TenantView)
+@tenants_router.post("/{tenant_id}/credentials/rollback", summary="Drop the staged login", response_model=TenantView)
 async def rollback_credentials(tenant_id: TenantId, repository: RepositoryDep) -> Response:
     """Drop the staged login; the present one was in use all the time."""
     return answer(TenantView.of(await repository.rollback(tenant_id)))
@@ -125,3 +137,42 @@ async def _probed(prober: Prober, tenant: Tenant, pointer: str, *, force: bool) 
         "The platform did not accept the login.",
         [FieldError("body", pointer, f"login_{probe.outcome}", message)],
     )
+
+
+keys_router = admin_router("/tenants/{tenant_id}/keys")
+
+KeyId = Annotated[Identifier, Path(description="The key's id.", examples=["web"])]
+
+
+@keys_router.get("", summary="List keys", response_model=Page[KeyView])
+async def list_keys(
+    tenant_id: TenantId,
+    request: Request,
+    repository: RepositoryDep,
+    pages: PageRequestDep,
+    revoked: Annotated[bool, Query(description="Whether revoked ones are among them.")] = False,
+) -> Response:
+    """Return a tenant's keys, without what they are."""
+    await repository.get(tenant_id)
+    found = await repository.list_keys(
+        tenant_id, revoked=revoked, offset=(pages.page - 1) * pages.page_size, limit=pages.page_size
+    )
+    views = [KeyView.of(record) for record in found.items]
+    return page(
+        request, Page[KeyView](data=views, pagination=pagination(pages, total=found.total, received=len(views)))
+    )
+
+
+@keys_router.post("", summary="Make a key", response_model=NewKeyView, status_code=201)
+async def create_key(tenant_id: TenantId, body: NewApiKeyBody, request: Request, repository: RepositoryDep) -> Response:
+    """Make a key and return it, this once. To replace one, make another, move clients over, and revoke the first."""
+    made = await repository.create_key(tenant_id, body)
+    request.state.context.audit_targets = {"key_id": made.record.id}
+    view = NewKeyView(key=made.key.get_secret_value(), record=KeyView.of(made.record))
+    return created(view, f"/admin/v1/tenants/{tenant_id}/keys/{made.record.id}")
+
+
+@keys_router.delete("/{key_id}", summary="Revoke a key", response_model=KeyView)
+async def revoke_key(tenant_id: TenantId, key_id: KeyId, repository: RepositoryDep) -> Response:
+    """End a key's validity for good, everywhere within a second."""
+    return answer(KeyView.of(await repository.revoke_key(tenant_id, key_id)))

@@ -23,12 +23,6 @@ class AuditMiddleware:
 
     It stands outside of everything that answers a request. Reads pass through untouched; tools that agents may not use
     are recorded as they are refused.
-
-    Args:
-        app: the application.
-        trail: where entries go.
-        pseudonyms: makes targets fit to be written down.
-        now: returns the current time in UTC.
     """
 
     def __init__(self, app: ASGIApp, *, trail: AuditLog, pseudonyms: Pseudonyms, now: Callable[[], datetime]) -> None:

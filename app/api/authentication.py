@@ -27,10 +27,8 @@ class Lockout:
     Memory is bounded; what is forgotten first is what ends first.
 
     Args:
-        failures: wrong keys after which an address is locked.
         window: seconds over which they are counted, from the first one, and at the end of which the lock opens.
         most: addresses, and pairs of address and key, that are remembered at most.
-        clock: a monotonic clock in seconds.
     """
 
     def __init__(
@@ -86,13 +84,6 @@ class Authenticator:
     """Decides whom a presented key stands for.
 
     Every key that may not be used gets the same answer: unknown, expired, or presented from a wrong place.
-
-    Args:
-        tenants: knows the keys.
-        tokens: knows tokens that stand in the place of keys; None if there are none.
-        lockout: counts wrong keys by address.
-        on_locked: called for each request that a lock-out refuses.
-        now: returns the current time as an aware datetime.
     """
 
     def __init__(
@@ -112,10 +103,6 @@ class Authenticator:
 
     async def identify(self, presented: str, address: str | None) -> Identity:
         """Return whom a key stands for.
-
-        Args:
-            presented: the key; empty if the request carries none.
-            address: the client's.
 
         Raises:
             Unauthenticated: there is no key, or it may not be used.
@@ -176,9 +163,7 @@ class AdminCredential:
     hopeless: from a locked address even the right token is refused, unless it was used from there before.
 
     Args:
-        token: the token.
         lockout: counts wrong ones by address; not the one that counts API keys.
-        on_locked: called for each request that a lock-out refuses.
     """
 
     def __init__(self, token: str, *, lockout: Lockout, on_locked: Callable[[], None]) -> None:

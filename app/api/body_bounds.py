@@ -20,10 +20,7 @@ class BodyBounds:
     """Keeps bodies within bounds.
 
     Args:
-        max_bytes: the largest body of an endpoint.
-        max_large_bytes: the largest body of an endpoint that declares to take large ones.
         patience: seconds that a body may keep the gateway waiting in all, to which each thousand bytes add one.
-        shedder: told of slow bodies.
     """
 
     def __init__(self, *, max_bytes: int, max_large_bytes: int, patience: float, shedder: Shedder) -> None:

@@ -51,7 +51,6 @@ class CrossOriginMiddleware(CORSMiddleware):
     out.
 
     Args:
-        app: the application.
         origins: the origins, or `*` alone for all.
     """
 
@@ -71,7 +70,6 @@ class CrossOriginMiddleware(CORSMiddleware):
             await self.app(scope, receive, partial(_with_vary, send))
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer a preflight."""
         response = super().preflight_response(request_headers)
         response.headers["Cache-Control"] = "no-store"
         response.raw_headers.extend(security_headers(response.raw_headers))

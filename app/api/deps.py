@@ -9,14 +9,17 @@ from starlette.responses import Response
 
 from app.api.caching import CachedResponse, directives_of, note_planned
 from app.api.exports import ExportResponse, export_output, in_turn
+from app.api.rate_limits import count_request
 from app.api.request_head import RequestHead
 from app.api.responses import CollectionUrl, link_header
 from app.api.routing import ResourceRoute, require, strict_router
+from app.gateway.aggregates import Aggregate
 from app.gateway.cached_reads import Headers
 from app.gateway.call import Gateway
 from app.gateway.context import Caller
 from app.gateway.operation import Export, In, Operation, Out
 from app.gateway.pages import Page
+from app.policies.cache.model import Directives, Served
 from app.services import Services
 
 
@@ -52,6 +55,22 @@ class Call:
         output = export_output(self.request, raw_cells=raw_cells)
         rows = in_turn(self.gateway, export, queries, self.caller)
         return ExportResponse(rows, output, output.table(export.source.model))
+
+    async def fetch(self, operation: Operation[In, Any], query: In, *, counted: bool = False) -> Served:
+        """Read for an answer that is made of several reads; `counted` counts a call of the platform as a request."""
+        planned = self.services.reading.plan(operation, query, self.caller.tenant, _no_headers)
+        admit = self._count if counted else None
+        return await self.services.reading.read(planned, self.caller, self._directives(), admit)
+
+    async def aggregate(self, aggregate: Aggregate[In], query: In) -> Served:
+        """Read the figures of an export; its call of the platform counts as a request."""
+        return await self.services.reading.aggregate(aggregate, query, self.caller, self._directives(), self._count)
+
+    async def _count(self) -> None:
+        await count_request(self.services.limiter, self.caller, self.services.observer)
+
+    def _directives(self) -> Directives:
+        return directives_of(RequestHead(self.request.scope["headers"]))
 
     def require(self, *scopes: str) -> None:
         """Check for scopes that depend on what the body says.

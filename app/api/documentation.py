@@ -19,6 +19,7 @@ from app.errors import (
     UpstreamRejected,
     ValidationFailed,
 )
+from app.gateway.aggregates import Aggregate
 from app.gateway.operation import CachePolicy, Effect, Export, Operation
 from app.gateway.pages import Collection
 
@@ -45,7 +46,7 @@ IF_NONE_MATCH: dict[str, Any] = {
 
 
 def documents(
-    operation: Operation[Any, Any] | Export[Any],
+    source: Operation[Any, Any] | Export[Any] | Aggregate[Any],
     *,
     kept: bool = True,
     read_back: bool = False,
@@ -55,18 +56,18 @@ def documents(
     bodies: Mapping[str, type[BaseModel]] | None = None,
     **route: Any,
 ) -> dict[str, Any]:
-    """Return the keyword arguments of a route that offers `operation`.
+    """Return the keyword arguments of a route that offers an operation, an export or its figures.
 
     Args:
         kept: whether the endpoint gives cached answers at all.
         read_back: whether the answer is the resource read again, and 204 when that fails.
         carries: headers of a successful answer beside those that all such answers carry.
         any_scope: scopes of which one will do, instead of those that the endpoint's caller must have.
-        errors: what the endpoint answers beside.
         bodies: for an endpoint that reads its body by hand, the model of each media type.
     """
+    operation = source.export if isinstance(source, Aggregate) else source
     reads = operation.effect is Effect.READ
-    policy = operation.cache if kept and isinstance(operation, Operation) else None
+    policy = source.cache if kept and not isinstance(source, Export) else None
     responses = problem_responses(*(_READING if reads else _WRITING), *errors)
     if read_back:
         responses[204] = {"description": "Done, but the result could not be read back"}
@@ -91,8 +92,6 @@ def describes(effect: Effect, upstream: Mapping[str, Any], cache: Mapping[str, A
     """Return what an operation of the document says of itself beyond OpenAPI.
 
     Args:
-        effect: what it does to the platform; whatever changes something takes an idempotency key.
-        upstream: where in the manual the platform's side stands, and which script and `do` it is.
         cache: for how long answers are kept, or which kept answers it makes invalid; by default none are kept.
     """
     extra = {"x-effect": effect.value, "x-upstream-operation": upstream, "x-cache-policy": cache or _kept(None)}
@@ -124,12 +123,7 @@ def _changed(tags: Iterable[str]) -> dict[str, Any]:
 
 
 def export_documents(export: Export[Any], **route: Any) -> dict[str, Any]:
-    """Return the keyword arguments of a route that passes on `export`, in each form it can be asked for.
-
-    Args:
-        export: gives the public model of a row, the errors and the manual's section.
-        route: what the route says beside.
-    """
+    """Return the keyword arguments of a route that passes on `export`, in each form it can be asked for."""
     model = export.source.model
     documented = documents(export, response_model=Collection[model], **route)  # type: ignore[valid-type]
     lines, table = NdjsonTable(), CsvTable(model)

@@ -1,9 +1,8 @@
 """The edge: what every request passes before anything looks at what it asks for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property, lru_cache
-from math import ceil
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -18,86 +17,19 @@ from app.api.body_bounds import BodyBounds
 from app.api.caching import FastPath
 from app.api.problems import internal_error, refuse
 from app.api.proxies import TrustedProxies
+from app.api.rate_limits import count_request, overloaded
 from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
 from app.api.responses import ResponseAborted
 from app.api.routing import ResourceRoute, RouteTable
-from app.api.sending import AnswerSender, HeadAnswered, Headers
-from app.errors import GatewayError, NotFound, Overloaded, RateLimited, TenantDisabled, Unauthenticated
+from app.api.sending import AnswerSender, HeadAnswered
+from app.errors import GatewayError, NotFound, TenantDisabled, Unauthenticated
 from app.gateway.context import Caller, RequestContext
-from app.gateway.failures import retry_in
 from app.policies.bulkhead import Full
-from app.policies.rate_limits import Decision, Quota, QuotaStatus, RateLimiter
+from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
 from app.telemetry.observer import AccessLog, Finished, RequestTelemetry, TelemetryObserver
 from app.tenants.models import effective_scopes
 from app.tenants.store import Identity
-from app.texts import sentence
-
-_MINUTE = 60
-
-Quotas = tuple[tuple[str, Quota], ...]
-
-
-@lru_cache(maxsize=10_000)
-def quotas_of(tenant_id: str, of_tenant: int, key_id: str, of_key: int | None) -> Quotas:
-    """Return the quotas that a request counts against, by subject.
-
-    Args:
-        tenant_id: whose request it is.
-        of_tenant: requests a minute of the tenant.
-        key_id: the key it carries.
-        of_key: requests a minute of the key; None for none of its own.
-    """
-    tenant = tenant_id, Quota("tenant", of_tenant, _MINUTE)
-    if of_key is None:
-        return (tenant,)
-    return tenant, (f"{tenant_id}/{key_id}", Quota("key", of_key, _MINUTE))
-
-
-def ratelimit_headers(statuses: Sequence[QuotaStatus]) -> Headers:
-    """Write how quotas stand (IETF draft httpapi-ratelimit-headers): the policy, and what is left of it."""
-    if not statuses:
-        return ()
-    left = ", ".join([f'"{each.quota.name}";r={each.remaining};t={ceil(each.reset)}' for each in statuses])
-    return (
-        (b"ratelimit-policy", _policy(tuple([each.quota for each in statuses]))),
-        (b"ratelimit", left.encode()),
-    )
-
-
-@lru_cache(maxsize=10_000)
-def _policy(quotas: tuple[Quota, ...]) -> bytes:
-    return ", ".join(f'"{each.name}";q={each.amount};w={each.seconds}' for each in quotas).encode()
-
-
-async def count_request(caller: Caller, limiter: RateLimiter, observer: TelemetryObserver) -> Decision:
-    """Count a request against the limits of its tenant and its key."""
-    tenant = caller.tenant
-    quotas = quotas_of(tenant.id, tenant.limits.requests_per_minute, caller.key_id, caller.requests_per_minute)
-    decision = await limiter.hit(quotas)
-    if decision.spent is not None:
-        observer.refused(caller.context, f"{decision.spent.name}_limit")
-    return decision
-
-
-def limited(spent: Quota, retry_after: float) -> RateLimited:
-    """Return the error for a request that a quota has no place for, now and for so many seconds."""
-    detail = sentence(
-        "{whose} has used up its limit of {limit} requests a minute.",
-        whose=sentence("This key" if spent.name == "key" else "This tenant"),
-        limit=spent.amount,
-    )
-    return RateLimited(detail, headers=retry_in(retry_after))
-
-
-def overloaded(full: Full) -> Overloaded | RateLimited:
-    """Return the error for a request beyond those that the gateway takes on at once, in all or of one tenant."""
-    if full.which == "tenant_requests":
-        return RateLimited("This tenant has as many requests under way as it may.", headers=retry_in(full.retry_after))
-    return Overloaded(
-        "More requests are under way than the gateway takes on at once.", headers=retry_in(full.retry_after)
-    )
-
 
 log = structlog.get_logger("app.access")
 
@@ -237,7 +169,7 @@ class EdgeMiddleware:
     async def _answer(
         self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, caller: Caller
     ) -> None:
-        await self._count(caller, answer)
+        await count_request(self._limiter, caller, self._observer)
         response = await self._fast_path.answer(scope, head, caller)
         if response is not None:
             await response(scope, receive, answer.send)
@@ -249,12 +181,6 @@ class EdgeMiddleware:
             large = route.takes_large_body
         await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
         self._fast_path.remember(scope, caller)
-
-    async def _count(self, caller: Caller, answer: AnswerSender) -> None:
-        decision = await count_request(caller, self._limiter, self._observer)
-        answer.headers = ratelimit_headers(decision.statuses)
-        if decision.spent is not None:
-            raise limited(decision.spent, decision.retry_after)
 
     def _admit_operator(self, head: RequestHead, context: RequestContext) -> None:
         if self._operators is None:

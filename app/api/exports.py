@@ -41,9 +41,6 @@ class ExportOutput:
     """How a caller wants an export.
 
     Args:
-        media_type: one of `MEDIA_TYPES`.
-        gzip: whether it takes gzip.
-        raw_cells: whether CSV cells are left as they are.
         file_name: what the export is called, without an extension.
     """
 
@@ -116,11 +113,6 @@ class ExportResponse(Response):
     """Carries out an export while it is answered; whatever breaks before the first rows is raised as it is.
 
     The client going away ends the call to the platform; its not reading on stops the reading from there.
-
-    Args:
-        export: gives the rows.
-        output: what was negotiated.
-        table: writes the rows.
     """
 
     def __init__(self, export: AbstractAsyncContextManager[RowStream], output: ExportOutput, table: Table) -> None:

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.edge import count_request, limited
 from app.api.problems import refuse
+from app.api.rate_limits import count_request
 from app.api.routing import ResourceRoute
 from app.errors import GatewayError, NotFound
 from app.gateway.context import Caller
@@ -31,9 +31,7 @@ class InnerMiddleware:
         """Handle one ASGI scope."""
         caller: Caller = scope["state"]["context"].caller
         try:
-            decision = await count_request(caller, self._limiter, self._observer)
-            if decision.spent is not None:
-                raise limited(decision.spent, decision.retry_after)
+            await count_request(self._limiter, caller, self._observer)
             route, _ = scope["app"].route_table.find(scope["method"], scope["path"])
             if not isinstance(route, ResourceRoute):
                 raise NotFound("There is nothing at this path.")
@@ -86,7 +84,7 @@ class InnerRequest:
             "client": outer["client"],
             "server": outer["server"],
             "app": outer["app"],
-            "state": {"context": context},
+            "state": {"context": context, "places": outer["state"]["places"]},
         }
 
 
@@ -127,5 +125,7 @@ async def make_request(
         else:
             answer.body += message.get("body", b"")
 
-    await outer["app"].inner(request.scope(outer, caller), receive, send)
+    scope = request.scope(outer, caller)
+    await outer["app"].inner(scope, receive, send)
+    caller.context.quotas = scope["state"]["context"].quotas or caller.context.quotas
     return answer

@@ -39,9 +39,6 @@ class BodyFingerprint:
     """Hashes a body as it passes.
 
     The boundary of a multipart body is left out: clients draw a new one each time they write the same form.
-
-    Args:
-        content_type: the request's media type with its parameters.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -76,12 +73,7 @@ _KEPT_HEADERS = frozenset({b"content-type", b"location", b"link", b"retry-after"
 
 
 class RecordedBody:
-    """Passes a request's body on and hashes it on the way.
-
-    Args:
-        receive: gives the body's messages.
-        content_type: its media type with its parameters.
-    """
+    """Passes a request's body on and hashes it on the way."""
 
     def __init__(self, receive: Receive, content_type: str) -> None:
         self._receive = receive
@@ -89,7 +81,6 @@ class RecordedBody:
         self._ended = False
 
     async def receive(self) -> Message:
-        """Return the next message."""
         message = await self._receive()
         if message["type"] == "http.request":
             self._fingerprint.update(message.get("body", b""))
@@ -121,7 +112,6 @@ class HeldAnswer:
         self._messages.append(message)
 
     def stored(self) -> StoredAnswer:
-        """Return what is kept of it."""
         kept = tuple(
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in self._headers()
@@ -140,7 +130,6 @@ class HeldAnswer:
         return [(name.lower(), value) for name, value in self._messages[0].get("headers", ())] if self._messages else []
 
     async def pass_on(self, send: Send) -> None:
-        """Send it."""
         for message in self._messages:
             await send(message)
 

@@ -47,7 +47,6 @@ def media_type_of(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 def is_json(content_type: str) -> bool:
-    """Tell whether a Content-Type is JSON in UTF-8."""
     media_type, parameters = media_type_of(content_type)
     is_utf8 = parameters.get("charset", "utf-8").lower() in {"utf-8", "utf8", "us-ascii"}
     return is_utf8 and (media_type == "application/json" or media_type.endswith("+json"))

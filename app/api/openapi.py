@@ -77,6 +77,7 @@ TAGS = [
     {"name": "Statistics", "description": "What was sent, what became of it and what it cost."},
     {"name": "Delivery failures", "description": "Addresses that did not get their message, and why."},
     {"name": "Tracking", "description": "Who opened and clicked, by the campaign's id or its batch number."},
+    {"name": "Reports", "description": "What came of a campaign, in one answer: as data, as a page, as a table."},
     {
         "name": "Domains",
         "description": "Domains that campaigns are sent from, and whether their DNS records are right.",

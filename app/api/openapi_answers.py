@@ -114,7 +114,10 @@ def complete_answers(document: dict[str, Any]) -> None:
             if "{" not in path:
                 answers.pop("404", None)
             for status, answer in answers.items():
-                _complete(answer, status, path=path, method=method, schemas=components["schemas"])
+                _complete(answer, status, path=path, method=method)
+            if _is_page(answers.get("200", {}), components["schemas"]):
+                for status in answers.keys() & {"200", "304"}:
+                    answers[status]["headers"] |= headers("Link")
             operation["responses"] = {
                 status: _shared(answer, _prefix(path, method), shared) for status, answer in sorted(answers.items())
             } | {"default": {"$ref": f"#/components/responses/{_ANY_ERROR}"}}
@@ -130,7 +133,7 @@ def _any_error() -> Answer:
     }
 
 
-def _complete(answer: Answer, status: str, *, path: str, method: str, schemas: dict[str, Any]) -> None:
+def _complete(answer: Answer, status: str, *, path: str, method: str) -> None:
     if answer["description"] == _UNDESCRIBED:
         answer["description"] = _DESCRIPTIONS[status]
     is_problem = MEDIA_TYPE in answer.get("content", {})
@@ -148,8 +151,6 @@ def _complete(answer: Answer, status: str, *, path: str, method: str, schemas: d
         names.append("Retry-After")
     if status == "201":
         names.append("Location")
-    if _is_page(answer, schemas):
-        names.append("Link")
     answer["headers"] = headers(*names) | answer.get("headers", {})
 
 

@@ -17,11 +17,7 @@ _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0
 
 
 class RequestHead:
-    """The headers of a request.
-
-    Args:
-        headers: as ASGI gives them: names in lower case, in order.
-    """
+    """The headers of a request, as ASGI gives them: names in lower case, in order."""
 
     __slots__ = ("_fields", "_headers")
 

@@ -33,11 +33,9 @@ class CollectionUrl(NamedTuple):
 
     @classmethod
     def of(cls, request: Request) -> "CollectionUrl":
-        """Return the URL of the collection that a request asks for."""
         return cls(request.url.path, request.url.query)
 
     def page(self, number: int) -> str:
-        """Return the URL of one of its pages."""
         query = [(key, value) for key, value in parse_qsl(self.query, keep_blank_values=True) if key != "page"]
         return f"{self.path}?{urlencode([*query, ('page', str(number))])}"
 
@@ -63,7 +61,6 @@ class ResponseAborted(Exception):
 
     Args:
         code: the error code it ended in, or what the client did.
-        detail: what happened, for the log.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -94,11 +91,6 @@ async def read_back(
 ) -> Response:
     """Answer a change that was carried out with the resource as it now is, or with 204 if it cannot be read.
 
-    Args:
-        reading: the read.
-        status: the status when it succeeds.
-        headers: further headers when it succeeds.
-
     Raises:
         NotFound: the platform accepts changes to what does not exist, and reading shows that it does not.
     """
@@ -111,5 +103,4 @@ async def read_back(
 
 
 def no_content() -> Response:
-    """Return 204."""
     return Response(status_code=204, headers={"Cache-Control": "no-store"})

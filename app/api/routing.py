@@ -58,14 +58,7 @@ class StrictRoute(APIRoute):
     """A route whose body, read by the framework or by hand, is strict JSON, and whose endpoint returns a `Response`."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], *, response_model: Any = None, **options: Any) -> None:
-        """Build the route; what it answers with is looked at only by `describe_answer`.
-
-        Args:
-            path: as the framework takes it.
-            endpoint: called for a request.
-            response_model: the model that the document shows for an answer, if any.
-            options: as the framework takes them.
-        """
+        """Build the route; what it answers with is looked at only by `describe_answer`."""
         super().__init__(path, endpoint, response_model=None, **options)
         self._answer = None if isinstance(response_model, DefaultPlaceholder) else response_model
 
@@ -166,11 +159,7 @@ def _query_names(dependant: Dependant) -> set[str]:
 
 
 def require(caller: Caller, *scopes: str) -> None:
-    """Check a caller's scopes.
-
-    Raises:
-        InsufficientScope: the key lacks one of them.
-    """
+    """Check a caller's scopes; raises `InsufficientScope` where the key lacks one."""
     missing = [scope for scope in scopes if Scope(scope) not in caller.scopes]
     if missing:
         detail = sentence("This needs a key with the scope `{scope}`.", scope=missing[0])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from starlette.types import Message, Send
 
 from app.api.negotiation import prefers_gzip
+from app.api.rate_limits import ratelimit_headers
 from app.api.request_head import RequestHead
 from app.gateway.context import RequestContext
 
@@ -86,7 +87,7 @@ class AnswerSender:
     `aborted` says why the answer broke off, if it did.
     """
 
-    __slots__ = ("_context", "_head", "_head_only", "_held", "_send", "_started", "aborted", "headers", "status")
+    __slots__ = ("_context", "_head", "_head_only", "_held", "_send", "_started", "aborted", "status")
 
     def __init__(self, send: Send, context: RequestContext, head: RequestHead, *, head_only: bool = False) -> None:
         self._head = head
@@ -95,7 +96,6 @@ class AnswerSender:
         self._context = context
         self._started = time.perf_counter()
         self._held: Message | None = None
-        self.headers: Headers = ()
         self.status = 0
         self.aborted: str | None = None
 
@@ -104,11 +104,7 @@ class AnswerSender:
         return time.perf_counter() - self._started
 
     async def send(self, message: Message) -> None:
-        """Send a message.
-
-        Raises:
-            HeadAnswered: nothing else is wanted.
-        """
+        """Send a message; raises `HeadAnswered` where nothing else is wanted."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = message.get("headers", ())
@@ -129,7 +125,12 @@ class AnswerSender:
             await self._send(message)
 
     async def _begin(self, start: Message, headers: Sequence[Header]) -> None:
-        start["headers"] = [*security_headers(headers), *headers, *self.headers, *self._own()]
+        start["headers"] = [
+            *security_headers(headers),
+            *headers,
+            *ratelimit_headers(self._context.quotas),
+            *self._own(),
+        ]
         await self._send(start)
         if self._head_only:
             await self._send({"type": "http.response.body", "body": b""})

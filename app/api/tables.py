@@ -79,7 +79,6 @@ class CsvTable:
     """RFC 4180 with a heading: a column per field of the model, `field_part` for the parts of a nested one.
 
     Args:
-        model: the rows' public model.
         raw_cells: leave texts as they are that a spreadsheet would take for formulas; they get a leading `'` otherwise.
     """
 
@@ -88,7 +87,6 @@ class CsvTable:
         self._raw_cells = raw_cells
 
     def head(self) -> bytes:
-        """Write the heading."""
         return _csv([[name for name, _ in self._columns]])
 
     def rows(self, rows: Rows) -> bytes:
@@ -104,11 +102,7 @@ class CsvTable:
 
 
 class GzipTable:
-    """Another table, compressed; every batch can be read as soon as it has come.
-
-    Args:
-        table: the other table.
-    """
+    """Another table, compressed; every batch can be read as soon as it has come."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

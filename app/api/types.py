@@ -27,7 +27,6 @@ def described(*, lines: bool = False, without: str = "", visible: str | None = N
     """Return an annotation that describes a text by a pattern and checks nothing.
 
     Args:
-        lines: whether it may have several lines.
         without: characters it must not hold, as they stand in a character class.
         visible: if it must hold a character besides blanks, further characters beside which it must hold one.
     """
@@ -47,11 +46,7 @@ _MOMENT = re.compile(
 
 
 def single_line(value: str) -> str:
-    """Return a text without line breaks or control characters.
-
-    Raises:
-        PydanticCustomError: it has some.
-    """
+    """Return a text without line breaks or control characters; raises `PydanticCustomError` where it has some."""
     if _CONTROL.search(value):
         raise PydanticCustomError("control_character", "must not contain line breaks or control characters")
     return value
@@ -243,11 +238,7 @@ class Changes(RequestModel):
     """Base of PATCH bodies: only the fields given are sent, and at least one must be."""
 
     def model_post_init(self, _context: Any) -> None:
-        """Refuse an empty change.
-
-        Raises:
-            PydanticCustomError: no field is given.
-        """
+        """Refuse an empty change; raises `PydanticCustomError` where no field is given."""
         if not self.model_fields_set:
             raise PydanticCustomError("no_changes", "must name at least one field to change")
 

@@ -72,13 +72,6 @@ async def open_form(
 ) -> AsyncGenerator[OpenForm, None]:
     """Receive a multipart form; its files are gone at the end of the `async with` block.
 
-    Args:
-        request: the request, for its headers.
-        body: its body.
-        max_files: the most files it may hold.
-        max_fields: the most text fields.
-        max_part_size: the most bytes of a text field.
-
     Raises:
         MalformedRequest: it is not a readable form, or has too many parts, or too large ones.
         ValidationFailed: a file under another field than `file` or `file[]`, or without a name.
@@ -127,11 +120,7 @@ class _StrictParser(MultiPartParser):
         self._complete = True
 
     async def parse(self) -> FormData:
-        """Parse the whole form.
-
-        Raises:
-            MultiPartException: it cannot be read.
-        """
+        """Parse the whole form; raises `MultiPartException` where it cannot be read."""
         form = await super().parse()
         if not self._complete:
             for file in self._files_to_close_on_error:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from app.cli.configuration import nearest_operation, shown_setting, source_of, unknown_operations
-from app.cli.output import print_json, print_table
 from app.cli.starting import AsJson, fail, load_settings
+from app.cli.terminal import print_json, print_table
 from app.settings import Settings
 from app.tenants.document import TenantsFileError, load_tenants, tenants_schema
 from app.wiring.gateway import build_destinations

@@ -13,9 +13,9 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
-from app.doctor.plan import PLAN
-from app.reasons import reason_of
+from app.doctor.diagnosis import PLAN
 from app.settings import Settings
+from app.texts import reason_of
 
 PREFIX = "UMAIL_GATEWAY_"
 ENV_FILE = Path(".env")

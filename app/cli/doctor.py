@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import print_json, print_table
 from app.cli.starting import fail, load_settings
+from app.cli.terminal import print_json, print_table
+from app.doctor.diagnosis import choose
 from app.doctor.findings import DestinationRefused, Finding, ReadOutcome, UnknownOperation, UnknownTenant
-from app.doctor.plan import choose
 from app.errors import DatabaseError
 from app.gateway.checks import AnyCheck
 from app.settings import Settings

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.inputs import parse_expiry
-from app.cli.output import print_fields, print_json, print_table, shown
 from app.cli.starting import AsJson, administer, checked, fail
+from app.cli.terminal import parse_expiry, print_fields, print_json, print_table, shown
 from app.storage.tenants.models import CreatedKey, KeyRecord, NewKey
 from app.storage.tenants.repository import TenantRepository
 from app.tenants.models import Scope

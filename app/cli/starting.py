@@ -13,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from app.cli.configuration import SettingsRefused, read_settings
 from app.errors import DatabaseError
-from app.reasons import reason_of
 from app.settings import Settings
 from app.storage.tenants.models import RepositoryError
 from app.storage.tenants.repository import TenantRepository
 from app.telemetry.logs import configure_logging
 from app.tenants.models import Tenant
+from app.texts import reason_of
 from app.wiring.gateway import build_destinations, probing
 from app.wiring.storage import administration
 

@@ -1,20 +1,30 @@
 """Calling one read after the other, and reporting what became of each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
 
-from app.doctor.findings import DriftFinding, Finding, Known, NotRecordable, ReadOutcome, Refusal
-from app.doctor.recording import Recorder
-from app.doctor.recording_transport import RecordingTransport
+from app.doctor.findings import DriftFinding, Finding, Known, NotRecordable, ReadOutcome, Refusal, UnknownOperation
+from app.doctor.recording import Recorder, RecordingTransport
 from app.errors import GatewayError, NotFound, UpstreamCredentialsRejected, UpstreamFailure, UpstreamUnavailable
+from app.gateway import identifiers
 from app.gateway.call import Gateway
-from app.gateway.checks import DAY, NOTHING, AnyCheck, ExportCheck
+from app.gateway.checks import DAY, NOTHING, AnyCheck, Check, ExportCheck
 from app.gateway.context import Caller, RequestContext
+from app.resources.account import operations as account
+from app.resources.campaigns import operations as campaigns
+from app.resources.contacts import operations as contacts
+from app.resources.domains import operations as domains
+from app.resources.imports import operations as imports
+from app.resources.lists import operations as lists
+from app.resources.mailboxes import operations as mailboxes
+from app.resources.statistics import operations as statistics
+from app.resources.templates import operations as templates
+from app.resources.tracking import operations as tracking
 from app.tenants.models import Scope, Tenant
 from app.upstream.document import Drift
 from app.upstream.listed import Listed
@@ -188,3 +198,41 @@ def _refusal(error: GatewayError | None) -> Refusal | None:
         status=told.status if told else None,
         message=told.message if told else None,
     )
+
+
+PLAN: tuple[AnyCheck, ...] = (
+    *account.CHECKS,
+    *lists.CHECKS,
+    *contacts.CHECKS,
+    *lists.EXPORT_CHECKS,
+    *imports.CHECKS,
+    *templates.CHECKS,
+    *campaigns.CHECKS,
+    *statistics.CHECKS,
+    *statistics.FAILURE_CHECKS,
+    *identifiers.CHECKS,
+    *tracking.CHECKS,
+    *domains.CHECKS,
+    *mailboxes.CHECKS,
+)
+
+
+def choose(names: Collection[str]) -> Sequence[AnyCheck]:
+    """Return the checks of some operations, and before them those that tell what these are asked with.
+
+    Raises:
+        UnknownOperation: no check has such a name.
+    """
+    known = {check.operation.name for check in PLAN}
+    for name in names:
+        if name not in known:
+            raise UnknownOperation(f"There is no read {name}; there are {', '.join(sorted(known))}.")
+    if not names:
+        return PLAN
+    wanted = {check.operation.name for check in PLAN if check.operation.name in names}
+    needed = {check.by for check in PLAN if check.operation.name in wanted}
+    for check in reversed(PLAN):
+        if isinstance(check, Check) and needed.intersection(check.tells):
+            wanted.add(check.operation.name)
+            needed.add(check.by)
+    return [check for check in PLAN if check.operation.name in wanted]

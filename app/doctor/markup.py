@@ -66,11 +66,7 @@ class _Xml:
         self._path: list[str] = []
 
     def scrub(self, document: str) -> str:
-        """Return the document with stand-ins.
-
-        Raises:
-            NotRecordable: something in it is no markup and no text.
-        """
+        """Return the document with stand-ins; raises `NotRecordable` where something in it is no markup and no text."""
         written, end = [], 0
         for token in _MARKUP.finditer(document):
             if token.start() != end:

@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any
 
 from app.errors import NotCached, NotFound, UpstreamAnswer, UpstreamTimeout
+from app.gateway.aggregates import Aggregate, tallied
 from app.gateway.call import CallTimeouts, Gateway
 from app.gateway.context import Caller
 from app.gateway.operation import In, Lifetimes, Operation, Policy, chosen_lifetime
-from app.policies.cache.model import Cache, CacheEntry, CacheKey, Directives, NothingStored, Served
+from app.policies.cache.model import Cache, CacheEntry, CacheKey, Directives, Fetch, NothingStored, Served, Windows
 from app.tenants.models import Tenant
 from app.tenants.vault import Fingerprints
 from app.upstream.envelope import Parameters
@@ -23,19 +24,13 @@ from app.upstream.listed import to_json
 
 Headers = Callable[[Any], Mapping[str, str]]
 """Gives the headers that go with an answer, like `Link`."""
+Admit = Callable[[], Awaitable[None]]
+"""Raises what keeps a call of the platform from being made."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRead:
-    """A read of one tenant's, as far as it does not depend on who asks and when.
-
-    Args:
-        operation: what to read; it has a cache policy.
-        request: its input.
-        parameters: what the platform is asked with.
-        key: where the answer is kept.
-        headers: gives the headers that go with a fetched answer.
-    """
+    """A read of one tenant's, as far as it does not depend on who asks and when."""
 
     operation: Operation[Any, Any]
     request: Any
@@ -56,7 +51,7 @@ class CacheKeys:
         self._fingerprints = fingerprints
         self._representation = representation
 
-    def of(self, operation: Operation[Any, Any], parameters: Parameters, tenant: Tenant) -> CacheKey:
+    def of(self, operation: Operation[Any, Any] | Aggregate[Any], parameters: Parameters, tenant: Tenant) -> CacheKey:
         """Return where the answer to one read is kept."""
         parts = [
             self._representation,
@@ -74,12 +69,7 @@ class Reading:
     """Answers reads from what is kept, and from the platform where nothing is.
 
     Args:
-        gateway: fetches what is not kept.
-        cache: keeps answers.
-        keys: decides where.
-        waits: how long fetching may take.
         lifetimes: the operator's overrides; a tenant's own come before them.
-        now: the current time in the platform's zone.
     """
 
     def __init__(
@@ -105,23 +95,32 @@ class Reading:
         key = self._keys.of(operation, parameters, tenant)
         return PlannedRead(operation, request, parameters, key, headers)
 
-    async def read(self, planned: PlannedRead, caller: Caller, directives: Directives) -> Served:
-        """Answer one read.
-
-        Args:
-            planned: what to read.
-            caller: for whom.
-            directives: what the request says of caching.
+    async def read(
+        self, planned: PlannedRead, caller: Caller, directives: Directives, admit: Admit | None = None
+    ) -> Served:
+        """Answer one read; `admit` is asked before the platform is.
 
         Raises:
             NotFound: the platform shows, or has lately shown, that it is not there.
             NotCached: the caller wants what is kept or nothing, and nothing is.
             GatewayError: the platform did not answer as promised, and nothing that is kept may stand in.
         """
-        reading = self._cache.read(planned.key, partial(self._fetch, planned, caller), directives)
+        fetch = partial(self._fetch, planned, caller, admit)
+        return await self._served(planned.key, fetch, planned.operation.name, caller, directives)
+
+    async def aggregate(
+        self, aggregate: Aggregate[In], request: In, caller: Caller, directives: Directives, admit: Admit | None = None
+    ) -> Served:
+        """Answer with the figures of an export, under the rules of `read`."""
+        key = self._keys.of(aggregate, aggregate.export.encode(request), caller.tenant)
+        fetch = partial(self._count, aggregate, request, caller, admit)
+        return await self._served(key, fetch, aggregate.name, caller, directives)
+
+    async def _served(self, key: CacheKey, fetch: Fetch, name: str, caller: Caller, directives: Directives) -> Served:
+        reading = self._cache.read(key, fetch, directives)
         deadline = caller.context.deadline
         try:
-            served = await (reading if deadline is None else _by(deadline, reading, planned.operation))
+            served = await (reading if deadline is None else _by(deadline, reading, name))
         except NothingStored:
             raise NotCached("Nothing is kept of this, and the request forbids to ask the platform.") from None
         caller.context.cache_outcome = served.outcome
@@ -129,11 +128,13 @@ class Reading:
             raise _not_found(served.entry.body)
         return served
 
-    async def _fetch(self, planned: PlannedRead, caller: Caller) -> CacheEntry:
+    async def _fetch(self, planned: PlannedRead, caller: Caller, admit: Admit | None) -> CacheEntry:
         operation, request = planned.operation, planned.request
         policy = operation.cache
         if policy is None:
             raise ValueError(f"{operation.name} has no cache policy")
+        if admit is not None:
+            await admit()
         # Others wait for the same answer: the haste of the caller who came first is not theirs.
         deadline = self._waits.deadline(operation, None)
         lifetime = self._lifetime(operation, caller.tenant)
@@ -142,22 +143,35 @@ class Reading:
         except NotFound as missing:
             return _absent(missing, policy, lifetime)
         windows = policy.windows(request, result, self._now, lifetime)
-        body = to_json(result)
-        return CacheEntry(True, body, entity_tag(body), tuple(planned.headers(result).items()), windows, time.time())
+        return entry_of(to_json(result), windows, tuple(planned.headers(result).items()))
 
-    def _lifetime(self, operation: Operation[In, Any], tenant: Tenant) -> float | None:
+    async def _count(self, aggregate: Aggregate[In], request: In, caller: Caller, admit: Admit | None) -> CacheEntry:
+        if admit is not None:
+            await admit()
+        deadline = self._waits.deadline(aggregate.export, None)
+        async with self._gateway.export(aggregate.export, request, caller, deadline) as stream:
+            result = await tallied(aggregate.tally(), stream)
+        windows = aggregate.cache.windows(request, result, self._now, self._lifetime(aggregate, caller.tenant))
+        return entry_of(to_json(result), windows)
+
+    def _lifetime(self, operation: Operation[In, Any] | Aggregate[In], tenant: Tenant) -> float | None:
         return chosen_lifetime(operation.name, tenant.cache, self._lifetimes)
 
 
-async def _by(deadline: float, reading: Awaitable[Served], operation: Operation[Any, Any]) -> Served:
+async def _by(deadline: float, reading: Awaitable[Served], name: str) -> Served:
     try:
         async with asyncio.timeout_at(deadline):
             return await reading
     except TimeoutError:
-        answer = UpstreamAnswer(operation.name, message="no reply in time")
+        answer = UpstreamAnswer(name, message="no reply in time")
         raise UpstreamTimeout(
             "The platform did not answer in the time that the request gives.", upstream=answer
         ) from None
+
+
+def entry_of(body: bytes, windows: Windows, headers: tuple[tuple[str, str], ...] = ()) -> CacheEntry:
+    """Return an answer of now, ready to be kept and to go out."""
+    return CacheEntry(True, body, entity_tag(body), headers, windows, time.time())
 
 
 def entity_tag(body: bytes) -> str:

@@ -32,12 +32,7 @@ class DriftObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExportLimits:
-    """What keeps an export, whose size has no limit, within bounds.
-
-    Args:
-        idle_timeout: seconds to wait for the platform's next bytes.
-        record_length: characters that one record may have.
-    """
+    """What keeps an export, whose size has no limit, within bounds."""
 
     idle_timeout: float
     record_length: int
@@ -45,12 +40,7 @@ class ExportLimits:
 
 @dataclass(frozen=True, slots=True)
 class CallTimeouts:
-    """How long calls may take, in seconds.
-
-    Args:
-        connect: to wait for a connection.
-        deadlines: each class of calls in all.
-    """
+    """How long calls may take, in seconds."""
 
     connect: float
     deadlines: Mapping[DeadlineClass, float]
@@ -64,17 +54,7 @@ class CallTimeouts:
 
 
 class Gateway:
-    """Calls operations of the platform on behalf of tenants.
-
-    Args:
-        client: the transport.
-        attempts: admits calls and repeats them where that is safe.
-        cache: told what a change makes invalid.
-        clock: the platforms'.
-        waits: how long calls may take.
-        observer: told of drift.
-        export_limits: the bounds of exports.
-    """
+    """Calls operations of the platform on behalf of tenants."""
 
     def __init__(
         self,
@@ -139,7 +119,9 @@ class Gateway:
         return await self._attempts.run(operation, caller, deadline, once)
 
     @asynccontextmanager
-    async def export(self, export: Export[In], request: In, caller: Caller) -> AsyncIterator[RowStream]:
+    async def export(
+        self, export: Export[In], request: In, caller: Caller, deadline: Deadline | None = None
+    ) -> AsyncIterator[RowStream]:
         """Begin an export; its first records have come, or its end, when this gives them.
 
         What is wrong by then is raised here; what goes wrong later, as the same errors, by the iteration of the rows.
@@ -149,16 +131,16 @@ class Gateway:
             GatewayError: anything that kept the platform from answering as promised.
         """
         parameters = export.encode(request)
-        deadline = self._waits.deadline(export, caller.context)
+        until = deadline or self._waits.deadline(export, caller.context)
 
         async def begin(number: int) -> tuple[AsyncExitStack, RowStream]:
             async with AsyncExitStack() as stack:
-                attempt = await stack.enter_async_context(self._attempts.one(export, caller, deadline, number))
-                rows = await stack.enter_async_context(self._rows(export, parameters, caller, attempt, deadline))
+                attempt = await stack.enter_async_context(self._attempts.one(export, caller, until, number))
+                rows = await stack.enter_async_context(self._rows(export, parameters, caller, attempt, until))
                 attempt.answered()
                 return stack.pop_all(), rows
 
-        stack, rows = await self._attempts.run(export, caller, deadline, begin)
+        stack, rows = await self._attempts.run(export, caller, until, begin)
         async with stack:
             yield rows
 

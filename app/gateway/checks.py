@@ -41,9 +41,6 @@ class Check(Generic[Value, Request, Result]):
     """One read, tried out.
 
     Args:
-        operation: the read.
-        by: what it is asked with.
-        ask: makes the operation's input of that.
         path: the endpoint that does the same, with `{}` for the value; None where an endpoint takes several calls.
         tells: what an answer lets other reads be asked with, those most worth asking first.
     """
@@ -61,14 +58,7 @@ class Check(Generic[Value, Request, Result]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportCheck(Generic[Value, Request]):
-    """One export, of which only the beginning is read; it tells nothing.
-
-    Args:
-        operation: the export.
-        by: what it is asked with.
-        ask: makes the export's input of that.
-        path: the endpoint that does the same, with `{}` for the value.
-    """
+    """One export, of which only the beginning is read; it tells nothing."""
 
     operation: Export[Request]
     by: Subject[Value]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from app.gateway.writes import Write
+from app.policies.rate_limits import QuotaStatus
 from app.tenants.models import Scope, Tenant
 
 
@@ -12,11 +13,7 @@ class UpstreamCall:
     """One exchange with the platform, for logs and metrics.
 
     Args:
-        operation: the operation's name.
         outcome: `ok`, or the error code the call ended in.
-        status: the HTTP status the platform answered with, if it answered.
-        seconds: how long it took.
-        attempt: which try of the same call this was, from 1.
     """
 
     operation: str
@@ -56,11 +53,8 @@ class RequestTrace(Protocol):
         """Called when the request is over.
 
         Args:
-            context: the request.
-            method: its method.
             route: the path's template, or `unmatched`.
             status: what it was answered with; 0 if it was not.
-            aborted: why the answer broke off, if it did.
         """
 
 
@@ -69,23 +63,15 @@ class RequestContext:
     """One request on its way through the gateway.
 
     Args:
-        request_id: taken from `X-Request-ID` or made; returned, logged and sent upstream.
-        traceparent: the W3C trace context, the caller's or a new one; returned, logged, sent upstream.
         upstream_calls: filled in as the gateway calls the platform.
-        caller: filled in once the API key is known.
         deadline: when the time that the client gives (`Request-Timeout`) is over, on the event loop's clock.
-        write: remembers the change that the request makes, if it is to be remembered.
-        idempotency_key: the key, if the request carries one.
-        client_address: where the request comes from, as far as that is known.
         root_path: what clients see in front of the path, and a proxy has taken off.
-        is_operator: whether the operators' token came with it.
-        problem_code: the code of the problem it is answered with, if it is.
         refusal: why it was refused, for the log alone.
         audit_targets: what it concerns, beside what its path says.
         cache_outcome: where the answer of a read came from, if it could have been kept.
-        trace: where what becomes of it is told; None where it is not traced.
         scopes: those that it has been found to need.
         tool: the agents' tool that it is part of, if any.
+        quotas: how the limits that it counts against stand.
     """
 
     request_id: str
@@ -105,6 +91,7 @@ class RequestContext:
     trace: RequestTrace | None = None
     scopes: frozenset[str] = frozenset()
     tool: str | None = None
+    quotas: tuple[QuotaStatus, ...] = ()
 
     async def before_sending(self) -> None:
         """Remember that a change is about to leave; to be awaited before any does.
@@ -120,10 +107,6 @@ class Caller(NamedTuple):
     """An authenticated caller: the tenant, and what the key it used may do.
 
     Args:
-        tenant: whose U-Mail account is used.
-        key_id: which of its keys.
-        scopes: what the key may do.
-        context: the request.
         requests_per_minute: the key's own limit, beside the tenant's; None for none.
         subject: the person the key stands for; the key itself where it names none.
     """

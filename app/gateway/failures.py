@@ -58,11 +58,7 @@ def transport_error(operation: Called, failure: TransportFailure) -> GatewayErro
 
 
 def check_status(operation: Called, status: int, headers: Mapping[str, str]) -> None:
-    """Check a reply's HTTP status.
-
-    Raises:
-        GatewayError: it is not one of success.
-    """
+    """Check a reply's HTTP status; raises `GatewayError` where it is not one of success."""
     if 200 <= status < 300:
         return
     answer = UpstreamAnswer(operation.name, status=str(status))

@@ -23,12 +23,10 @@ class CachePolicy(Generic[Request, Result]):
     """How long one operation's answers may be kept.
 
     Args:
-        lifetime: seconds for which an answer is fresh.
         stale_while_revalidate: seconds after that for which it is still given while a newer one is fetched (RFC 5861).
         stale_if_error: seconds after its lifetime for which it is given where the platform fails (RFC 5861).
         negative: seconds for which it is remembered that something is not there.
         settled: tells of a request, its answer and the time whether the answer is not going to change any more.
-        settled_lifetime: seconds for which such an answer is fresh.
     """
 
     lifetime: float
@@ -115,19 +113,11 @@ class Operation(Generic[In, Out]):
 
     Args:
         name: the gateway's name, `noun.verb`; it stands in logs, metrics and errors.
-        section: the section of the vendor's manual (V19.0).
-        script: the script below the base URL.
-        do: the script's `do` parameter, if it takes one.
-        encode: turns the input into upstream parameters.
         decode: turns the reply, seen beside the input it answers, into the public model. Raises `UnexpectedForm` for
             a reply that cannot be used and `NotFound` for one that shows that the resource is not there.
-        effect: what the call does to the platform.
         root: the promised root element; None where plain text is promised.
-        deadline: the class of its total deadline.
         tags: what a read depends on and what a write changes.
-        secret_fields: upstream parameters whose values must never be shown.
         find_out: for writes, how a caller learns what became of one whose outcome is unknown.
-        cache: for reads, how long answers may be kept; None keeps none.
         counts_as_campaign: whether it uses up the platform's quota of campaigns (manual 6.2: 100 calls an hour).
     """
 
@@ -155,17 +145,10 @@ class Operation(Generic[In, Out]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export(Generic[In]):
-    """An upstream operation whose reply may be of any size, and which is passed on as it comes.
+    """An upstream operation whose reply may be of any size, and which is passed on as it comes; see `Operation`.
 
     Args:
-        name: the gateway's name, `noun.verb`; it stands in logs, metrics and errors.
-        section: the section of the vendor's manual (V19.0).
-        script: the script below the base URL.
-        do: the script's `do` parameter, if it takes one.
-        encode: turns the input into upstream parameters.
         source: how the reply's records are written and which public model each becomes.
-        tags: what it depends on.
-        secret_fields: upstream parameters whose values must never be shown.
     """
 
     name: str

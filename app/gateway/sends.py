@@ -50,8 +50,6 @@ class Sends:
         """Journal what is sent inside the context: before it leaves, and what it ends in.
 
         Args:
-            attempt: what is sent.
-            caller: for whom.
             unless_since: refuse it if an equal one has been sent since.
             resumable: whether a later request with the same key can find out what became of it.
             also: further steps of the transaction that journals it.

@@ -82,11 +82,7 @@ class RowStream:
             self.complete = rows is None
 
     async def rest(self) -> AsyncIterator[Rows]:
-        """Yield the rows behind the first.
-
-        Raises:
-            GatewayError: the reply breaks off or cannot be used.
-        """
+        """Yield the rows behind the first; raises `GatewayError` where the reply breaks off or cannot be used."""
         if self.complete:
             return
         if self._ahead is not None:

@@ -31,13 +31,7 @@ class Prepared:
 
 
 class Write:
-    """One request's change, from before it leaves until it is answered.
-
-    Args:
-        store: remembers it.
-        claim: the idempotency key that it claims, if it has one.
-        earlier: the latest attempt to send under that key.
-    """
+    """One request's change, from before it leaves until it is answered."""
 
     def __init__(self, store: WriteStore, claim: KeyClaim | None = None, earlier: JournalEntry | None = None) -> None:
         self.earlier = earlier
@@ -58,11 +52,7 @@ class Write:
         return self._sending is not None and self._sending.begun is not None and self._sending.resumable
 
     def prepare(self, sending: Prepared) -> None:
-        """Have something journaled when it leaves.
-
-        Raises:
-            ValueError: something else is still to be settled.
-        """
+        """Have something journaled when it leaves; raises `ValueError` where something else is still to be settled."""
         if self._sending is not None and self._sending.begun is not None:
             raise ValueError("a request sends one thing at a time")
         self._sending = sending

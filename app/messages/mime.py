@@ -25,7 +25,6 @@ def ascii_address(address: str) -> str:
 
 
 def domain_of(address: str) -> str:
-    """Return what follows the `@`."""
     return address.rpartition("@")[2]
 
 
@@ -135,13 +134,7 @@ _WRITING = _BUILDING.clone(max_line_length=200)
 
 
 def compose(message: Message, message_id: str, date: datetime) -> bytes:
-    """Return a message with CRLF line ends; blind copies leave no trace in it.
-
-    Args:
-        message: what to write.
-        message_id: the Message-ID with its angle brackets.
-        date: an aware time.
-    """
+    """Return a message with CRLF line ends; blind copies leave no trace in it."""
     return _envelope_headers(message, message_id, date) + _body(message).as_bytes(policy=_WRITING)
 
 

@@ -17,9 +17,6 @@ class Attachment:
     """A file that goes with a message.
 
     Args:
-        filename: its name in any script, without control characters.
-        media_type: `type/subtype`, neither `multipart` nor `message`.
-        content: its bytes.
         parameters: of the media type, such as `charset`.
         content_id: set for a part that the HTML body shows, which refers to it as `cid:…`.
     """
@@ -86,10 +83,7 @@ class Envelope:
     """A message on its way.
 
     Args:
-        message_id: names it when its fate is unknown.
-        sender: the address it comes from, in ASCII.
         recipients: ASCII addresses in the order of the request, with the spelling the caller gave.
-        content: the message with CRLF line ends.
         begun: set once its first byte has been handed over.
     """
 

@@ -41,11 +41,7 @@ class RelayPool:
     """Lends out sessions with relays.
 
     Args:
-        waits: how long to wait for a relay.
-        tls: returns the context for relays with TLS; called when the first one is used.
-        destinations: where relays may be.
         size: sessions a tenant may have at once; more submissions wait.
-        idle_seconds: how long a session without work is kept.
     """
 
     def __init__(

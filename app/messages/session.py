@@ -56,7 +56,6 @@ class SmtpSession(asyncio.Protocol):
         return self._lost is None and not self._waiting and not self._buffer and not self._lines
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
         # uvloop's transports are none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
 
@@ -91,11 +90,7 @@ class SmtpSession(asyncio.Protocol):
             self._transport.abort()
 
     async def greeted(self) -> SmtpReply:
-        """Return the relay's greeting.
-
-        Raises:
-            SessionLost: there is none.
-        """
+        """Return the relay's greeting; raises `SessionLost` where there is none."""
         return await self._greeting
 
     def send(self, *commands: bytes) -> list["asyncio.Future[SmtpReply]"]:

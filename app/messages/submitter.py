@@ -24,15 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class Submitter:
-    """Submits messages on behalf of tenants. No message is ever handed over twice.
-
-    Args:
-        pool: lends sessions with relays.
-        sends: journals what leaves.
-        deadline: seconds a message may take in all.
-        now: returns the current time as an aware datetime.
-        observer: told of every submission.
-    """
+    """Submits messages on behalf of tenants. No message is ever handed over twice."""
 
     def __init__(
         self, pool: RelayPool, sends: Sends, *, deadline: float, now: Callable[[], datetime], observer: Observer

@@ -241,7 +241,6 @@ class Slots:
         self.held = tenant, upstream
 
     def give_back(self) -> None:
-        """Give both back."""
         tenant, upstream = self.held
         self._release(self.upstream, upstream)
         self._release(self.tenant, tenant)

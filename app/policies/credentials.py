@@ -10,11 +10,7 @@ _PROBE_SECONDS = 10.0
 
 
 class CredentialsPaused(Exception):
-    """The login is not to be tried now.
-
-    Args:
-        retry_after: seconds until it may be.
-    """
+    """The login is not to be tried now."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(retry_after)
@@ -32,11 +28,6 @@ class CredentialGuard:
 
     Once it has been refused too often it is tried once after each pause, by one call; a call that says nothing of the
     login leaves the next one its turn after a few seconds.
-
-    Args:
-        refusals: refusals in a row after which a login is not tried.
-        pause: seconds for which it is not.
-        now: a clock that only goes forward.
     """
 
     def __init__(self, *, refusals: int = 5, pause: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
@@ -46,11 +37,7 @@ class CredentialGuard:
         self._refused: OrderedDict[str, _Refused] = OrderedDict()
 
     def check(self, fingerprint: str) -> None:
-        """Ask whether a login may be tried.
-
-        Raises:
-            CredentialsPaused: not now.
-        """
+        """Ask whether a login may be tried; raises `CredentialsPaused` if not now."""
         known = self._refused.get(fingerprint)
         if known is None or known.times < self._refusals:
             return

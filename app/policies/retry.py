@@ -109,11 +109,7 @@ class Retrier:
         """Return what `attempt` returns, called with its number from 1 on, or raise what the last one raised.
 
         Args:
-            attempt: one attempt.
-            upstream: whose budget pays for further attempts.
             deadline: the time, on the event loop's clock, by which another attempt must have begun.
-            repeatable: tells of an error whether the call may be repeated after it.
-            wait_hint: the seconds that the other side asked to be left alone, if it did.
             waiting: called before each further attempt with the error and the seconds until then.
         """
 

@@ -26,11 +26,7 @@ class Shedder:
         return self._under_way
 
     def __enter__(self) -> None:
-        """Count one request.
-
-        Raises:
-            Full: there are too many.
-        """
+        """Count one request; raises `Full` where there are too many."""
         if self._under_way >= self._limit and not self._make_room():
             raise Full("requests")
         self._under_way += 1
@@ -40,11 +36,7 @@ class Shedder:
 
     @contextmanager
     def share_of(self, tenant_id: str, concurrency: int) -> Iterator[None]:
-        """Count one request of a tenant's.
-
-        Raises:
-            Full: the tenant has too many.
-        """
+        """Count one request of a tenant's; raises `Full` where the tenant has too many."""
         share = min(max(concurrency, self._limit // 2), max(1, self._limit * 3 // 4))
         if self._by_tenant[tenant_id] >= share:
             raise Full("tenant_requests")

@@ -32,9 +32,6 @@ class Checks:
         """Take what is checked.
 
         Args:
-            campaign: the campaign to be.
-            facts: what is known.
-            now: the present time.
             hourly: campaigns that the tenant may create in an hour.
             repeats: whether a repetition is meant.
         """

@@ -59,14 +59,8 @@ class Facts:
     """Everything that the checks look at.
 
     Args:
-        templates: those that are to be sent, in order.
-        reviews: their reviews.
-        contacts: the contact list.
-        domains: the account's domains.
         mailboxes: addresses of the sender's domain; None where it names none.
-        service: what the account may send.
         rate: credits for one recipient, as the last finished campaigns cost; None where there were none.
-        created: campaigns created through the gateway within the hour.
         alike: ids of requests or campaigns that were the same a short while ago.
     """
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from app.sandbox.dialect import SandboxReply
-from app.sandbox.errors import PlatformError
+from app.sandbox.dialect import PlatformError, SandboxReply
 from app.sandbox.journal import ReceivedCall, UploadedFile
 from app.sandbox.state import AccountState, World
 from app.sandbox.times import parse_date

@@ -35,7 +35,6 @@ class Control:
         self._messages = messages
 
     def routes(self) -> list[web.RouteDef]:
-        """Answer the routes."""
         return [
             web.get("/_sandbox/state", self.state),
             web.get("/_sandbox/calls", self.calls),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from app.sandbox.models import Campaign, Clicks, Contact, Delivery, Reader
+from app.sandbox.models import Campaign, Clicks, Contact, MailDelivery, Reader
 
 DELIVERED, NOT_EXIST, OVER_QUOTA, USER_REJECT, UNDOCUMENTED, SPAM, INVALID, FORMAT = 0, 1, 2, 3, 4, 5, 8, 9
 UNSENT = frozenset({INVALID, FORMAT})
@@ -64,7 +64,7 @@ def plan_deliveries(
     start: datetime,
     duration: timedelta,
     new_click_id: Callable[[], int],
-) -> list[Delivery]:
+) -> list[MailDelivery]:
     """Decide for each recipient when it is sent, whether it arrives, and when it is opened and clicked.
 
     The campaign's tracking decides whether opens (1, 2) and clicks (2) on its links are recorded.
@@ -75,7 +75,7 @@ def plan_deliveries(
     ]
 
 
-def _plan(campaign: Campaign, contact: Contact, sent_at: datetime, new_click_id: Callable[[], int]) -> Delivery:
+def _plan(campaign: Campaign, contact: Contact, sent_at: datetime, new_click_id: Callable[[], int]) -> MailDelivery:
     dice = hashlib.sha256(f"{campaign.id}:{contact.address}".encode()).digest()
     outcome = _outcome(contact.address, dice[0])
     opens: tuple[datetime, ...] = ()
@@ -84,7 +84,7 @@ def _plan(campaign: Campaign, contact: Contact, sent_at: datetime, new_click_id:
         opens = _opens(sent_at, dice)
     if opens and campaign.track_status > 1:
         clicks = _clicks(list(campaign.links), opens[0], dice, new_click_id)
-    return Delivery(contact.id, contact.address, sent_at, outcome, _reader(dice), opens, clicks)
+    return MailDelivery(contact.id, contact.address, sent_at, outcome, _reader(dice), opens, clicks)
 
 
 def _outcome(address: str, die: int) -> int:

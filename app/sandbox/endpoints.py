@@ -7,8 +7,7 @@ from collections.abc import Callable
 from aiohttp import BasicAuth, hdrs, web
 
 from app.sandbox.context import Context
-from app.sandbox.dialect import SandboxReply, result
-from app.sandbox.errors import MESSAGES, PlatformError
+from app.sandbox.dialect import MESSAGES, PlatformError, SandboxReply, result
 from app.sandbox.faults import Fault, FaultError, FaultQueue
 from app.sandbox.journal import Journal, ReceivedCall, UploadedFile
 from app.sandbox.misbehaviour import Exchange, misbehave, to_response

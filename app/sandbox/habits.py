@@ -14,10 +14,20 @@ from types import MappingProxyType
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from app.sandbox.changes import (
+    ROOT,
+    Element,
+    Habit,
+    change_export,
+    change_inside,
+    change_leaves,
+    change_tree,
+    change_xml,
+    is_xml,
+    put_behind,
+    with_header,
+)
 from app.sandbox.dialect import SandboxReply
-
-Habit = Callable[[SandboxReply], SandboxReply]
-Element = ElementTree.Element
 
 _PLACE = "in <b>/usr/local/umail/web/mm-ms/apinew/inc/db.php</b> on line <b>214</b>"
 _WARNING = f"<br />\n<b>Warning</b>:  mysql_fetch_array() expects parameter 1 to be resource {_PLACE}<br />\n"
@@ -32,7 +42,6 @@ _RESULT = "<result><status>db_error</status><data>请联系 admin@example.com</d
 _BOM = "\ufeff"
 
 _DECLARATION = re.compile(r"<\?xml[^>]*\?>\s*", re.IGNORECASE)
-_ROOT = re.compile(r"(\s*(?:<\?xml[^>]*\?>)?\s*<([^\s<>/?!]+)[^<>]*>)(.*)(</\2>\s*)", re.DOTALL)
 _AMPERSAND = re.compile(r"&amp;(?!#?\w+;)")
 """One that means the same when it is written bare."""
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
@@ -58,72 +67,12 @@ _COUNT_NAMES = frozenset({"count", "total_num", "send_count", "total", "qty_avai
 _QUOTA_NAMES = frozenset({"qty_available", "qty_buytotal"})
 
 
-def _is_xml(reply: SandboxReply) -> bool:
-    return reply.body.lstrip().startswith(b"<")
-
-
-def _xml(change: Callable[[str], str]) -> Habit:
-    """Change the text of XML replies."""
-    return lambda reply: replace(reply, body=change(reply.body.decode()).encode()) if _is_xml(reply) else reply
-
-
-def _inside(change: Callable[[str], str]) -> Habit:
-    """Change what stands between the tags of the root of an answer; a `<result>` is none."""
-
-    def apply(text: str) -> str:
-        root = _ROOT.fullmatch(text)
-        return f"{root[1]}{change(root[3])}{root[4]}" if root and root[2] != "result" else text
-
-    return _xml(apply)
-
-
-def _export(change: Callable[[str], str]) -> Habit:
-    """Change what the root of an XML answer holds, or the lines of a text export."""
-    inside = _inside(change)
-    return lambda reply: inside(reply) if _is_xml(reply) else replace(reply, body=change(reply.body.decode()).encode())
-
-
-def _tree(change: Callable[[Element], None]) -> Habit:
-    """Change the elements of an XML reply; one that is not well-formed stays."""
-
-    def apply(text: str) -> str:
-        try:
-            root = ElementTree.fromstring(text)  # noqa: S314 - the sandbox's own text
-        except ElementTree.ParseError:
-            return text
-        before = ElementTree.tostring(root)
-        change(root)
-        return text if ElementTree.tostring(root) == before else ElementTree.tostring(root, "unicode")
-
-    return _xml(apply)
-
-
-def _leaves(change: Callable[[str], str], names: frozenset[str] | None = None) -> Habit:
-    """Change the texts of an XML reply's leaves, of all or of some names."""
-
-    def apply(root: Element) -> None:
-        for element in root.iter():
-            if len(element) == 0 and element.text and (names is None or element.tag in names):
-                element.text = change(element.text)
-
-    return _tree(apply)
-
-
-def _behind(text: str) -> Habit:
-    """Put text on a line of its own behind everything else."""
-    return _export(lambda before: f"{before}{'' if not before or before.endswith(chr(10)) else chr(10)}{text}")
-
-
-def _headed(name: str, value: str, change: Callable[[bytes], bytes] = bytes) -> Habit:
-    return lambda reply: replace(reply, body=change(reply.body), headers={**reply.headers, name: value})
-
-
 def _encoded(charset: str, codec: str, *, declared: bool) -> Habit:
     """Encode a reply, and say so in the declaration; text exports say it in the header."""
 
     def encode(reply: SandboxReply) -> SandboxReply:
         text = reply.body.decode().removeprefix(_BOM)
-        if not _is_xml(reply):
+        if not is_xml(reply):
             return replace(reply, body=text.encode(codec, "replace"), content_type=f"text/html; charset={charset}")
         declaration = f'<?xml version="1.0" encoding="{charset}"?>\n' if declared else ""
         body = declaration + _escaped(_DECLARATION.sub("", text, count=1))
@@ -205,7 +154,7 @@ def _status(written: str) -> Habit:
         if root.tag == "result" and status is not None and (status.text or "").strip() == "success":
             status.text = written
 
-    return _tree(apply)
+    return change_tree(apply)
 
 
 def _created(change: Callable[[Element, str], None]) -> Habit:
@@ -216,7 +165,7 @@ def _created(change: Callable[[Element, str], None]) -> Habit:
             if root.tag == "result" and (text := (element.text or "").strip()).isdigit():
                 change(element, text)
 
-    return _tree(apply)
+    return change_tree(apply)
 
 
 def _set(element: Element, text: str) -> None:
@@ -247,58 +196,58 @@ def _with_unit(text: str) -> str:
 
 REPAIRABLE: Mapping[str, Habit] = MappingProxyType(
     {
-        "surplus_bom": _xml(lambda text: f"{_BOM}\r\n{_BOM}{_BOM}\n{text}"),
-        "php_notice": _xml(lambda text: _NOTICE + text),
-        "text_notice": _xml(lambda text: _TEXT_NOTICE + text),
-        "leading_comment": _xml(lambda text: f"<!-- cached -- 0.02s -->\n{text}"),
-        "second_declaration": _xml(lambda text: f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'),
-        "capital_declaration": _xml(lambda text: text.replace("<?xml", "<?XML", 1)),
-        "stray_tail": _xml(lambda text: f"{text};\r\n?>\r\n"),
-        "trailing_notice": _xml(lambda text: f"{text}<!-- 0.02s -->{_NOTICE}{_BOM}\0\0\0 done\n"),
-        "capital_children": _tree(_children_in_capitals),
-        "inner_comment": _inside(lambda text: f"<!-- a -- b -->{text}<!-- <item> & -->"),
+        "surplus_bom": change_xml(lambda text: f"{_BOM}\r\n{_BOM}{_BOM}\n{text}"),
+        "php_notice": change_xml(lambda text: _NOTICE + text),
+        "text_notice": change_xml(lambda text: _TEXT_NOTICE + text),
+        "leading_comment": change_xml(lambda text: f"<!-- cached -- 0.02s -->\n{text}"),
+        "second_declaration": change_xml(lambda text: f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'),
+        "capital_declaration": change_xml(lambda text: text.replace("<?xml", "<?XML", 1)),
+        "stray_tail": change_xml(lambda text: f"{text};\r\n?>\r\n"),
+        "trailing_notice": change_xml(lambda text: f"{text}<!-- 0.02s -->{_NOTICE}{_BOM}\0\0\0 done\n"),
+        "capital_children": change_tree(_children_in_capitals),
+        "inner_comment": change_inside(lambda text: f"<!-- a -- b -->{text}<!-- <item> & -->"),
         "latin1_header": lambda reply: replace(reply, content_type="text/html; charset=ISO-8859-1"),
         "gbk_header": lambda reply: replace(reply, content_type="text/html; charset=GBK"),
         "declared_cp936": _encoded("cp936", "gbk", declared=True),
         "declared_gb2312": _encoded("gb2312", "gbk", declared=True),
         "undeclared_gb18030": _encoded("gb18030", "gb18030", declared=False),
-        "content_encoding_utf8": _headed("Content-Encoding", "UTF-8"),
-        "content_encoding_none": _headed("Content-Encoding", "none"),
-        "content_encoding_binary": _headed("Content-Encoding", "binary"),
-        "gzip_padding": _headed("Content-Encoding", "gzip", lambda body: gzip.compress(body) + bytes(64)),
-        "raw_deflate": _headed("Content-Encoding", "deflate", _deflated),
-        "surrogates": _xml(_surrogates),
-        "html_entities": _xml(_entities),
-        "bare_ampersand": _xml(lambda text: _AMPERSAND.sub("&", _escaped(text))),
-        "lower_cdata": _xml(lambda text: text.replace("<![CDATA[", "<![cdata[")),
-        "no_characters": _xml(lambda text: _ROOT.sub("\\1&#0;\x0b\\3&#xffff;\\4", text, count=1)),
-        "thousands": _leaves(_thousands, _COUNT_NAMES),
-        "floats": _leaves(_as_float, _COUNT_NAMES),
-        "units": _leaves(_with_unit, _QUOTA_NAMES),
-        "php_zero_time": _leaves(lambda text: text.replace("0000-00-00 00:00:00", "1970-01-01 08:00:00")),
-        "slashed_days": _leaves(lambda text: _DAYS.sub(r"\1/\2/\3", text) if _TIMES.search(text) else text),
-        "fractions": _leaves(lambda text: _TIMES.sub(r"\g<0>.0", text)),
+        "content_encoding_utf8": with_header("Content-Encoding", "UTF-8"),
+        "content_encoding_none": with_header("Content-Encoding", "none"),
+        "content_encoding_binary": with_header("Content-Encoding", "binary"),
+        "gzip_padding": with_header("Content-Encoding", "gzip", lambda body: gzip.compress(body) + bytes(64)),
+        "raw_deflate": with_header("Content-Encoding", "deflate", _deflated),
+        "surrogates": change_xml(_surrogates),
+        "html_entities": change_xml(_entities),
+        "bare_ampersand": change_xml(lambda text: _AMPERSAND.sub("&", _escaped(text))),
+        "lower_cdata": change_xml(lambda text: text.replace("<![CDATA[", "<![cdata[")),
+        "no_characters": change_xml(lambda text: ROOT.sub("\\1&#0;\x0b\\3&#xffff;\\4", text, count=1)),
+        "thousands": change_leaves(_thousands, _COUNT_NAMES),
+        "floats": change_leaves(_as_float, _COUNT_NAMES),
+        "units": change_leaves(_with_unit, _QUOTA_NAMES),
+        "php_zero_time": change_leaves(lambda text: text.replace("0000-00-00 00:00:00", "1970-01-01 08:00:00")),
+        "slashed_days": change_leaves(lambda text: _DAYS.sub(r"\1/\2/\3", text) if _TIMES.search(text) else text),
+        "fractions": change_leaves(lambda text: _TIMES.sub(r"\g<0>.0", text)),
     }
 )
 
 UNTRUSTWORTHY: Mapping[str, Habit] = MappingProxyType(
     {
-        "php_warning": _export(lambda _text: _WARNING),
-        "text_warning": _export(lambda _text: _TEXT_WARNING),
-        "warning_inside": _export(lambda text: _WARNING + text),
-        "php_fatal": _behind(_FATAL),
-        "text_fatal": _behind(_TEXT_FATAL),
-        "error_prose": _export(lambda _text: _PROSE),
-        "error_prose_behind": _behind(_PROSE),
-        "json_error": _export(lambda _text: _JSON),
-        "json_error_behind": _behind(_JSON),
-        "error_in_root": _export(lambda _text: "<error>数据库连接失败</error>"),
-        "result_behind": _export(lambda text: f"{text.rstrip()}\r\n{_RESULT}" if text.strip() else text),
-        "unknown_wrapper": _tree(_unknown_wrapper),
-        "unknown_fields": _tree(_unknown_fields),
-        "count_without_rows": _tree(_count_without_rows),
-        "another": _tree(_another),
-        "twice": _tree(_twice),
+        "php_warning": change_export(lambda _text: _WARNING),
+        "text_warning": change_export(lambda _text: _TEXT_WARNING),
+        "warning_inside": change_export(lambda text: _WARNING + text),
+        "php_fatal": put_behind(_FATAL),
+        "text_fatal": put_behind(_TEXT_FATAL),
+        "error_prose": change_export(lambda _text: _PROSE),
+        "error_prose_behind": put_behind(_PROSE),
+        "json_error": change_export(lambda _text: _JSON),
+        "json_error_behind": put_behind(_JSON),
+        "error_in_root": change_export(lambda _text: "<error>数据库连接失败</error>"),
+        "result_behind": change_export(lambda text: f"{text.rstrip()}\r\n{_RESULT}" if text.strip() else text),
+        "unknown_wrapper": change_tree(_unknown_wrapper),
+        "unknown_fields": change_tree(_unknown_fields),
+        "count_without_rows": change_tree(_count_without_rows),
+        "another": change_tree(_another),
+        "twice": change_tree(_twice),
     }
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.sandbox.delivery import DELIVERED, UNSENT
-from app.sandbox.models import Campaign, Clicks, Delivery
+from app.sandbox.models import Campaign, Clicks, MailDelivery
 from app.sandbox.state import AccountState
 
 
@@ -44,7 +44,6 @@ class Counts:
         return self.sent - self.delivered
 
     def of(self, outcome: int) -> int:
-        """Count one outcome."""
         return self.outcomes.get(outcome, 0)
 
 
@@ -63,13 +62,12 @@ class Activity:
         return self.last if self.total > 1 else None
 
 
-def done(campaign: Campaign, now: datetime) -> Iterator[Delivery]:
+def done(campaign: Campaign, now: datetime) -> Iterator[MailDelivery]:
     """Answer the deliveries that have been worked off by now."""
     return (delivery for delivery in campaign.deliveries if delivery.sent_at <= now)
 
 
 def counts(campaigns: Iterable[Campaign], now: datetime) -> Counts:
-    """Count the outcomes of campaigns."""
     outcomes: dict[int, int] = {}
     for campaign in campaigns:
         for delivery in done(campaign, now):
@@ -104,7 +102,7 @@ def clicks(campaign: Campaign, now: datetime, link_id: int | None = None) -> Act
     return activity(click_times(delivery, now, link_id) for delivery in campaign.deliveries)
 
 
-def click_times(delivery: Delivery, now: datetime, link_id: int | None = None) -> list[datetime]:
+def click_times(delivery: MailDelivery, now: datetime, link_id: int | None = None) -> list[datetime]:
     """Answer when one recipient clicked, on all links or on one."""
     return [
         moment
@@ -114,7 +112,7 @@ def click_times(delivery: Delivery, now: datetime, link_id: int | None = None) -
     ]
 
 
-def clicks_by_reader(campaign: Campaign, now: datetime, link_id: int | None) -> Iterator[tuple[Delivery, Clicks]]:
+def clicks_by_reader(campaign: Campaign, now: datetime, link_id: int | None) -> Iterator[tuple[MailDelivery, Clicks]]:
     """Answer each recipient's clicks on each link, as far as they have happened."""
     for delivery in campaign.deliveries:
         for click in delivery.clicks:

@@ -52,7 +52,6 @@ Behaviour = Callable[[Exchange], Awaitable[web.StreamResponse]]
 
 
 def to_response(reply: SandboxReply) -> web.Response:
-    """Make the HTTP response of a reply."""
     headers = {"Content-Type": reply.content_type, **reply.headers}
     return web.Response(body=reply.body, status=reply.status, headers=headers)
 

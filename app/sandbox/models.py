@@ -60,7 +60,7 @@ class Contact:
 
 
 @dataclass
-class Tally:
+class ImportTally:
     """How many lines of an upload were added, invalid or already there."""
 
     total: int = 0
@@ -85,7 +85,7 @@ class FileImport:
     time: datetime
     status: int = 0
     queried: bool = False
-    tally: Tally = field(default_factory=Tally)
+    tally: ImportTally = field(default_factory=ImportTally)
 
 
 @dataclass
@@ -150,7 +150,7 @@ class Clicks:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class MailDelivery:
     """The whole fate of one recipient of a campaign; each fact counts from its own moment on.
 
     ``outcome`` is 0 for delivered, otherwise the failure type of section 2.3.
@@ -193,7 +193,7 @@ class Campaign:
     started: datetime | None = None
     ended: datetime | None = None
     links: dict[int, str] = field(default_factory=dict)
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[MailDelivery] = field(default_factory=list)
 
     @property
     def due(self) -> datetime:

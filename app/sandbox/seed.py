@@ -13,10 +13,10 @@ from app.sandbox.models import (
     ContactList,
     Domain,
     FileImport,
+    ImportTally,
     Profile,
     Sender,
     SenderMailbox,
-    Tally,
     Template,
     TemplateFile,
 )
@@ -163,9 +163,9 @@ def _seed_domains(state: AccountState, now: datetime) -> None:
 
 def _seed_imports(state: AccountState, lists: Sequence[ContactList], base: datetime) -> None:
     past = (
-        ("members-2025.csv", lists[0], 1, Tally(63, 2, 1)),
-        ("会员名单.txt", lists[2], 1, Tally(20, 0, 0)),
-        ("empty.csv", lists[4], -2, Tally()),
+        ("members-2025.csv", lists[0], 1, ImportTally(63, 2, 1)),
+        ("会员名单.txt", lists[2], 1, ImportTally(20, 0, 0)),
+        ("empty.csv", lists[4], -2, ImportTally()),
     )
     for place, (filename, item, status, tally) in enumerate(past):
         number = state.ids.take("import")

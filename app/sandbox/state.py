@@ -14,9 +14,9 @@ from app.sandbox.models import (
     ContactList,
     Domain,
     FileImport,
+    ImportTally,
     Profile,
     SenderMailbox,
-    Tally,
     Template,
 )
 from app.sandbox.times import Clock, Pace
@@ -59,7 +59,6 @@ class AccountState:
     """Everything one account holds; no operation reaches another account's state except as its manager."""
 
     def __init__(self, account: Account, ids: Ids, pace: Pace) -> None:
-        """Make an empty account."""
         self.account = account
         self.ids = ids
         self.pace = pace
@@ -110,9 +109,9 @@ class AccountState:
                 setattr(contact, name, value)
         contact.variables |= fields.variables
 
-    def put_lines(self, list_id: int, lines: Iterable[str], now: datetime) -> Tally:
+    def put_lines(self, list_id: int, lines: Iterable[str], now: datetime) -> ImportTally:
         """Work off lines in the platform's form (4.9.2, 4.9.3) and count what became of them."""
-        tally = Tally()
+        tally = ImportTally()
         for fields in read_lines(lines):
             tally.total += 1
             if fields is None:
@@ -122,7 +121,6 @@ class AccountState:
         return tally
 
     def remove_contact(self, contact: Contact) -> None:
-        """Forget a contact."""
         del self.contacts[contact.id]
         self._places.pop((contact.list_id, contact.address), None)
 

@@ -33,32 +33,27 @@ class TelemetryObserver:
         return self._seen
 
     def exchanged(self, call: UpstreamCall) -> None:
-        """Count an exchange with the platform; the access log carries its details."""
         self._metrics.upstream_finished(call.operation, call.outcome, call.seconds)
         if call.attempt > 1:
             self._metrics.retried(call.operation)
 
     def waited(self, context: RequestContext, which: str, seconds: float) -> None:
-        """Count a wait for a slot."""
         self._metrics.waited(which, seconds)
         if context.trace is not None:
             context.trace.spent("wait for a slot", seconds, slot=which)
 
     def refused(self, context: RequestContext, reason: str) -> None:
-        """Count a refusal; `app.telemetry.metrics.Metrics.refused` lists the reasons."""
         self._metrics.refused(reason)
         context.refusal = context.refusal or reason
         if context.trace is not None:
             context.trace.noted("refused", reason=reason)
 
     def retrying(self, context: RequestContext, operation: str, outcome: str, seconds: float) -> None:
-        """Count the time until the next try."""
         self._metrics.backed_off(operation, seconds)
         if context.trace is not None:
             context.trace.noted("retry", operation=operation, outcome=outcome, wait_seconds=seconds)
 
     def login_changed(self, tenant: str, *, paused: bool) -> None:
-        """Log that a login is paused, or taken again."""
         if paused:
             log.warning("login_paused", tenant=tenant, consequence="the login is tried once after each LOGIN_PAUSE")
         else:
@@ -98,11 +93,9 @@ class CacheMetrics:
         self._metrics = metrics
 
     def looked_up(self, outcome: CacheOutcome) -> None:
-        """Count a read by where its answer came from."""
         self._metrics.looked_up(outcome)
 
     def store_failed(self, action: str) -> None:
-        """Count a failed use of the shared store."""
         self._metrics.state_failed(f"cache_{action}")
 
 

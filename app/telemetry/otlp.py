@@ -39,7 +39,6 @@ class FlushDeadline:
 
 
 def span_exporter(endpoint: str, headers: Mapping[str, str], *, seconds: float) -> SpanExporter:
-    """Return what sends spans."""
     return OTLPSpanExporter(
         endpoint=f"{endpoint.rstrip('/')}/v1/traces",
         headers=dict(headers),

@@ -12,8 +12,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.reasons import reason_of
 from app.tenants.models import Tenant
+from app.texts import reason_of
 
 if TYPE_CHECKING:
     _SAFE = yaml.SafeLoader
@@ -182,7 +182,6 @@ class _StrictLoader(_SAFE):
     ascend_resolver = descend_resolver
 
     def document(self, resolver: "_Resolver") -> Any:
-        """Return the one document."""
         self._resolver = resolver
         node = self.get_single_node()
         return None if node is None else self._build(node)

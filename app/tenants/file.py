@@ -53,11 +53,9 @@ class FileTenantStore:
         self._load()
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         return self._ring.tenant(tenant_id)
 
     def _load(self) -> None:
@@ -89,7 +87,6 @@ class FileTenantStore:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the files' changes while the context is open."""
         watcher = asyncio.create_task(self._watch())
         try:
             yield

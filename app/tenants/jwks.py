@@ -137,11 +137,7 @@ class ProviderKeys:
 
 
 def _read(document: bytes) -> dict[str, Jwk]:
-    """Return the keys of a JWKS document that can be used to check signatures.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return the keys of a JWKS document that can be used to check signatures; raises `ValueError` where it is none."""
     found = json.loads(document)
     keys = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(keys, list):

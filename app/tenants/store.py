@@ -72,7 +72,6 @@ class KeyRing:
         self._identities = {key.sha256: Identity(tenant, key) for tenant in tenants for key in tenant.keys}
 
     def tenant(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         return self._tenants.get(tenant_id)
 
     def find(self, key: str) -> Identity | None:
@@ -90,14 +89,11 @@ class MemoryTenantStore:
         self._ring = KeyRing(tenants)
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None."""
         return self._ring.find(key)
 
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         return self._ring.tenant(tenant_id)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Do nothing: a fixed set is always current."""
         yield

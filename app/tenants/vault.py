@@ -92,7 +92,6 @@ class MasterKeys:
         return frozenset(self._by_id)
 
     def find(self, key_id: str) -> MasterKey | None:
-        """Return the key with an id, or None."""
         return self._by_id.get(key_id)
 
 

@@ -11,11 +11,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-import httpx2
-
 from app.upstream.encodings import codec_of
 from app.upstream.envelope import WireReply, WireRequest
-from app.upstream.library import LibraryTransport
 from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport, TransportFailure
 
 Result = TypeVar("Result")
@@ -41,11 +38,8 @@ class StreamedReply:
     """An HTTP reply whose body is still to come.
 
     Args:
-        status: the HTTP status.
-        headers: its headers.
         chunks: its body, without compression, some 64 KiB at most at a time. Nothing is read from the platform that is
             not asked for here. Raises `MaybeSent` where the body breaks off.
-        deadline: when the call's total time is over, on the event loop's clock.
     """
 
     status: int
@@ -55,15 +49,10 @@ class StreamedReply:
 
 
 class UpstreamClient:
-    """Sends requests over connections of which none serves two logins.
+    """Sends requests over connections of which none serves two logins."""
 
-    Args:
-        transport: carries them out; one of the HTTP library's will do. Closed by `aclose`.
-        max_reply_bytes: the largest reply that is read into memory.
-    """
-
-    def __init__(self, transport: Transport | httpx2.AsyncBaseTransport, *, max_reply_bytes: int) -> None:
-        self._transport = transport if isinstance(transport, Transport) else LibraryTransport(transport)
+    def __init__(self, transport: Transport, *, max_reply_bytes: int) -> None:
+        self._transport = transport
         self._max_reply_bytes = max_reply_bytes
 
     async def send(self, request: WireRequest, timeouts: Timeouts) -> WireReply:
@@ -223,10 +212,6 @@ class Decompressor:
         return data
 
     def end(self) -> None:
-        """Check that nothing is missing.
-
-        Raises:
-            BrokenCompression: the last member is not complete.
-        """
+        """Check that nothing is missing; raises `BrokenCompression` where the last member is not complete."""
         if self._stream is not None or self._head:
             raise BrokenCompression

@@ -118,11 +118,7 @@ class Document:
         return read
 
     def refuse_errors(self) -> None:
-        """Look for what tells of errors in the root.
-
-        Raises:
-            UnexpectedForm: there is some.
-        """
+        """Look for what tells of errors in the root; raises `UnexpectedForm` where there is some."""
         for name in self.content:
             if name == "#text" or name.lower() in _ERRORS:
                 self.note_unknown(name, self.content[name], self.root)

@@ -62,11 +62,7 @@ def decode_text(body: bytes, content_type: str = "") -> tuple[str, bool]:
 
 
 def encoding_of(body: bytes, content_type: str) -> str:
-    """Return the codec of a reply, whose last character may be cut.
-
-    Raises:
-        Undecodable: no reading is right.
-    """
+    """Return the codec of a reply, whose last character may be cut; raises `Undecodable` where no reading is right."""
     return _codec(body, declared_encoding(body, content_type), final=False)
 
 
@@ -115,11 +111,7 @@ class TextDecoder:
         """Whether a character was lost before the text was written."""
 
     def feed(self, data: bytes, *, final: bool = False) -> str:
-        """Return the text that is complete with these bytes.
-
-        Raises:
-            Undecodable: no reading is right.
-        """
+        """Return the text that is complete with these bytes; raises `Undecodable` where no reading is right."""
         if self._decoder is not None:
             return self._decoded(data, final=final)
         if len(self._head) < _HEAD:

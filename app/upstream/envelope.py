@@ -29,9 +29,7 @@ class Parameters:
     """What an operation sends.
 
     Args:
-        query: parameters of the URL, beside `do`.
         form: fields of a body; None sends a GET, unless there are files.
-        files: files of a multipart body.
         upload: instead of those, one file of any size, which is read as it is sent.
         time: the field of the form that takes the time at which the call leaves.
     """

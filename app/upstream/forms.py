@@ -40,13 +40,7 @@ class Writing(StrEnum):
 
 
 class Leaf(NamedTuple):
-    """An element with a text.
-
-    Args:
-        name: its name.
-        writings: the ways in which it may be written.
-        optional: whether it may be missing.
-    """
+    """An element with a text."""
 
     name: str
     writings: tuple[Writing, ...]
@@ -91,12 +85,7 @@ Part = Leaf | Nested
 
 @dataclass(frozen=True)
 class ItemForm:
-    """How an item is written.
-
-    Args:
-        tag: its name.
-        parts: its children, in their order.
-    """
+    """How an item is written."""
 
     tag: str
     parts: tuple[Part, ...]

@@ -69,11 +69,7 @@ class ReplyBounds:
         self._names: set[str] = set()
 
     def enter(self, name: str, depth: int) -> None:
-        """Count an element.
-
-        Raises:
-            NotWellFormed: there are too many, of too many names, or too deep.
-        """
+        """Count an element; raises `NotWellFormed` where there are too many, of too many names, or too deep."""
         self.count(1)
         self._names.add(name)
         if depth > MAX_DEPTH:
@@ -82,11 +78,7 @@ class ReplyBounds:
             raise NotWellFormed(f"more than {_MAX_NAMES} different elements")
 
     def count(self, elements: int) -> None:
-        """Count elements of names that are known to be few.
-
-        Raises:
-            NotWellFormed: there are too many.
-        """
+        """Count elements of names that are known to be few; raises `NotWellFormed` where there are too many."""
         self.elements += elements
         if self.elements > _MAX_ELEMENTS:
             raise NotWellFormed(f"more than {_MAX_ELEMENTS} elements")

@@ -14,14 +14,7 @@ _CHUNK = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to upload.
-
-    Args:
-        name: the form field's name.
-        filename: passed on as it is, in any script.
-        content_type: its media type.
-        content: its bytes.
-    """
+    """A file to upload."""
 
     name: str
     filename: str
@@ -34,11 +27,7 @@ class StoredFile:
     """A file to upload whose content may be too large for memory.
 
     Args:
-        name: the form field's name.
-        filename: passed on as it is, in any script.
-        content_type: its media type.
         content: an open file that can be read from its start; whoever opened it closes it.
-        size: how many bytes it holds.
     """
 
     name: str
@@ -50,13 +39,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A body that is read from a file while it is sent, anew each time.
-
-    Args:
-        head: what stands before the file's content.
-        file: the file.
-        tail: what stands after it.
-    """
+    """A body that is read from a file while it is sent, anew each time."""
 
     head: bytes = field(repr=False)
     file: StoredFile

@@ -41,9 +41,7 @@ class ConnectionPool:
     Args:
         destinations: decides about the address a connection has really reached, before a byte leaves, so that a name
             that stands for another address than a moment ago gains nothing.
-        connections: connections at once, kept ones included.
         tls: returns the context for TLS; called, in a thread, when the first connection needs one.
-        kept_seconds: how long a connection that is not used is kept.
     """
 
     def __init__(

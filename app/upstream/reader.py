@@ -66,7 +66,6 @@ class XmlReader:
         return self._waiting + len(self._text) - self._at
 
     def feed(self, text: str) -> None:
-        """Add text."""
         # XML reads every form of line break as one newline, and this one may be cut in two.
         if self._carriage_return:
             text = "\r" + text

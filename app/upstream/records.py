@@ -23,7 +23,6 @@ class Element:
 
     Args:
         names: the element's name and the other spellings it is known by, in order of preference.
-        convert: reads the text.
         required: without a readable value the reply is refused.
         optional: the manual lets the element be absent, so its absence is no drift.
     """
@@ -42,7 +41,6 @@ class Combined:
     """A field that is worked out of what was read.
 
     Args:
-        make: is given the values of `names`, in their order; nested records as dictionaries.
         names: elements or nested records, which may be fields themselves.
     """
 
@@ -57,12 +55,10 @@ class Record(Generic[Model]):
     """How one element's children become a public model.
 
     Args:
-        model: the model to build.
         elements: the model's field names, and those that others are combined of, each with the element it is read
             from; two may share one.
         ignored: children that are known and deliberately not passed on.
         nested: fields built from child records: the path of names below the element, and the record at its end.
-        combined: fields worked out of these.
     """
 
     def __init__(
@@ -147,11 +143,7 @@ class Record(Generic[Model]):
 
 
 def note_others(children: Mapping[str, Any], known: Collection[str], document: Document, path: str) -> None:
-    """Count the children that nobody declared.
-
-    Raises:
-        UnexpectedForm: there are no others.
-    """
+    """Count the children that nobody declared; raises `UnexpectedForm` where there are no others."""
     others = children.keys() - known
     for name in others:
         document.note_unknown(name, children[name], path)

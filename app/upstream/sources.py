@@ -53,7 +53,6 @@ class TextLines:
 
     @property
     def root(self) -> str | None:
-        """There is none."""
         return None
 
 
@@ -78,7 +77,6 @@ class LineReader:
         return 0
 
     def feed(self, text: str) -> None:
-        """Add text."""
         self._rest.append(text)
         self._length += len(text)
         if "\n" in text:
@@ -133,11 +131,7 @@ class RecordReader:
         return [row for name, content in children.items() for row in self._child(name, content)]
 
     def end(self) -> None:
-        """Check, once all is read, that this was an export.
-
-        Raises:
-            UnexpectedForm: it was not.
-        """
+        """Check, once all is read, that this was an export; raises `UnexpectedForm` where it was not."""
         if self._any_unknown and not self._any_known:
             raise UnexpectedForm(f"nothing of what is promised in <{self._document.root}>")
 

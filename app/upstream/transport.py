@@ -6,10 +6,10 @@ the longer the more calls are under way.
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httpx2
 
@@ -17,25 +17,19 @@ from app.tenants.destinations import Destinations
 from app.upstream.connection import Connection, Headers
 from app.upstream.envelope import WireRequest
 from app.upstream.pool import ConnectionPool, Origin
-from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport
+from app.upstream.wire import MaybeSent, NeverSent, Progress, Reply, Transport, TransportFailure
 
 _PORTS = {"http": 80, "https": 443}
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class GuardedTransport(Transport):
-    """A transport that connects only where it is allowed to.
-
-    Args:
-        destinations: decides about the address a connection has really reached.
-        connections: connections at once, kept ones included.
-    """
+    """A transport that connects only where it is allowed to."""
 
     def __init__(self, destinations: Destinations, *, connections: int) -> None:
         self._pool = ConnectionPool(destinations, connections=connections, tls=_trusting_the_system)
 
     async def open(self, request: WireRequest, *, connect: float, progress: Progress) -> Reply:
-        """Send a request; see `Transport.open`."""
         base, mark, query = request.url.partition("?")
         place = _place(base, request.owner)
         head = _head(request, place, f"{place.path}{mark}{query}")
@@ -48,7 +42,6 @@ class GuardedTransport(Transport):
         return reply
 
     async def aclose(self) -> None:
-        """End every connection."""
         self._pool.close()
 
     async def _connect(self, origin: Origin, seconds: float) -> Connection:
@@ -170,3 +163,50 @@ def _place(base: str, owner: str) -> _Place:
         authority,
         url.raw_path.decode("ascii"),
     )
+
+
+class TransportForLibrary(httpx2.AsyncBaseTransport):
+    """The other way round: a transport for the HTTP library, for requests whose bodies are in memory."""
+
+    def __init__(self, transport: Transport, *, connect: float) -> None:
+        self._transport = transport
+        self._connect = connect
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request.
+
+        Raises:
+            httpx2.TransportError: no reply came back.
+        """
+        body = b"".join(cast("httpx2.ByteStream", request.stream))
+        wire = WireRequest(request.method, str(request.url), dict(request.headers), body)
+        try:
+            reply = await self._transport.open(wire, connect=self._connect, progress=Progress())
+        except TransportFailure as failure:
+            raise _library_error(failure) from None
+        return httpx2.Response(reply.status, headers=dict(reply.headers), stream=_LibraryStream(reply))
+
+    async def aclose(self) -> None:
+        """Close our transport."""
+        await self._transport.aclose()
+
+
+def _library_error(failure: TransportFailure) -> httpx2.TransportError:
+    if isinstance(failure, NeverSent):
+        return httpx2.ConnectTimeout(failure.reason) if failure.timed_out else httpx2.ConnectError(failure.reason)
+    return httpx2.ReadTimeout(failure.reason) if failure.timed_out else httpx2.ReadError(failure.reason)
+
+
+class _LibraryStream(httpx2.AsyncByteStream):
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while (chunk := await self._reply.chunk()) is not None:
+                yield chunk
+        except TransportFailure as failure:
+            raise _library_error(failure) from None
+
+    async def aclose(self) -> None:
+        await self._reply.aclose()

@@ -16,7 +16,6 @@ class TransportFailure(Exception):
 
     Args:
         reason: what happened, in words that hold neither URL nor credentials.
-        timed_out: whether time ran out, rather than something breaking.
     """
 
     def __init__(self, reason: str, *, timed_out: bool = False) -> None:
@@ -66,8 +65,6 @@ class Transport(ABC):
         """Send a request; return the reply once its head is there.
 
         Args:
-            request: the request.
-            connect: seconds to wait for a connection.
             progress: told when the first byte leaves; decides what it means if the caller gives up waiting.
 
         Raises:

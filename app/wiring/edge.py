@@ -31,8 +31,7 @@ from app.tenants.jwks import KeysDocument, ProviderKeys
 from app.tenants.store import TenantStore
 from app.tenants.tokens import TokenRules, TokenVerifier
 from app.tenants.vault import MasterKey
-from app.upstream.library import TransportForLibrary
-from app.upstream.transport import GuardedTransport
+from app.upstream.transport import GuardedTransport, TransportForLibrary
 from app.wiring.gateway import Policies
 from app.wiring.state import State
 

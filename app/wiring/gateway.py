@@ -10,11 +10,9 @@ from zoneinfo import ZoneInfo
 
 from app.admin.deps import Prober
 from app.api.request_head import RequestHead, request_context
-from app.doctor.diagnosis import RECORDS, Diagnosis, DriftNotes
+from app.doctor.diagnosis import PLAN, RECORDS, Diagnosis, DriftNotes
 from app.doctor.findings import DestinationRefused, UnknownTenant
-from app.doctor.plan import PLAN
-from app.doctor.recording import Recorder
-from app.doctor.recording_transport import RecordingTransport
+from app.doctor.recording import Recorder, RecordingTransport
 from app.gateway.admission import Admission, Attempts
 from app.gateway.call import CallTimeouts, DriftObserver, ExportLimits, Gateway
 from app.gateway.clock import PlatformClock
@@ -37,7 +35,6 @@ from app.tenants.destinations import Destinations
 from app.tenants.models import Tenant
 from app.tenants.vault import Fingerprints, MasterKey
 from app.upstream.client import UpstreamClient
-from app.upstream.library import TransportForLibrary
 from app.upstream.transport import GuardedTransport
 from app.wiring.storage import administration, file_tenants
 
@@ -149,7 +146,6 @@ async def examining(
     """Open what looks an account over, outside of a gateway and without a cache; each call is made once.
 
     Args:
-        pause: seconds between two calls.
         folder: where replies are kept, if they are to be.
         force: whether replies kept there may be replaced.
 
@@ -163,8 +159,7 @@ async def examining(
     tenant = await _find(settings, tenant_id, destinations)
     once = settings.model_copy(update={"retry_attempts": 1})
     policies = build_policies(once, Metrics(), Fingerprints(MasterKey.random()), CampaignQuota(MemoryWindow()))
-    transport = TransportForLibrary(GuardedTransport(destinations, connections=1), connect=settings.connect_timeout)
-    tap = RecordingTransport(transport, [check.operation for check in PLAN])
+    tap = RecordingTransport(GuardedTransport(destinations, connections=1), [check.operation for check in PLAN])
     client = UpstreamClient(tap, max_reply_bytes=settings.max_reply_bytes)
     notes = DriftNotes()
     gateway = build_gateway(once, client, policies, NullCache(), notes)

@@ -51,7 +51,6 @@ class State:
 
 
 def build_state(settings: Settings, master_key: MasterKey, metrics: Metrics) -> State:
-    """Build the state that the settings ask for."""
     if not settings.shares_state:
         return _local(settings, metrics)
     return _shared(settings, master_key, metrics)

@@ -91,11 +91,7 @@ def build_storage(
 
 
 def file_tenants(settings: Settings, destinations: Destinations) -> FileTenantStore:
-    """Read the tenants file that the settings name.
-
-    Raises:
-        TenantsFileError: it cannot be used.
-    """
+    """Read the tenants file that the settings name; raises `TenantsFileError` where it cannot be used."""
     return FileTenantStore(Path(settings.tenants_url.removeprefix("file:")), destinations=destinations)
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from app.api.negotiation import prefers_gzip
 from app.api.tables import CsvTable, GzipTable, JsonTable, NdjsonTable, csv_columns, unmarked
-from app.resources.failures.operations import FIND
-from app.resources.failures.schemas import DeliveryFailure
+from app.resources.statistics.operations import FIND_FAILURES
+from app.resources.statistics.schemas import DeliveryFailure
 from app.resources.tracking.operations import OPENS
 from tests.support.conformance import document, validate
 from tests.support.exports import read_export
@@ -108,8 +108,8 @@ class TestForms:
     @pytest.mark.parametrize(
         ("path", "reply", "export"),
         [
-            (FAILURES, GOLDEN / "failures/find/many.reply.xml", FIND),
-            (FAILURES, GOLDEN / "failures/find/none.reply.xml", FIND),
+            (FAILURES, GOLDEN / "failures/find/many.reply.xml", FIND_FAILURES),
+            (FAILURES, GOLDEN / "failures/find/none.reply.xml", FIND_FAILURES),
             (OPENED, GOLDEN / "tracking/opens/many.reply.xml", OPENS),
         ],
         ids=["failures", "no failures", "opens"],
@@ -229,7 +229,7 @@ def test_compression_changes_nothing_and_keeps_nothing_back(batches: list[list[d
 @given(st.lists(anything.filter(lambda text: not set(text) & set("<&]>\r\x00")), max_size=5))
 def test_what_is_written_is_what_the_schema_promises(emails: list[str]) -> None:
     reply = failures(*(email for email in emails if email.isprintable()))
-    found, _ = read_export(FIND.source, reply.encode())
+    found, _ = read_export(FIND_FAILURES.source, reply.encode())
     for row in found:
         validate({"$ref": "#/components/schemas/DeliveryFailure"}, row)
 

@@ -1,6 +1,6 @@
 """Limits as they are written in headers."""
 
-from app.api.edge import ratelimit_headers
+from app.api.rate_limits import ratelimit_headers
 from app.policies.rate_limits import Quota, QuotaStatus
 
 

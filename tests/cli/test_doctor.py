@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.command import app
-from app.doctor.plan import PLAN
+from app.doctor.diagnosis import PLAN
 from app.sandbox import Sandbox
 from app.sandbox.faults import Fault
 from tests.support.gateways import tenants_file

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.command import app
-from app.cli.output import print_table, shown
+from app.cli.terminal import print_table, shown
 from app.sandbox import Sandbox
 from app.tenants.vault import MasterKey, generate_master_key
 from tests.support.gateways import GatewayProcess

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from app.doctor.diagnosis import PLAN, choose
 from app.doctor.findings import UnknownOperation
-from app.doctor.plan import PLAN, choose
 from app.gateway.checks import DAY, IMPORT_ID, NOTHING, AnyCheck, Check, same
 from app.gateway.operation import Effect
 from app.resources.lists.operations import DELETE

@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 import httpx2
 import pytest
 
+from app.doctor.diagnosis import PLAN
 from app.doctor.findings import NotRecordable
-from app.doctor.plan import PLAN
-from app.doctor.recording import Recorder
-from app.doctor.recording_transport import RecordedReply
+from app.doctor.recording import RecordedReply, Recorder
 from app.gateway.checks import BATCH, DAY, DOMAIN, NOTHING, AnyCheck
 from tests.support.platform import FakePlatform, describe, xml_reply
 from tests.support.running import client_of, make_app

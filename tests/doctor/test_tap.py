@@ -5,8 +5,11 @@ import gzip
 import httpx2
 import pytest
 
-from app.doctor.recording_transport import NotARead, RecordingTransport
+from app.doctor.recording import NotARead, RecordingTransport
 from app.resources.lists.operations import DELETE, LIST
+from app.upstream.envelope import WireRequest
+from app.upstream.wire import Progress
+from tests.support.library import LibraryTransport
 
 URL = "http://127.0.0.1:9/mm-ms/apinew/mloperate.php"
 
@@ -19,7 +22,7 @@ def tap(**reply: object) -> tuple[RecordingTransport, list[httpx2.Request]]:
         let_through.append(request)
         return httpx2.Response(200, **reply)  # type: ignore[arg-type]
 
-    return RecordingTransport(httpx2.MockTransport(answer), [LIST, DELETE]), let_through
+    return RecordingTransport(LibraryTransport(httpx2.MockTransport(answer)), [LIST, DELETE]), let_through
 
 
 @pytest.mark.parametrize(
@@ -36,17 +39,19 @@ def tap(**reply: object) -> tuple[RecordingTransport, list[httpx2.Request]]:
 async def test_nothing_but_reads_gets_through(method: str, url: str) -> None:
     tapped, let_through = tap()
     with pytest.raises(NotARead, match=rf"^{method} \w+.php$"):
-        await tapped.handle_async_request(httpx2.Request(method, url))
+        await tapped.open(WireRequest(method, url, {}), connect=1.0, progress=Progress())
     assert let_through == []
 
 
 async def test_what_comes_back_is_kept() -> None:
     packed = gzip.compress(b"<maillist/>")
     tapped, let_through = tap(content=packed, headers={"Content-Encoding": "gzip", "Content-Type": "text/xml"})
-    response = await tapped.handle_async_request(httpx2.Request("GET", f"{URL}?do=maillist-list"))
+    request = WireRequest("GET", f"{URL}?do=maillist-list", {})
+    reply = await tapped.open(request, connect=1.0, progress=Progress())
     assert tapped.last is not None
     assert not tapped.last.complete
-    assert await response.aread() == b"<maillist/>"
+    while await reply.chunk() is not None:
+        pass
     assert (tapped.last.complete, tapped.last.content_type) == (True, "text/xml")
     assert tapped.last.body() == b"<maillist/>"
     assert len(let_through) == 1

@@ -16,8 +16,9 @@ import pytest
 import pytest_asyncio
 
 from app.gateway.operation import Effect
+from app.sandbox.changes import Habit
 from app.sandbox.dialect import HTML, SandboxReply
-from app.sandbox.habits import REPAIRABLE, UNTRUSTWORTHY, Habit
+from app.sandbox.habits import REPAIRABLE, UNTRUSTWORTHY
 from tests.golden.test_golden import HERE, KEYS, NOW, output_of
 from tests.support.operations import operations
 from tests.support.running import client_of, make_app

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from app.errors import Conflict, ValidationFailed
 from app.gateway.clock import PlatformClock
 from app.gateway.operation import Effect
-from app.resources.campaigns.editing import complete
+from app.resources.campaigns.editing import complete, plan
 from app.resources.campaigns.forms import CreateCampaign, edited_campaign, new_campaign
 from app.resources.campaigns.operations import edit_operation
 from app.resources.campaigns.requests import CampaignChanges, NewCampaign
 from app.resources.campaigns.schemas import Campaign, CampaignSender
-from app.resources.campaigns.timing import plan
 
 CHINA = timezone(timedelta(hours=8))
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=CHINA)

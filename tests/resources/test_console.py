@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.resources.console.form import login_form
-from app.resources.console.page import login_page
+from app.resources.console.page import login_form, login_page
 from app.resources.console.schemas import WebAddress, origin_of
 from app.tenants.models import Scope
 from tests.support.access import assert_needs

@@ -1,13 +1,12 @@
-"""Pieces that need no socket: writing XML, times, addresses, lines, the table of errors."""
+"""Pieces that need no socket: writing XML, times, addresses, lines, the table of dialect."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from app.sandbox import dialect, errors, operations
-from app.sandbox.addresses import dns_configured, is_address, is_domain
-from app.sandbox.lines import read_lines, split_file
+from app.sandbox import dialect, operations
+from app.sandbox.lines import dns_configured, is_address, is_domain, read_lines, split_file
 from app.sandbox.times import local_date, parse_date, parse_time, stamp
 
 
@@ -73,4 +72,4 @@ def test_table_of_errors_is_what_the_operations_use() -> None:
     folder = Path(operations.__file__).parent
     sources = "".join(path.read_text() for path in [*folder.glob("*.py"), *folder.parent.glob("[!e]*.py")])
     sources += (folder.parent / "endpoints.py").read_text()
-    assert [code for code in errors.MESSAGES if f'"{code}"' not in sources] == []
+    assert [code for code in dialect.MESSAGES if f'"{code}"' not in sources] == []

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 import httpx2
 
+from tests.support.library import LibraryTransport
+
 
 @dataclass
 class FakePlatform:
@@ -18,9 +20,9 @@ class FakePlatform:
     requests: list[httpx2.Request] = field(default_factory=list)
 
     @property
-    def transport(self) -> httpx2.MockTransport:
+    def transport(self) -> LibraryTransport:
         """The transport to build an application with."""
-        return httpx2.MockTransport(self.answer)
+        return LibraryTransport(httpx2.MockTransport(self.answer))
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         """Remember a request and return, or raise, the next reply."""

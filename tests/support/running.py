@@ -13,8 +13,10 @@ from app.settings import Settings
 from app.storage.database.database import Database
 from app.tenants.models import Tenant
 from app.tenants.store import MemoryTenantStore
+from app.upstream.wire import Transport
 from tests.support.conformance import check_response
 from tests.support.databases import fresh_database
+from tests.support.library import LibraryTransport
 from tests.support.tenants import KEY
 
 CHECKED = {"response": [check_response]}
@@ -42,7 +44,7 @@ def make_settings(**overrides: Any) -> Settings:
 
 def make_app(
     tenants: Iterable[Tenant],
-    transport: httpx2.AsyncBaseTransport | None = None,
+    transport: Transport | httpx2.AsyncBaseTransport | None = None,
     now: Callable[[], datetime] | None = None,
     database: Database | None = None,
     **settings: Any,
@@ -51,7 +53,7 @@ def make_app(
     return create_app(
         make_settings(**settings),
         tenants=MemoryTenantStore(tenants),
-        transport=transport,
+        transport=LibraryTransport(transport) if isinstance(transport, httpx2.AsyncBaseTransport) else transport,
         database=database or fresh_database(),
         now=now,
     )

@@ -13,6 +13,7 @@ from app.upstream.client import ReplyTooLarge, Timeouts, UpstreamClient
 from app.upstream.envelope import WireReply, WireRequest
 from app.upstream.transport import GuardedTransport
 from app.upstream.wire import MaybeSent, NeverSent, TransportFailure
+from tests.support.library import LibraryTransport
 from tests.support.servers import Behaviour, read_request, reset, serving, unused_port
 
 TIMEOUTS = Timeouts(connect=0.5, total=0.5)
@@ -226,7 +227,7 @@ async def test_every_error_of_the_library_is_translated_without_its_text(kind: t
     def fail(sent: httpx2.Request) -> httpx2.Response:
         raise kind(f"text with {sent.url}")
 
-    client = UpstreamClient(httpx2.MockTransport(fail), max_reply_bytes=1000)
+    client = UpstreamClient(LibraryTransport(httpx2.MockTransport(fail)), max_reply_bytes=1000)
     with pytest.raises(TransportFailure) as caught:
         await client.send(request("http://127.0.0.1/"), PATIENT)
     assert "add-task" not in caught.value.reason
@@ -317,7 +318,7 @@ async def test_every_error_is_translated_when_streaming_too(kind: type[httpx2.Tr
     def fail(sent: httpx2.Request) -> httpx2.Response:
         raise kind(f"text with {sent.url}")
 
-    client = UpstreamClient(httpx2.MockTransport(fail), max_reply_bytes=1000)
+    client = UpstreamClient(LibraryTransport(httpx2.MockTransport(fail)), max_reply_bytes=1000)
     with pytest.raises(TransportFailure) as caught:
         async with client.stream(request("http://127.0.0.1/"), PATIENT):
             pass

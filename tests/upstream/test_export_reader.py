@@ -10,8 +10,8 @@ import xmltodict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.resources.exports.operations import CONTACTS, UNSUBSCRIBES
-from app.resources.failures.operations import ADDRESSES, FIND
+from app.resources.lists.operations import EXPORT_CONTACTS, EXPORT_UNSUBSCRIBES
+from app.resources.statistics.operations import FAILED_ADDRESSES, FIND_FAILURES
 from app.resources.tracking.operations import CLICKS, OPENS, RECIPIENTS
 from app.upstream.document import Drift, DriftKind, UnexpectedForm
 from app.upstream.encodings import decode_text
@@ -23,12 +23,12 @@ from tests.support.exports import read_export
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 XML_EXPORTS = {
-    "failures/find": FIND,
-    "failures/addresses": ADDRESSES,
+    "failures/find": FIND_FAILURES,
+    "failures/addresses": FAILED_ADDRESSES,
     "tracking/opens": OPENS,
     "tracking/clicks": CLICKS,
 }
-EXPORTS = [FIND, ADDRESSES, OPENS, CLICKS, CONTACTS, UNSUBSCRIBES, RECIPIENTS]
+EXPORTS = [FIND_FAILURES, FAILED_ADDRESSES, OPENS, CLICKS, EXPORT_CONTACTS, EXPORT_UNSUBSCRIBES, RECIPIENTS]
 RECORD_REPLIES = [
     (operation, reply)
     for folder, operation in XML_EXPORTS.items()
@@ -121,17 +121,19 @@ cuts = st.lists(st.integers(0, 10_000), max_size=12)
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(documents(), cuts)
 def test_generated_documents_read_as_a_whole_document_does(body: bytes, places: list[int]) -> None:
-    assert isinstance(FIND.source, XmlRecords)
-    assert outcome(read_export, FIND.source, split(body, places)) == outcome(reference, FIND.source, body)
+    assert isinstance(FIND_FAILURES.source, XmlRecords)
+    assert outcome(read_export, FIND_FAILURES.source, split(body, places)) == outcome(
+        reference, FIND_FAILURES.source, body
+    )
 
 
 def test_of_two_spellings_the_one_that_says_something_counts_in_every_record() -> None:
     record = "<recipient><email>a@example.com</email><type>{}</type><error_type>{}</error_type></recipient>"
     inner = "".join(record.format(*types) for types in (("1", ""), ("", "2"), ("3", "5"), ("", "")))
     body = f"<fail_recipient_list>{inner}</fail_recipient_list>".encode()
-    rows, _ = read_export(FIND.source, [body])
+    rows, _ = read_export(FIND_FAILURES.source, [body])
     assert [row["reason_code"] for row in rows] == [1, 2, 3, None]
-    assert outcome(read_export, FIND.source, [body]) == outcome(reference, FIND.source, body)
+    assert outcome(read_export, FIND_FAILURES.source, [body]) == outcome(reference, FIND_FAILURES.source, body)
 
 
 @given(st.lists(records(), max_size=6), st.integers(1, 40))
@@ -177,19 +179,19 @@ class TestLongDocuments:
     @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
     @pytest.mark.parametrize("size", [1, 63, 65_536])
     def test_any_encoding(self, encoding: str, size: int) -> None:
-        rows, drift = read_export(FIND.source, [simple(200)])
+        rows, drift = read_export(FIND_FAILURES.source, [simple(200)])
         declared = f"<?xml version='1.0' encoding='{encoding}'?>" if encoding != "utf-16" else ""
         body = (declared + simple(200).decode()).encode(encoding)
-        again = read_export(FIND.source, [body[start : start + size] for start in range(0, len(body), size)])
+        again = read_export(FIND_FAILURES.source, [body[start : start + size] for start in range(0, len(body), size)])
         assert again == (rows, drift)
         assert len(rows) == 200
 
     def test_a_character_that_is_cut_refuses_the_export(self) -> None:
         with pytest.raises(UnexpectedForm, match="text in no encoding"):
-            read_export(FIND.source, [simple(30).replace("户1".encode(), "户".encode()[:-1])])
+            read_export(FIND_FAILURES.source, [simple(30).replace("户1".encode(), "户".encode()[:-1])])
 
     def test_a_character_that_was_lost_before_is_drift(self) -> None:
-        rows, drift = read_export(FIND.source, [simple(3).replace("户1".encode(), "\ufffd".encode())])
+        rows, drift = read_export(FIND_FAILURES.source, [simple(3).replace("户1".encode(), "\ufffd".encode())])
         assert rows[1]["email"] == "用\ufffd@example.com"
         assert Drift(DriftKind.UNDECODABLE_BYTES, "fail_recipient_list") in drift
 
@@ -227,11 +229,11 @@ class TestBounds:
     def test_what_is_too_long_is_refused_at_once(self, body: bytes) -> None:
         parts = (body[start : start + 4096] for start in range(0, len(body), 4096))
         with pytest.raises(UnexpectedForm, match=r"more than|instead of XML|nothing but"):
-            read_export(FIND.source, [*parts])
+            read_export(FIND_FAILURES.source, [*parts])
 
     def test_a_line_that_is_too_long_is_refused(self) -> None:
         with pytest.raises(UnexpectedForm, match="in one line"):
-            read_export(CONTACTS.source, [b"a" * 60_000] * 2)
+            read_export(EXPORT_CONTACTS.source, [b"a" * 60_000] * 2)
 
     @pytest.mark.parametrize(
         "body",
@@ -255,7 +257,7 @@ class TestBounds:
     def test_what_is_not_well_formed_is_refused(self, body: str, size: int) -> None:
         encoded = body.encode()
         with pytest.raises(UnexpectedForm):
-            read_export(FIND.source, [encoded[start : start + size] for start in range(0, len(encoded), size)])
+            read_export(FIND_FAILURES.source, [encoded[start : start + size] for start in range(0, len(encoded), size)])
 
 
 @pytest.mark.parametrize("operation", EXPORTS, ids=lambda operation: operation.name)

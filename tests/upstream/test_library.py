@@ -11,10 +11,10 @@ import pytest
 from app.tenants.destinations import Destinations
 from app.upstream.client import Timeouts, UpstreamClient
 from app.upstream.envelope import WireRequest
-from app.upstream.library import TransportForLibrary
 from app.upstream.multipart import StoredFile, stream_multipart
-from app.upstream.transport import GuardedTransport
+from app.upstream.transport import GuardedTransport, TransportForLibrary
 from app.upstream.wire import MaybeSent
+from tests.support.library import LibraryTransport
 from tests.support.servers import Behaviour, read_request, serving, unused_port
 
 PATIENT = Timeouts(connect=10, total=10)
@@ -33,7 +33,7 @@ def client_of(answer: httpx2.Response) -> UpstreamClient:
         await request.aread()
         return answer
 
-    return UpstreamClient(httpx2.MockTransport(reply), max_reply_bytes=1000)
+    return UpstreamClient(LibraryTransport(httpx2.MockTransport(reply)), max_reply_bytes=1000)
 
 
 class TestTheirs:

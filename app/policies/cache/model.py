@@ -178,11 +178,7 @@ class Cache(Protocol):
         """Surround a write of at most so many seconds: its tags are invalid before and, however it ends, after it."""
 
     async def purge(self, tenant: str | None = None, tag: str | None = None) -> None:
-        """Invalidate everything, a tenant, or one of its tags.
-
-        Raises:
-            ValueError: a tag without a tenant.
-        """
+        """Invalidate everything, a tenant, or one of its tags; raises `ValueError` for a tag without a tenant."""
 
 
 class NullCache:

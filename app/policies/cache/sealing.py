@@ -23,12 +23,7 @@ class Unsealable(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sealer:
-    """Encrypts and decrypts the entries of one tenant (AES-256-GCM, a random nonce each).
-
-    Args:
-        name: stands for the tenant in the shared store.
-        cipher: holds the tenant's key.
-    """
+    """Encrypts and decrypts the entries of one tenant (AES-256-GCM, a random nonce each)."""
 
     name: str
     cipher: AESGCM

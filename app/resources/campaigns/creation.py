@@ -34,15 +34,7 @@ _OPEN = frozenset({AttemptState.PENDING, AttemptState.UNKNOWN})
 
 
 class CampaignCreator:
-    """Creates campaigns.
-
-    Args:
-        gateway: calls the platform.
-        sends: journals what leaves.
-        clock: the platform's.
-        duplicate_window: for how long an equal campaign counts as a repetition by mistake; zero for never.
-        lookup_seconds: for how long a campaign whose creation went unanswered is looked for.
-    """
+    """Creates campaigns."""
 
     def __init__(
         self,

@@ -8,10 +8,43 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.errors import Conflict, FieldError, ValidationFailed
-from app.resources.campaigns.requests import CampaignChanges, ChosenSender, Recipients
+from app.gateway.clock import PlatformClock
+from app.resources.campaigns.requests import CampaignChanges, ChosenSender, Recipients, Schedule, ScheduleMode
 from app.resources.campaigns.schemas import Campaign, CampaignSender
-from app.resources.campaigns.timing import Timing
 from app.texts import sentence
+
+_GRACE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What is to become of a campaign.
+
+    Args:
+        time: goes with it, in the platform's zone and in whole seconds; None where nothing is known.
+    """
+
+    mode: ScheduleMode
+    time: datetime | None
+
+
+def plan(schedule: Schedule, clock: PlatformClock) -> Timing:
+    """Return the timing that a schedule asks for.
+
+    The platform wants a time with every mode (manual 6.2); where the schedule has none, that is the platform's now,
+    and for the mode `now` the one at which the call leaves.
+
+    Raises:
+        ValidationFailed: `at` is more than a minute ago. The platform would send at once, which nobody who names
+            a time has asked for.
+    """
+    now = clock.now()
+    time = now if schedule.at is None else clock.local(schedule.at)
+    if time < now - _GRACE:
+        error = FieldError("body", "/schedule/at", "time_in_past", "is in the past; the mode `now` sends at once")
+        raise ValidationFailed("1 field refused.", [error])
+    return Timing(schedule.mode, time.replace(microsecond=0))
+
 
 _EDITABLE = frozenset({"waiting", "held", "paused"})
 _ABOUT_TO_START = timedelta(minutes=1)
@@ -19,15 +52,7 @@ _ABOUT_TO_START = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class EditCampaign:
-    """A complete edit of one campaign.
-
-    Args:
-        campaign_id: the campaign.
-        changes: the fields to change.
-        timing: whether and when it is sent, changed or as it was.
-        sender: whom it comes from, changed or as it was.
-        recipients: the range, changed or as it was.
-    """
+    """A complete edit of one campaign."""
 
     campaign_id: int
     changes: CampaignChanges
@@ -42,10 +67,6 @@ def complete(
     """Add to the changes what the platform would otherwise reset.
 
     Args:
-        changes: the fields to change.
-        timing: what the changes' schedule asks for; None if they have none.
-        present: the campaign as the platform has it at this moment.
-        now: the present time on the platform's clock.
         known_end: the end of its range, 0 for the list's, if the range is known to begin with the first contact.
 
     Raises:

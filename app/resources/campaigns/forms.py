@@ -4,11 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.gateway.clock import write_time
-from app.resources.campaigns.editing import EditCampaign
+from app.resources.campaigns.editing import EditCampaign, Timing
 from app.resources.campaigns.records import MODE_CODES, TRACKING_CODES
 from app.resources.campaigns.requests import CampaignChanges, ChosenSender, NewCampaign, Recipients
 from app.resources.campaigns.schemas import CampaignSender
-from app.resources.campaigns.timing import Timing
 from app.upstream.envelope import Parameters
 
 

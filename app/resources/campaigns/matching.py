@@ -27,12 +27,6 @@ class Sought:
     """A campaign to look for, in a form that the journal keeps.
 
     Args:
-        template_ids: its templates.
-        list_id: its contact list.
-        sender: type, domain and address of its sender.
-        from_name: its sender's name.
-        mode: whether it is sent now, at a time, or held.
-        time: its time in the platform's zone, ISO 8601.
         send_limit: the end of its range of recipients, 0 for the list's end.
         known: ids of campaigns that looked just like it before it was created.
         certain: whether the listings that told so were whole.
@@ -51,7 +45,6 @@ class Sought:
     first: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
         return asdict(self)
 
     @classmethod

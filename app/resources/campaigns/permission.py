@@ -9,12 +9,12 @@ from typing import Any
 
 from app.errors import Conflict, PreflightRequired, SecondPersonRequired, TicketInvalid
 from app.gateway.context import Caller
+from app.resources.campaigns.editing import Timing
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.matching import Sought, sought
 from app.resources.campaigns.operations import CREATE
 from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
-from app.resources.campaigns.timing import Timing
 from app.storage.database.statements import Work
 from app.storage.writes import approvals
 from app.storage.writes.approvals import Authorship, Fault, Ticket, TicketRefused
@@ -38,7 +38,6 @@ class Standing:
     """How a campaign stands with the tenant's rules.
 
     Args:
-        known: what is written down of it.
         authors: the persons who made it, or may have, where that is not certain.
     """
 
@@ -57,11 +56,7 @@ class Standing:
 
 
 async def known_of(writes: WriteStore, tenant: str, campaign_id: int) -> Authorship:
-    """Return what is written down of a campaign.
-
-    Raises:
-        StateUnavailable: it cannot be read.
-    """
+    """Return what is written down of a campaign; raises `StateUnavailable` where it cannot be read."""
     return await writes.reading(partial(approvals.finding_author, tenant, campaign_id))
 
 
@@ -159,7 +154,6 @@ def resembles(body: NewCampaign, present: Campaign) -> bool:
 
 
 def release_digest(campaign_id: int, version: int, *, edits: bool = False) -> str:
-    """Return the digest of releasing a campaign as it is in one version of it."""
     return _digest({"release": campaign_id, "version": version, "edits": edits})
 
 

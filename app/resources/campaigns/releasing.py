@@ -11,7 +11,7 @@ from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
 from app.gateway.sends import Sends, new_attempt
-from app.resources.campaigns.editing import EditCampaign, complete
+from app.resources.campaigns.editing import EditCampaign, complete, plan
 from app.resources.campaigns.operations import CREATE, DELETE, EDIT, EDIT_QUEUED, GET
 from app.resources.campaigns.permission import (
     Standing,
@@ -23,7 +23,6 @@ from app.resources.campaigns.permission import (
 )
 from app.resources.campaigns.requests import CampaignChanges
 from app.resources.campaigns.schemas import Campaign
-from app.resources.campaigns.timing import plan
 from app.storage.database.statements import Steps, Work
 from app.storage.writes.approvals import CampaignChanged, TicketRefused
 from app.storage.writes.leases import Holding
@@ -73,10 +72,6 @@ class CampaignEditor:
         """Change, hold or release a campaign; if that puts it into the queue, it is journaled before it leaves.
 
         Args:
-            campaign_id: the campaign.
-            changes: the fields to change.
-            caller: for whom.
-            ticket: of a preflight, to release it.
             only_held: refuse a campaign that is not held.
 
         Raises:

@@ -18,15 +18,16 @@ from app.errors import (
     TicketInvalid,
     ValidationFailed,
 )
-from app.gateway.pages import Collection, Page
+from app.gateway.pages import Collection
 from app.resources.campaigns import operations
 from app.resources.campaigns.attempts import SendAttempt, send_attempt
 from app.resources.campaigns.creation import CampaignCreator
+from app.resources.campaigns.editing import plan
+from app.resources.campaigns.expansion import Expand, check_page_size, expanded_campaign, expanded_page, parts_of
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.releasing import CampaignEditor
 from app.resources.campaigns.requests import CampaignChanges, CampaignRelease, NewCampaign
-from app.resources.campaigns.schemas import Campaign, Send, Status
-from app.resources.campaigns.timing import plan
+from app.resources.campaigns.schemas import Campaign, CampaignDetails, CampaignPage, Send, Status
 
 router = resource_router("/v1", "Campaigns")
 
@@ -48,7 +49,7 @@ _RULES = (SecondPersonRequired, PreflightRequired, TicketInvalid)
 """What a tenant's rules of sending answer."""
 
 
-@router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=Page[Campaign]))
+@router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=CampaignPage))
 async def list_campaigns(
     pages: PageRequestDep,
     call: ReadCall,
@@ -56,15 +57,29 @@ async def list_campaigns(
     date: Annotated[
         IsoDate | None, Query(description="Only campaigns sent on this day of the platform's zone.")
     ] = None,
+    expand: Expand = None,
 ) -> Response:
-    """Return one page of the campaigns. The platform does not tell how many there are."""
-    return await call.page(operations.FIND, operations.FindCampaigns(pages, status, date))
+    """Return one page of the campaigns, with `expand` at most 50. The platform does not tell how many there are.
+
+    Parts that `expand` names are as their own resources give them. One that could not be read is null and stands in
+    `expansion_errors`.
+    """
+    query = operations.FindCampaigns(pages, status, date)
+    if expand is None:
+        return await call.page(operations.FIND, query)
+    check_page_size(pages.page_size)
+    return await expanded_page(call, query, parts_of(expand))
 
 
-@router.get("/campaigns/{campaign_id}", **documents(operations.GET, summary="Get a campaign", response_model=Campaign))
-async def get_campaign(campaign_id: CampaignId, call: ReadCall) -> Response:
-    """Return one campaign."""
-    return await call.read(operations.GET, campaign_id)
+@router.get(
+    "/campaigns/{campaign_id}",
+    **documents(operations.GET, summary="Get a campaign", response_model=CampaignDetails),
+)
+async def get_campaign(campaign_id: CampaignId, call: ReadCall, expand: Expand = None) -> Response:
+    """Return one campaign, with the parts that `expand` names."""
+    if expand is None:
+        return await call.read(operations.GET, campaign_id)
+    return await expanded_campaign(call, campaign_id, parts_of(expand))
 
 
 @router.post(

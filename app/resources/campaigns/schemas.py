@@ -1,5 +1,6 @@
 """Public models of campaigns and sends, as they are answered; `requests` has what callers send."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -7,6 +8,9 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from app.api.types import Example, PublicModel
+from app.gateway.pages import Page
+from app.resources.statistics.schemas import CampaignStatistics
+from app.resources.tracking.schemas import Tracking
 
 Status = Literal["waiting", "sending", "sent", "held", "paused", "cancelled"]
 CampaignStatus = TypeAliasType(
@@ -146,6 +150,52 @@ class Campaign(PublicModel):
     status_code: Annotated[int | None, Field(description="The platform's own code of the status.")]
     tracking: Annotated[AnyCampaignTracking | None, Field(description="What is tracked.")]
     tracking_code: Annotated[int | None, Field(description="The platform's own code of what is tracked.")]
+
+
+class ExpansionError(PublicModel):
+    """A part that could not be read; the campaign is answered without it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"campaign_id": 5500001, "part": "tracking", "code": "upstream_timeout"}],
+        }
+    )
+
+    campaign_id: Annotated[int, Field(description="Whose part.")]
+    part: Annotated[Literal["statistics", "tracking"], Field(description="Which part.")]
+    code: Annotated[str, Field(description="The code of the error that reading it ended in.")]
+
+
+ExpansionErrors = Annotated[
+    Sequence[ExpansionError], Field(description="With `expand` alone: the parts that could not be read.")
+]
+
+
+class CampaignParts(PublicModel):
+    """What `expand` names; null before the campaign has been sent, or where reading failed."""
+
+    statistics: Annotated[CampaignStatistics | None, Field(description="With `expand=statistics` alone.")] = None
+    tracking: Annotated[Tracking | None, Field(description="With `expand=tracking` alone.")] = None
+
+
+class ExpandedCampaign(Campaign):
+    """A campaign, with the parts that `expand` names."""
+
+    expanded: Annotated[
+        CampaignParts | None, Field(description="With `expand` alone: the parts, as their own resources give them.")
+    ] = None
+
+
+class CampaignDetails(ExpandedCampaign):
+    """One campaign, with the parts that `expand` names."""
+
+    expansion_errors: ExpansionErrors = ()
+
+
+class CampaignPage(Page[ExpandedCampaign]):
+    """One page of campaigns, with the parts that `expand` names."""
+
+    expansion_errors: ExpansionErrors = ()
 
 
 class Send(PublicModel):

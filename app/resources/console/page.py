@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
-from app.resources.console.schemas import LoginField, LoginForm, UserType, origin_of
+from app.resources.console.schemas import LoginField, LoginForm, LoginOption, UserType, origin_of
 
 _LABELS: dict[UserType, str] = {"customer": "Customer", "agents": "Agent", "manager": "Manager"}
 
@@ -103,3 +103,25 @@ def _content_security_policy(form: LoginForm) -> str:
         "base-uri 'none'",
     ]
     return "; ".join(directives)
+
+
+_PATH = "/sendstat/?module=base&action=login"
+_VALUES: dict[UserType, str] = {"customer": "", "agents": "agents", "manager": "manager"}
+
+
+def login_form(base_url: str, *, user_type: UserType, errurl: str | None) -> LoginForm:
+    """Describe the login form of the platform that a tenant's account lives on.
+
+    Args:
+        errurl: where the platform sends the browser after a wrong login; by default to a page of its own.
+    """
+    parts = urlsplit(base_url)
+    options = [LoginOption(user_type=kind, value=value) for kind, value in _VALUES.items()]
+    fields = [
+        LoginField(name="username", type="text", required=True),
+        LoginField(name="password", type="password", required=True),
+        LoginField(name="user_type", type="select", required=True, value=_VALUES[user_type], options=options),
+        LoginField(name="errurl", type="hidden", required=False, value=errurl),
+        LoginField(name="Submit", type="submit", required=False, value="提交"),
+    ]
+    return LoginForm(action=f"{parts.scheme}://{parts.netloc}{_PATH}", method="POST", fields=fields)

@@ -13,8 +13,7 @@ from app.api.problems import problem_responses
 from app.api.responses import answer
 from app.errors import ValidationFailed
 from app.gateway.operation import Effect
-from app.resources.console.form import login_form
-from app.resources.console.page import login_page
+from app.resources.console.page import login_form, login_page
 from app.resources.console.schemas import LoginForm, UserType, WebAddress
 
 router = resource_router("/v1/console", "Console login")

@@ -12,12 +12,16 @@ from app.api.responses import PageRequestDep, answer, created, no_content, read_
 from app.api.types import Flag, Id, ShortText
 from app.errors import FieldError, ValidationFailed
 from app.gateway.pages import Page
-from app.resources.contacts import operations
+from app.resources.contacts import operations, subscribing
 from app.resources.contacts.schemas import (
     BatchAccepted,
     Contact,
     ContactBatch,
     ContactChanges,
+    Subscriptions,
+    SubscriptionsAccepted,
+    Unsubscriptions,
+    UnsubscriptionsAccepted,
 )
 
 router = resource_router("/v1", "Contacts")
@@ -106,3 +110,32 @@ async def empty_contact_list(
         raise ValidationFailed("Deleting all contacts of a list needs `confirm=true`.", [error])
     await call.run(operations.EMPTY, list_id)
     return no_content()
+
+
+subscriptions = resource_router("/v1/lists/{list_id}", "Subscriptions")
+
+
+@subscriptions.post(
+    "/subscriptions",
+    **documents(subscribing.SUBSCRIBE, summary="Subscribe people to a list", response_model=SubscriptionsAccepted),
+)
+async def subscribe_people(list_id: ListId, body: Subscriptions, call: WriteCall) -> Response:
+    """Subscribe people to a list in one call; one bad entry refuses them all and nothing is sent."""
+    request = subscribing.Subscribe(list_id, body.subscribers)
+    return answer(await call.run(subscribing.SUBSCRIBE, request))
+
+
+@subscriptions.post(
+    "/unsubscriptions",
+    **documents(
+        subscribing.UNSUBSCRIBE, summary="Unsubscribe addresses from a list", response_model=UnsubscriptionsAccepted
+    ),
+)
+async def unsubscribe_addresses(list_id: ListId, body: Unsubscriptions, call: WriteCall) -> Response:
+    """Take addresses out of a list in one call; the platform remembers that they left.
+
+    Any address that the platform may hold is taken. What cannot be one is listed in `refused` and keeps nobody else
+    from leaving.
+    """
+    request = subscribing.Unsubscribe.of(list_id, body.emails)
+    return answer(await call.run(subscribing.UNSUBSCRIBE, request))

@@ -33,10 +33,6 @@ _MARK = "\ufeff"
 async def chunks(request: Request, idle: float) -> AsyncGenerator[bytes, None]:
     """Read the body as it comes in; what is not asked for stays with the client.
 
-    Args:
-        request: whose body to read.
-        idle: seconds that it may pause.
-
     Raises:
         MalformedRequest: it pauses for longer, or the client leaves.
     """
@@ -94,11 +90,6 @@ async def blocks(pieces: AsyncIterator[bytes], size: int = _BLOCK) -> AsyncGener
 
 async def texts(pieces: AsyncIterator[bytes], encoding: str, name: str) -> AsyncGenerator[str, None]:
     """Decode a body; a byte-order mark at its start is dropped.
-
-    Args:
-        pieces: the body.
-        encoding: Python's name of the encoding.
-        name: its name in errors.
 
     Raises:
         MalformedRequest: bytes that are not in the encoding; what stands before them is returned first.

@@ -40,12 +40,7 @@ class AddressTally:
 
 
 class RowChecker:
-    """Takes rows in turn and keeps count of what becomes of them.
-
-    Args:
-        form: what the rows are written in.
-        max_rows: the most rows to take.
-    """
+    """Takes rows in turn and keeps count of what becomes of them."""
 
     def __init__(self, form: RowFormat, max_rows: int) -> None:
         self._form, self._max_rows = form, max_rows
@@ -130,12 +125,6 @@ async def write_rows(form: RowFormat, texts: AsyncIterator[str], checker: RowChe
 
     Rows are checked on the event loop, in slices after which everyone else has a turn: a thread would contend for the
     interpreter and keep the loop waiting for longer. The file, which may be on a disk, is written in a thread.
-
-    Args:
-        form: what the rows are written in.
-        texts: the text, in pieces.
-        checker: checks rows.
-        file: takes the lines, in UTF-8.
 
     Raises:
         GatewayError: the body cannot be read.

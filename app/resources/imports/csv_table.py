@@ -73,7 +73,6 @@ class CsvRows:
         return count
 
     def quick(self, data: Any) -> str | None:
-        """Return a row's cells as a line if they are obviously good."""
         cells = data + [""] * (len(self._columns) + 1 - len(data))
         if self._sex >= 0 and cells[self._sex]:
             sex = SEX_CODES.get(cells[self._sex])
@@ -83,7 +82,6 @@ class CsvRows:
         return quick_line(";".join(self._pick(cells)))
 
     def contact(self, data: Any) -> Any:
-        """Return a row's cells under their names, variables on their own."""
         given = {name: cell for name, cell in zip(self._columns, data, strict=False) if cell}
         variables = {name: given.pop(name) for name in VARIABLES if name in given}
         return {**given, "variables": variables} if variables else given
@@ -123,11 +121,7 @@ def _fault(message: str) -> str:
 
 
 class _Records:
-    """Reads records from lines.
-
-    Attributes:
-        done: how many lines the records read so far take.
-    """
+    """Reads records from lines."""
 
     def __init__(self, lines: list[str], first: int, *, ended: bool) -> None:
         self._lines, self._first, self._ended = lines, first, ended

@@ -24,11 +24,7 @@ class JsonLines:
     """Only a line feed ends a line: U+2028 and the like may stand in a JSON string."""
 
     def rows(self, window: TextWindow) -> Iterator[Row | None]:
-        """Read a row from every line that is not blank.
-
-        Raises:
-            MalformedRequest: a line is too long.
-        """
+        """Read a row from every line that is not blank; raises `MalformedRequest` where a line is too long."""
         done = 0
         while True:
             *lines, rest = window.text.split("\n")
@@ -47,11 +43,9 @@ class JsonLines:
             yield None
 
     def quick(self, data: Any) -> str | None:
-        """Return a contact as a line if it is obviously good."""
         return quick_contact(data)
 
     def contact(self, data: Any) -> Any:
-        """Return a contact as it is."""
         return data
 
     def error(self, row: Row, location: Sequence[str | int], code: str, message: str) -> FieldError:
@@ -109,11 +103,9 @@ class JsonDocument:
             _refuse({} if count is None else {"contacts": []})
 
     def quick(self, data: Any) -> str | None:
-        """Return a contact as a line if it is obviously good."""
         return quick_contact(data)
 
     def contact(self, data: Any) -> Any:
-        """Return a contact as it is."""
         return data
 
     def error(self, row: Row, location: Sequence[str | int], code: str, message: str) -> FieldError:

@@ -33,14 +33,7 @@ _LONGEST = 5.0
 
 
 async def wait_for(request: Request, read: Callable[[], Awaitable[Import]], seconds: float, poll: float) -> Import:
-    """Read an import until it is worked off, time is up or the client has left; returns what was read last.
-
-    Args:
-        request: the client's.
-        read: reads the import.
-        seconds: how long to wait.
-        poll: seconds before it is read again; they grow with every reading.
-    """
+    """Read an import until it is worked off, time is up or the client has left; returns what was read last."""
     now = asyncio.get_running_loop().time
     end = now() + seconds
     found = await read()

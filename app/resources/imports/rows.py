@@ -22,7 +22,6 @@ class Row(NamedTuple):
 
     Args:
         line: the line on which it begins, from 1; the position in a JSON array.
-        data: what it says, as its form reads it.
         problem: why it cannot be read, although those after it can: a code and a message.
     """
 
@@ -35,9 +34,6 @@ class TextWindow:
     """The part of a text that is being read.
 
     Attributes:
-        text: what has arrived and is not yet done with.
-        at: how far into it reading has come.
-        ended: whether `text` is the last there is.
         hungry: whether reading cannot go on without more.
     """
 

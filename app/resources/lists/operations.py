@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 
-from app.gateway.checks import LIST_ID, NOTHING, Check, same
-from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged
+from pydantic_core import to_jsonable_python
+
+from app.gateway.checks import LIST_ID, NOTHING, Check, ExportCheck, same
+from app.gateway.operation import EDITED, DeadlineClass, Effect, Export, Operation, acknowledged
 from app.gateway.pages import Collection
-from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
+from app.resources.lists.schemas import ContactList, ContactListChanges, ExportedContact, NewContactList, Unsubscribe
 from app.texts import sentence
-from app.upstream.document import Document
+from app.upstream.document import Document, DriftKind, UnexpectedForm
 from app.upstream.envelope import Parameters
 from app.upstream.records import Element, Record
-from app.upstream.values import integer, word
+from app.upstream.sources import ADDRESS, ReadLines, Row, TextLines
+from app.upstream.values import integer, local_time, text, word
 
 _MACRON_DESCRIPTION = "descrīption"
 """The vendor's own filter put the macron there; the live service reads and writes both spellings."""
@@ -162,4 +165,65 @@ def _worth(each: ContactList) -> tuple[bool, int]:
 CHECKS = (
     Check(operation=LIST, by=NOTHING, ask=same, path="/v1/lists", tells={LIST_ID: _ids}),
     Check(operation=GET, by=LIST_ID, ask=same, path="/v1/lists/{}"),
+)
+
+
+_SCRIPT = "mloperate.php"
+_HEADINGS = frozenset({"邮件地址"})
+"""The platform's importer passes over this heading, so its exporter may write it."""
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("\t")]
+
+
+def _exported_contacts(document: Document) -> ReadLines:
+    def read(line: str) -> Row:
+        email, *rest = _cells(line)
+        if not ADDRESS.fullmatch(email):
+            raise UnexpectedForm("lines without an address")
+        if len(rest) != 1:
+            document.note(DriftKind.UNKNOWN_ELEMENT if rest else DriftKind.MISSING_ELEMENT, "line/name")
+        return {"email": email, "name": document.convert(rest[0], text, "line/name") if rest else None}
+
+    return lambda lines: list(map(read, lines))
+
+
+def _unsubscribes(document: Document) -> ReadLines:
+    def read(line: str) -> Row:
+        cells = _cells(line)
+        if ADDRESS.fullmatch(cells[0]):
+            document.note(DriftKind.MISSING_ELEMENT, "line/time")
+            return {"unsubscribed_at": None, "email": cells[0]}
+        if len(cells) < 2 or not ADDRESS.fullmatch(cells[1]):
+            raise UnexpectedForm("lines without an address")
+        time = document.convert(cells[0], local_time, "line/time")
+        return {"unsubscribed_at": to_jsonable_python(time), "email": cells[1]}
+
+    return lambda lines: list(map(read, lines))
+
+
+EXPORT_CONTACTS = Export(
+    name="exports.contacts",
+    section="4.6",
+    script=_SCRIPT,
+    do="subscription-export",
+    encode=_by_id,
+    source=TextLines(ExportedContact, _exported_contacts, headings=_HEADINGS),
+    tags=frozenset({"contacts"}),
+)
+
+EXPORT_UNSUBSCRIBES = Export(
+    name="exports.unsubscribes",
+    section="4.7",
+    script=_SCRIPT,
+    do="unsubscribe-export",
+    encode=_by_id,
+    source=TextLines(Unsubscribe, _unsubscribes, headings=_HEADINGS),
+    tags=frozenset({"unsubscribes"}),
+)
+
+EXPORT_CHECKS = (
+    ExportCheck(operation=EXPORT_CONTACTS, by=LIST_ID, ask=same, path="/v1/lists/{}/contacts/export"),
+    ExportCheck(operation=EXPORT_UNSUBSCRIBES, by=LIST_ID, ask=same, path="/v1/lists/{}/unsubscribes/export"),
 )

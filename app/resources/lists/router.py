@@ -6,7 +6,8 @@ from fastapi import Path
 from starlette.responses import Response
 
 from app.api.deps import ReadCall, WriteCall, resource_router
-from app.api.documentation import documents
+from app.api.documentation import documents, export_documents
+from app.api.exports import RawCells
 from app.api.responses import created, no_content, read_back
 from app.api.types import Id
 from app.gateway.pages import Collection
@@ -55,3 +56,20 @@ async def delete_contact_list(list_id: ListId, call: WriteCall) -> Response:
     """Delete a contact list."""
     await call.run(operations.DELETE, list_id)
     return no_content()
+
+
+exports = resource_router("/v1/lists/{list_id}", "Exports")
+
+
+@exports.get("/contacts/export", **export_documents(operations.EXPORT_CONTACTS, summary="Export a list"))
+async def export_contacts(list_id: ListId, call: ReadCall, raw_cells: RawCells = False) -> Response:
+    """Return the address and name of every contact of a list."""
+    return call.export(operations.EXPORT_CONTACTS, list_id, raw_cells=raw_cells)
+
+
+@exports.get(
+    "/unsubscribes/export", **export_documents(operations.EXPORT_UNSUBSCRIBES, summary="Export who left a list")
+)
+async def export_unsubscribes(list_id: ListId, call: ReadCall, raw_cells: RawCells = False) -> Response:
+    """Return every address that left a list, and when."""
+    return call.export(operations.EXPORT_UNSUBSCRIBES, list_id, raw_cells=raw_cells)

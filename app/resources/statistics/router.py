@@ -1,16 +1,20 @@
 """Endpoints of statistics."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from app.api.deps import ReadCall, resource_router
-from app.api.documentation import documents
+from app.api.deps import Call, ReadCall, resource_router
+from app.api.documentation import documents, export_documents
+from app.api.exports import RawCells
 from app.api.types import Batch, Id, IsoDate
+from app.gateway.identifiers import find_statistics_id
 from app.gateway.pages import Collection
 from app.resources.statistics import operations
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
+from app.resources.statistics.selection import AddressSelection, FailureSelection, Selection
 
 router = resource_router("/v1", "Statistics")
 
@@ -69,3 +73,37 @@ async def get_batch_statistics(batch: BatchOfPath, call: ReadCall) -> Response:
 async def list_credit_statistics(day: Day, call: ReadCall) -> Response:
     """Return what one day's sending cost; for a single campaign see its statistics."""
     return await call.read(operations.CREDITS, day)
+
+
+failures = resource_router("/v1/delivery-failures", "Delivery failures")
+
+
+@failures.get("", **export_documents(operations.FIND_FAILURES, summary="List delivery failures"))
+async def list_delivery_failures(chosen: FailureSelection, call: ReadCall, raw_cells: RawCells = False) -> Response:
+    """Return the addresses that did not get their message, and why.
+
+    At least one of `date`, `campaign_id`, `batch` and `statistics_id` is needed, and at most one of the last three;
+    the reasons `mailbox_not_found`, `mailbox_full` and `recipient_rejected` need one of these. The platform is asked
+    for the days of a range one by one.
+    """
+    request = await _resolved(call, chosen)
+    by_day = [replace(request, first_day=day, last_day=None) for day in chosen.days()]
+    return call.export(operations.FIND_FAILURES, *by_day, raw_cells=raw_cells)
+
+
+@failures.get("/addresses", **export_documents(operations.FAILED_ADDRESSES, summary="List undeliverable addresses"))
+async def list_failed_addresses(chosen: AddressSelection, call: ReadCall, raw_cells: RawCells = False) -> Response:
+    """Return the addresses that did not get their message, and nothing else.
+
+    `date` is needed; the reasons `mailbox_not_found`, `mailbox_full` and `recipient_rejected` also need one of
+    `campaign_id`, `batch` and `statistics_id`.
+    """
+    request = await _resolved(call, chosen)
+    return call.export(operations.FAILED_ADDRESSES, request, raw_cells=raw_cells)
+
+
+async def _resolved(call: Call, chosen: Selection) -> operations.FindFailures:
+    statistics_id = chosen.statistics_id
+    if chosen.campaign_id is not None:
+        statistics_id = await find_statistics_id(call.gateway, chosen.campaign_id, call.caller)
+    return operations.FindFailures(chosen.first_day, chosen.last_day, chosen.reason, chosen.batch, statistics_id)

@@ -1,19 +1,49 @@
 """Upstream operations of tracking (manual, chapter 3)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Any
 
 from app.gateway.checks import CAMPAIGN_ID, TRACK_ID, Check, ExportCheck, same
 from app.gateway.identifiers import CampaignKey, key_query, no_tracking
 from app.gateway.operation import GROWING, Effect, Export, Operation
 from app.gateway.pages import Collection
-from app.resources.tracking.addresses import HEADINGS, address_lines, addresses_below
 from app.resources.tracking.schemas import Click, Location, Open, TrackedLink, TrackedRecipient, Tracking
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
 from app.upstream.records import Combined, Element, Record
-from app.upstream.sources import TextLines, XmlRecords
+from app.upstream.sources import ADDRESS, ReadLines, Row, TextLines, XmlRecords
 from app.upstream.values import identifier, integer, local_time, text
+
+HEADINGS = frozenset({"email", "e-mail", "address", "邮件地址", "邮箱地址", "邮箱"})
+
+
+def address_lines(_document: Document) -> ReadLines:
+    return lambda lines: _rows([line.partition("\t")[0].strip() for line in lines], "line")
+
+
+def addresses_below(name: str, content: Any, document: Document) -> list[Row]:
+    """Return the rows of what stands below a child of the root."""
+    return _rows(list(_elements(content, name)), f"{document.root}/email")
+
+
+def _rows(values: list[str], path: str) -> list[Row]:
+    if not all(map(ADDRESS.fullmatch, values)):
+        raise UnexpectedForm(f"a {path} that is no address")
+    return [{"email": value} for value in values]
+
+
+def _elements(node: Any, name: str) -> Iterator[str]:
+    if isinstance(node, list):
+        for each in node:
+            yield from _elements(each, name)
+    elif isinstance(node, dict):
+        for child, content in node.items():
+            yield from _elements(content, name if child == "#text" else child)
+    elif name == "email" and isinstance(node, str) and node.strip():
+        yield node.strip()
+
 
 _SCRIPT = "track.php"
 
@@ -149,6 +179,9 @@ def _tracking(document: Document, campaign: CampaignKey) -> Tracking:
     another_batch = isinstance(campaign, str) and (found.batch or campaign).lower() != campaign.lower()
     if another_batch or (isinstance(campaign, int) and found.campaign_id not in {None, campaign}):
         raise UnexpectedForm("the overview of another campaign")
+    if found.sent_count == 0 and not (found.delivered_count or found.total_opens or found.total_clicks):
+        # What has not been sent has no statistics either (manual 2.4); both say so alike.
+        raise no_tracking(campaign)
     links = [link.id for link in found.links if link.id is not None]
     if len(set(links)) < len(links):
         raise UnexpectedForm("an overview that names a link twice")

@@ -44,7 +44,10 @@ RecipientFilterDep = Annotated[RecipientFilter, Depends()]
     **documents(operations.OVERVIEW, summary="Get a campaign's tracking", response_model=Tracking),
 )
 async def get_campaign_tracking(campaign_id: CampaignId, call: ReadCall) -> Response:
-    """Return how often the messages were opened and clicked, and the campaign's other ids."""
+    """Return how often the messages were opened and clicked, and the campaign's other ids.
+
+    As with its statistics, the answer is 404 before anything has been sent.
+    """
     return await call.read(operations.OVERVIEW, campaign_id)
 
 
@@ -94,7 +97,10 @@ async def list_campaign_recipients(
     **documents(operations.OVERVIEW, summary="Get a batch's tracking", response_model=Tracking),
 )
 async def get_batch_tracking(batch: BatchOfPath, call: ReadCall) -> Response:
-    """Return how often the messages were opened and clicked, and the campaign's other ids."""
+    """Return how often the messages were opened and clicked, and the campaign's other ids.
+
+    As with its statistics, the answer is 404 before anything has been sent.
+    """
     return await call.read(operations.OVERVIEW, batch)
 
 

@@ -5,16 +5,11 @@ from types import MappingProxyType
 
 from app.sandbox.context import Operation
 from app.sandbox.operations import (
-    account,
     campaigns,
     contacts,
     domains,
-    failures,
-    imports,
     lists,
-    mailboxes,
     statistics,
-    subscriptions,
     templates,
     tracking,
 )
@@ -23,18 +18,18 @@ LOGIN = "login"
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
     {
-        **account.OPERATIONS,
+        **statistics.ACCOUNT_OPERATIONS,
         **campaigns.OPERATIONS,
-        **contacts.OPERATIONS,
-        **domains.OPERATIONS,
-        **failures.OPERATIONS,
-        **imports.OPERATIONS,
+        **contacts.CONTACTS_OPERATIONS,
+        **domains.DOMAINS_OPERATIONS,
+        **tracking.FAILURES_OPERATIONS,
+        **contacts.IMPORTS_OPERATIONS,
         **lists.OPERATIONS,
-        **mailboxes.OPERATIONS,
-        **statistics.OPERATIONS,
-        **subscriptions.OPERATIONS,
+        **domains.MAILBOXES_OPERATIONS,
+        **statistics.STATISTICS_OPERATIONS,
+        **contacts.SUBSCRIPTIONS_OPERATIONS,
         **templates.OPERATIONS,
-        **tracking.OPERATIONS,
+        **tracking.TRACKING_OPERATIONS,
     }
 )
 """Script (without ``.php``) and ``do`` (empty where a script has none) to the operation."""

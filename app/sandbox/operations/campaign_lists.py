@@ -3,8 +3,7 @@
 from datetime import date
 
 from app.sandbox.context import Context, page_of, read_number
-from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, leaves, padded
-from app.sandbox.errors import PlatformError
+from app.sandbox.dialect import PlatformError, SandboxReply, cdata, document, group, leaf, leaves, padded
 from app.sandbox.metrics import counts
 from app.sandbox.models import Campaign
 from app.sandbox.times import local_date, stamp

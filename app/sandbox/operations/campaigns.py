@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.sandbox.addresses import is_address, is_domain
 from app.sandbox.context import Context, find, read_number
-from app.sandbox.dialect import SandboxReply, result
-from app.sandbox.errors import PlatformError
+from app.sandbox.dialect import PlatformError, SandboxReply, result
+from app.sandbox.lines import is_address, is_domain
 from app.sandbox.metrics import credits_used
 from app.sandbox.models import Campaign, Sender
 from app.sandbox.operations.campaign_lists import list_task, task_list

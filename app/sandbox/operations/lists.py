@@ -1,8 +1,7 @@
 """Chapter 4, lists: 4.1 to 4.7 and 4.12."""
 
 from app.sandbox.context import Context, find
-from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, padded, plain_text, result
-from app.sandbox.errors import PlatformError
+from app.sandbox.dialect import PlatformError, SandboxReply, cdata, document, group, leaf, padded, plain_text, result
 from app.sandbox.models import ContactList
 from app.sandbox.state import SENDING
 from app.sandbox.times import stamp

@@ -1,15 +1,15 @@
-"""Chapter 2, numbers: 2.2, 2.4 and 2.5."""
+"""Chapters 1 and 2: the account, and statistics."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 from app.sandbox.context import Context, read_number
 from app.sandbox.delivery import FORMAT, INVALID, NOT_EXIST, OVER_QUOTA, SPAM, UNDOCUMENTED, USER_REJECT
-from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, leaves
-from app.sandbox.errors import PlatformError
-from app.sandbox.metrics import counts
+from app.sandbox.dialect import PlatformError, SandboxReply, cdata, document, group, leaf, leaves, padded
+from app.sandbox.metrics import counts, credits_used
 from app.sandbox.models import Campaign
 from app.sandbox.operations.campaign_lists import send_date
+from app.sandbox.times import local_date
 
 
 def started_campaigns(
@@ -103,4 +103,44 @@ def deduction(context: Context) -> SandboxReply:
     return document(group("data", [group("list", entry)] if campaigns else []))
 
 
-OPERATIONS = {("statistic", ""): statistic, ("stask", ""): stask, ("deduction", ""): deduction}
+STATISTICS_OPERATIONS = {("statistic", ""): statistic, ("stask", ""): stask, ("deduction", ""): deduction}
+
+
+def customer_info(context: Context) -> SandboxReply:
+    """1.1: answer the account's profile."""
+    profile = context.state.profile
+    names = ("company", "contact", "phone", "mobile", "email", "im", "address")
+    return document(
+        group(
+            "customer",
+            [
+                leaf("id", context.state.customer_id),
+                padded("username", context.state.account.username),
+                leaves((name, getattr(profile, name)) for name in names),
+            ],
+        )
+    )
+
+
+def service_info(context: Context) -> SandboxReply:
+    """1.2: answer the account's contract and quota."""
+    today = local_date(context.now)
+    profile = context.state.profile
+    return document(
+        group(
+            "service",
+            [
+                leaf("id", context.state.customer_id),
+                padded("service_status", profile.status),
+                leaf("service_type", "all"),
+                leaf("send_type", "local"),
+                leaf("beginning_date", today - timedelta(days=200)),
+                leaf("expiration_date", today + timedelta(days=profile.days_left)),
+                leaf("qty_available", profile.bought - credits_used(context.state, context.now)),
+                leaf("qty_buytotal", profile.bought),
+            ],
+        )
+    )
+
+
+ACCOUNT_OPERATIONS = {("account", "customer-info"): customer_info, ("account", "service-info"): service_info}

@@ -1,8 +1,7 @@
 """Chapter 5, templates: 5.2 to 5.8."""
 
 from app.sandbox.context import Context, find, read_number
-from app.sandbox.dialect import SandboxReply, cdata, document, group, leaf, padded, result
-from app.sandbox.errors import PlatformError
+from app.sandbox.dialect import PlatformError, SandboxReply, cdata, document, group, leaf, padded, result
 from app.sandbox.journal import UploadedFile
 from app.sandbox.models import Template, TemplateFile
 from app.sandbox.times import stamp

@@ -48,9 +48,6 @@ class Database:
         """Read the URL; nothing is opened yet.
 
         Args:
-            url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://…`.
-            timeout: seconds a transaction may take, from waiting for a connection to its end.
-            check_timeout: seconds `check` may take.
             start_timeout: seconds the start may take, migrations and waiting for those of others included.
 
         Raises:

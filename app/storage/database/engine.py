@@ -74,12 +74,7 @@ FAILURES = (SQLAlchemyError, OSError, TimeoutError)
 
 
 def describe(failure: Exception, url: URL) -> str:
-    """Return a failure's reason in one line, without the password of `url`.
-
-    Args:
-        failure: what SQLAlchemy, the driver or the operating system raised.
-        url: the database's URL.
-    """
+    """Return a failure's reason in one line, without the password of `url`."""
     if isinstance(failure, TimeoutError):
         return "it does not answer in time"
     cause = failure.orig if isinstance(failure, DBAPIError) else failure

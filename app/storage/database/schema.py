@@ -30,11 +30,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Turn an aware time into UTC.
-
-        Raises:
-            ValueError: the time is not aware.
-        """
+        """Turn an aware time into UTC; raises `ValueError` where the time is not aware."""
         if value is None:
             return None
         if value.tzinfo is None:

@@ -73,7 +73,6 @@ async def serialize(connection: AsyncConnection, *names: Name) -> None:
     there is alone.
 
     Args:
-        connection: one with a transaction that writes.
         names: what the transaction is about; two transactions that share one exclude each other.
     """
     await connection.run_sync(serialize_sync, *names)

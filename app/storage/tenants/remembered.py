@@ -43,7 +43,6 @@ class Remembered:
         """Grows whenever something is forgotten; what was read before must not be remembered after."""
 
     def recall(self, question: Question) -> tuple[bool, Answer]:
-        """Tell whether the answer is known, and the answer."""
         answer = self._answers.get(question)
         if answer is not None:
             self._answers.move_to_end(question)
@@ -52,7 +51,6 @@ class Remembered:
         return until is not None and self._monotonic() < until, None
 
     def remember(self, question: Question, answer: Answer) -> None:
-        """Keep an answer."""
         if answer is None:
             self._unknown[question] = self._monotonic() + UNKNOWN_SECONDS
             if len(self._unknown) > self._most:

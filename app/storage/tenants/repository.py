@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 from app.storage.database.database import Database, EngineWork
-from app.storage.tenants import statements
+from app.storage.tenants import key_statements, statements
 from app.storage.tenants.models import CreatedKey, KeyRecord, NewKey, RepositoryPage, TenantPatch, TenantRecord
 from app.storage.tenants.statements import Changes
 from app.tenants.models import Tenant, UpstreamAccount
@@ -39,7 +39,6 @@ class TenantRepository:
         await self._database.run(partial(statements.check_master_keys, vault=self._vault, moment=self._now()))
 
     async def add(self, tenant: Tenant) -> TenantRecord:
-        """Add a tenant."""
         if tenant.keys:
             raise ValueError("keys are made with create_key")
         return await self._write(
@@ -63,7 +62,6 @@ class TenantRepository:
         return await self._change(tenant_id, partial(statements.patched, patch=patch, vault=self._vault), revision)
 
     async def delete(self, tenant_id: str) -> None:
-        """Delete a tenant and its keys."""
         await self._write(tenant_id, partial(statements.remove, tenant_id=tenant_id))
 
     async def stage(self, tenant_id: str, login: UpstreamAccount) -> TenantRecord:
@@ -79,9 +77,8 @@ class TenantRepository:
         return await self._change(tenant_id, partial(statements.rolling_back, vault=self._vault))
 
     async def create_key(self, tenant_id: str, new: NewKey) -> CreatedKey:
-        """Make a key."""
         return await self._write(
-            tenant_id, partial(statements.create_key, tenant_id=tenant_id, new=new, moment=self._now())
+            tenant_id, partial(key_statements.create_key, tenant_id=tenant_id, new=new, moment=self._now())
         )
 
     async def list_keys(
@@ -89,13 +86,13 @@ class TenantRepository:
     ) -> RepositoryPage[KeyRecord]:
         """Return keys in the order of their tenants and ids."""
         return await self._read(
-            partial(statements.list_keys, tenant_id=tenant_id, revoked=revoked, offset=offset, limit=limit)
+            partial(key_statements.list_keys, tenant_id=tenant_id, revoked=revoked, offset=offset, limit=limit)
         )
 
     async def revoke_key(self, tenant_id: str, key_id: str) -> KeyRecord:
         """End a key's validity."""
         return await self._write(
-            tenant_id, partial(statements.revoke_key, tenant_id=tenant_id, key_id=key_id, moment=self._now())
+            tenant_id, partial(key_statements.revoke_key, tenant_id=tenant_id, key_id=key_id, moment=self._now())
         )
 
     async def rotate_key(
@@ -103,7 +100,7 @@ class TenantRepository:
     ) -> tuple[CreatedKey, KeyRecord]:
         """Make a key with the rights of another, which then ends; both in one transaction."""
         work = partial(
-            statements.rotate_key,
+            key_statements.rotate_key,
             tenant_id=tenant_id,
             key_id=key_id,
             ends_at=ends_at,
@@ -115,7 +112,7 @@ class TenantRepository:
     async def touch(self, uses: Mapping[tuple[str, str], datetime]) -> None:
         """Write down when keys were last used, unless that was written down less than `USES_APART` before."""
         if uses:
-            await self._database.run(partial(statements.touch, uses=uses, apart=USES_APART))
+            await self._database.run(partial(key_statements.touch, uses=uses, apart=USES_APART))
 
     async def rotate_master(self) -> int:
         """Encrypt every tenant's data key with the current master key; return how many had another one."""

@@ -60,18 +60,15 @@ class DatabaseTenantStore:
         self._current_at = float("-inf")
 
     async def identify(self, key: str) -> Identity | None:
-        """Return whom `key` stands for, or None."""
         digest = hash_key(key)
         return self._noted(key, digest, await self._answer(("key", digest)))
 
     async def find(self, tenant_id: str) -> Tenant | None:
-        """Return the tenant with an id, or None."""
         tenant = await self._answer(("tenant", tenant_id))
         return tenant if isinstance(tenant, Tenant) else None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the changes of others while the context is open."""
         await self.repository.check()
         self._remembered.forget_all()
         self._current_at = self._monotonic()

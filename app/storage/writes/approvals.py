@@ -57,7 +57,6 @@ class Authorship:
 
     Args:
         author: the person who made it; None if it was made elsewhere.
-        editor: the person who last changed it; None likewise.
         preflighted: whether it was made with a ticket and is as the preflight found it.
         version: grows with every change and release; 0 for a campaign of which nothing is known.
     """
@@ -69,7 +68,6 @@ class Authorship:
 
 
 def finding_author(tenant: str, campaign_id: int) -> Steps[Authorship]:
-    """Return what is known of a campaign."""
     (found,) = yield [Statement(_FIND, {"tenant": tenant, "campaign_id": campaign_id})]
     if not found:
         return Authorship()
@@ -124,7 +122,6 @@ class Ticket:
 
 
 def new_ticket() -> str:
-    """Return the text of a new ticket."""
     return _PREFIX + secrets.token_urlsafe(24)
 
 

@@ -52,11 +52,7 @@ def opening(
     """Write an attempt down as `PENDING`, and take its key with it.
 
     Args:
-        attempt: the attempt.
         unless_since: equal ones created since then stand in the way unless they were refused; None for none.
-        holder: the process that sends it.
-        moment: the present time.
-        claim: takes the key, if there is one to take.
         beat: says that the holder lives, if that must be said again.
         also: further steps of the transaction; what they raise undoes all of it.
 

@@ -114,13 +114,7 @@ def finishing(
     """Keep the answer of a request; brings a row if the key was still that request's.
 
     Args:
-        claim: the key and its request.
-        sealed: the answer, if it can be kept.
-        status: its status.
-        body: the fingerprint of the request's body.
-        scopes: those that the request needed.
         holder: the process that holds the key; None where no living one must.
-        retention: seconds for which it is kept.
     """
     values = {
         **_of(claim, holder),

@@ -34,13 +34,8 @@ class NewAttempt:
     """An attempt that is about to be made.
 
     Args:
-        tenant: the tenant's id.
-        operation: the operation's name, such as `campaigns.create`.
         fingerprint: hex that is equal for attempts that would send the same thing to the same people.
         request: what is needed to find it again on the platform, as JSON; no secrets.
-        request_id: the id of the request that makes it.
-        idempotency_key: the client's key, if it gave one.
-        id: the attempt's own id.
     """
 
     tenant: str
@@ -54,15 +49,7 @@ class NewAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry(NewAttempt):
-    """An attempt as the journal knows it.
-
-    Args:
-        state: how much is known of it.
-        reference: the platform's id of what was sent, once confirmed.
-        detail: why it was refused or its fate is not known.
-        created_at: when it was opened, in UTC.
-        updated_at: when its state was last written, in UTC.
-    """
+    """An attempt as the journal knows it."""
 
     state: AttemptState
     reference: str | None = None
@@ -124,10 +111,7 @@ class KeyClaim:
     """A request's wish to be the one that is carried out under a key.
 
     Args:
-        tenant: the tenant's id.
-        key: the client's key.
         head: the fingerprint of method, path, query and content type.
-        request_id: the request's id.
     """
 
     tenant: str
@@ -142,13 +126,7 @@ class KeyUse:
 
     Args:
         head: the fingerprint of its method, path, query and content type.
-        body: the fingerprint of its body, once it has been answered.
-        request_id: its id.
         resumable: whether its endpoint finds out by itself what became of it.
-        alive: whether it is still under way.
-        scopes: those that it needed.
-        status: the status it was answered with, if it was.
-        answer: the answer, if it is still kept.
     """
 
     head: str

@@ -83,11 +83,7 @@ class WriteStore:
         return self._now().astimezone(UTC)
 
     async def check(self) -> None:
-        """See whether the database can be used.
-
-        Raises:
-            DatabaseError: it cannot.
-        """
+        """See whether the database can be used; raises `DatabaseError` where it cannot."""
         await self._database.check()
 
     async def transaction(self, work: Work[T]) -> T:
@@ -182,7 +178,6 @@ class WriteStore:
         await self._errands.written(lambda: _asked(self._endings.finishing(claim, answered, None)), claim.key)
 
     async def confirmed_as(self, tenant: str, operation: str, reference: str) -> JournalEntry | None:
-        """Return the attempt that is confirmed with a reference."""
         return await self._one(attempts.confirmed_as(tenant, operation, reference))
 
     async def last_alike(self, tenant: str, operation: str, fingerprint: str) -> JournalEntry | None:

@@ -8,7 +8,7 @@ from fastapi import Depends, Query
 
 from app.api.types import Batch, Id, IsoDate
 from app.errors import FieldError, ValidationFailed, parameters_refused
-from app.resources.failures.schemas import WantedReason
+from app.resources.statistics.schemas import WantedReason
 from app.texts import sentence
 
 _CAMPAIGN_PARAMETERS = ("campaign_id", "batch", "statistics_id")

@@ -1,6 +1,6 @@
-"""Transports of the HTTP library in the place of our own, and the other way round."""
+"""Transports of the HTTP library in the place of the gateway's own."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -16,11 +16,7 @@ _SENDING = "send_request_headers.started"
 
 
 class LibraryTransport(Transport):
-    """A transport over one of the library's.
-
-    Args:
-        transport: the library's; closed by `aclose`.
-    """
+    """A transport over one of the library's."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
         self._transport = transport
@@ -111,57 +107,3 @@ _REASONS = {
     "DecodingError": "the reply's compression is broken",
     "_UnreadableUpload": "the file to upload could not be read",
 }
-
-
-class TransportForLibrary(httpx2.AsyncBaseTransport):
-    """One of our transports for those who want one of the library's; for requests whose bodies are in memory.
-
-    Args:
-        transport: ours; closed by `aclose`.
-        connect: seconds to wait for a connection.
-    """
-
-    def __init__(self, transport: Transport, *, connect: float) -> None:
-        self._transport = transport
-        self._connect = connect
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request.
-
-        Raises:
-            httpx2.TransportError: no reply came back.
-        """
-        if (trace := request.extensions.get("trace")) is not None:
-            await trace(_SENDING, {})
-        body = b"".join(cast("httpx2.ByteStream", request.stream))
-        wire = WireRequest(request.method, str(request.url), dict(request.headers), body)
-        try:
-            reply = await self._transport.open(wire, connect=self._connect, progress=Progress())
-        except TransportFailure as failure:
-            raise _library_error(failure) from None
-        return httpx2.Response(reply.status, headers=dict(reply.headers), stream=_Stream(reply))
-
-    async def aclose(self) -> None:
-        """Close our transport."""
-        await self._transport.aclose()
-
-
-def _library_error(failure: TransportFailure) -> httpx2.TransportError:
-    if isinstance(failure, NeverSent):
-        return httpx2.ConnectTimeout(failure.reason) if failure.timed_out else httpx2.ConnectError(failure.reason)
-    return httpx2.ReadTimeout(failure.reason) if failure.timed_out else httpx2.ReadError(failure.reason)
-
-
-class _Stream(httpx2.AsyncByteStream):
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            while (chunk := await self._reply.chunk()) is not None:
-                yield chunk
-        except TransportFailure as failure:
-            raise _library_error(failure) from None
-
-    async def aclose(self) -> None:
-        await self._reply.aclose()

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from app.api.contact_rows import is_one_address
 from app.errors import FieldError, ValidationFailed
 from app.gateway.operation import DeadlineClass, Effect, Operation
-from app.resources.subscriptions.schemas import Subscriber, SubscriptionsAccepted, UnsubscriptionsAccepted
+from app.resources.contacts.schemas import Subscriber, SubscriptionsAccepted, UnsubscriptionsAccepted
 from app.upstream.document import Document
 from app.upstream.envelope import Parameters
 from app.upstream.values import text
 
 _SCRIPT = "mloperate.php"
-_TAGS = frozenset({"contacts", "lists", "unsubscribes"})
+_SUBSCRIBING_TAGS = frozenset({"contacts", "lists", "unsubscribes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ SUBSCRIBE = Operation(
     # Not idempotent: repeated late, it brings back somebody who has unsubscribed in between.
     effect=Effect.WRITE,
     deadline=DeadlineClass.WRITE,
-    tags=_TAGS,
+    tags=_SUBSCRIBING_TAGS,
     find_out="`GET /v1/lists/{list_id}/contacts?q=` with the address shows whether it is there.",
 )
 
@@ -95,6 +95,6 @@ UNSUBSCRIBE = Operation(
     decode=_unsubscribed,
     effect=Effect.IDEMPOTENT_WRITE,
     deadline=DeadlineClass.WRITE,
-    tags=_TAGS,
+    tags=_SUBSCRIBING_TAGS,
     find_out="`GET /v1/lists/{list_id}/unsubscribes/export` shows who has left; unsubscribing again is safe.",
 )

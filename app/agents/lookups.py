@@ -190,7 +190,7 @@ async def _review(api: ToolApi, template_id: int) -> TemplateReview | None:
         return None
 
 
-class CreateTemplate(RequestModel):
+class TemplateToCreate(RequestModel):
     """A template to create."""
 
     name: Annotated[Name, Field(description="The template's name; recipients do not see it.")]
@@ -199,7 +199,7 @@ class CreateTemplate(RequestModel):
     text: Annotated[PlainText | None, Field(description="What is shown where HTML cannot be.")] = None
 
 
-async def _create_template(api: ToolApi, arguments: CreateTemplate) -> TemplateSummary:
+async def _create_template(api: ToolApi, arguments: TemplateToCreate) -> TemplateSummary:
     body = arguments.model_dump(mode="json", exclude_unset=True)
     template = await api.post(Template, "/v1/templates", body)
     return _summary(template, await _review(api, template.id))
@@ -283,7 +283,7 @@ LOOKUPS = (
         title="Create a template",
         description="Makes a new template from HTML. The platform reviews it, which takes a while: only an approved one"
         " can be sent; `list_templates` with its id shows the review. Sends nothing.",
-        arguments=CreateTemplate,
+        arguments=TemplateToCreate,
         result=TemplateSummary,
         routes=("create_template",),
         run=_create_template,

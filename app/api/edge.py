@@ -14,9 +14,8 @@ from app.api.authentication import AdminCredential, Authenticator
 from app.api.body_bounds import BodyBounds
 from app.api.caching import FastPath
 from app.api.problems import internal_error, refuse
-from app.api.proxies import TrustedProxies
 from app.api.rate_limits import count_request, overloaded
-from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
+from app.api.request_head import RequestHead, TrustedProxies, bearer_token, presented_key, request_context, set_deadline
 from app.api.responses import ResponseAborted
 from app.api.routing import ResourceRoute, RouteTable
 from app.api.sending import AnswerSender, HeadAnswered

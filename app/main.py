@@ -29,6 +29,7 @@ from app.resources import ROUTERS
 from app.services import ImportLimits, SendLimits, Services
 from app.settings import Settings
 from app.storage.database.database import Database
+from app.storage.events.feed import EventFeed
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import RequestTelemetry, TelemetryObserver
 from app.telemetry.watches import LoopLag, OutageWatch
@@ -39,6 +40,7 @@ from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.upstream.wire import Transport
 from app.wiring.edge import build_authenticator, build_edge, build_keys_document, build_tracing, watch
+from app.wiring.events import build_watchers
 from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
 from app.wiring.storage import build_master_keys, build_storage
@@ -90,6 +92,8 @@ def create_app(
     shedder = Shedder(settings.max_requests)
     watch(metrics, shedder, policies, state)
     token_keys = build_keys_document(settings, destinations)
+    events = EventFeed(storage.database)
+    watchers = build_watchers(settings, storage, gateway, state.cache, clock, metrics)
     readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
     @asynccontextmanager
@@ -101,8 +105,10 @@ def create_app(
                 stack.push_async_callback(token_keys.aclose)
             for outer in (around or nullcontext(), tracing.running() if tracing else nullcontext()):
                 await stack.enter_async_context(outer)
-            for part in (storage, state, LoopLag(metrics), OutageWatch(readiness.parts)):
+            for part in (storage, state, LoopLag(metrics), OutageWatch(readiness.parts), events):
                 await stack.enter_async_context(part.running())
+            if settings.runs_events:
+                await stack.enter_async_context(watchers.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
@@ -148,6 +154,7 @@ def create_app(
         ),
         submitter=submitter,
         writes=storage.writes,
+        events=events,
         platform_clock=clock,
         cache=state.cache,
         limiter=state.limiter,

@@ -13,6 +13,7 @@ from app.policies.cache.model import Cache
 from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import ByteBudget
 from app.readiness import Readiness
+from app.storage.events.feed import EventFeed
 from app.storage.tenants.repository import TenantRepository
 from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
@@ -54,6 +55,7 @@ class Services:
     import_limits: ImportLimits
     submitter: Submitter
     writes: WriteStore
+    events: EventFeed
     platform_clock: PlatformClock
     cache: Cache
     limiter: RateLimiter

@@ -200,6 +200,12 @@ class Settings(BaseSettings):
         description='Seconds for which answers are kept, by operation, as JSON: `{"lists.list": 5, "*": 60}`; `*` is'
         " every other operation, 0 keeps nothing.",
     )
+    events_days: int = Field(30, ge=1, le=3650, description="Days for which events can be read.")
+    events_in_serve: bool | None = Field(
+        None,
+        description="Whether the processes that serve watch accounts and deliver webhooks themselves; by default only"
+        " with `STATE_URL=memory://`, where there is one process: otherwise `umail-gateway events` does.",
+    )
     duplicate_window: float = Field(
         10.0, ge=0, le=1440, description="Minutes for which an equal campaign is taken for a mistake; 0 for never."
     )
@@ -275,6 +281,11 @@ class Settings(BaseSettings):
     def shares_state(self) -> bool:
         """Whether state is kept where other processes have it too."""
         return self.state_url.get_secret_value() != IN_MEMORY
+
+    @property
+    def runs_events(self) -> bool:
+        """Whether the processes that serve watch accounts and deliver webhooks."""
+        return not self.shares_state if self.events_in_serve is None else self.events_in_serve
 
     @property
     def tenants_in_database(self) -> bool:

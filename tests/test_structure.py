@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 MODULES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "app").rglob("*.py"))}
 TREES = {path: ast.parse(text) for path, text in MODULES.items()}
 
-MOST_LINES = 40_100
-MOST_MODULES = 300
+MOST_LINES = 46_000
+MOST_MODULES = 345
 MOST_DOCSTRINGS = 0.11
 MOST_SHARED_NAMES = 5
 MOST_MODULES_OF_A_READ = 76

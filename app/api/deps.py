@@ -1,6 +1,7 @@
 """The one thing that endpoints depend on: a call by an authorized caller."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from app.api.rate_limits import count_request
 from app.api.request_head import RequestHead
 from app.api.responses import CollectionUrl, link_header
 from app.api.routing import ResourceRoute, require, strict_router
+from app.errors import StateUnavailable
 from app.gateway.aggregates import Aggregate
 from app.gateway.cached_reads import Headers
 from app.gateway.call import Gateway
@@ -21,6 +23,7 @@ from app.gateway.operation import Export, In, Operation, Out
 from app.gateway.pages import Page
 from app.policies.cache.model import Directives, Served
 from app.services import Services
+from app.storage.events import watching
 
 
 class Call:
@@ -55,6 +58,14 @@ class Call:
         output = export_output(self.request, raw_cells=raw_cells)
         rows = in_turn(self.gateway, export, queries, self.caller)
         return ExportResponse(rows, output, output.table(export.source.model))
+
+    async def watch(self, kind: str, name: str | int, state: Mapping[str, Any] | None = None) -> None:
+        """Have what becomes of a resource told as events, if anybody wants those."""
+        # Without it events come later, or not at all; what was carried out is no less carried out.
+        with suppress(StateUnavailable):
+            await self.services.writes.transaction(
+                partial(watching.watch, self.caller.tenant.id, kind, name, state=state)
+            )
 
     async def fetch(self, operation: Operation[In, Any], query: In, *, counted: bool = False) -> Served:
         """Read for an answer that is made of several reads; `counted` counts a call of the platform as a request."""

@@ -1,7 +1,7 @@
 """The edge: what every request passes before anything looks at what it asks for."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from typing import Any
 
@@ -127,7 +127,10 @@ class EdgeMiddleware:
             await self._app(scope, self._bodies.bounded(head, receive), answer.send)
             return
         try:
-            with self._shedder:
+            # An answer that goes on and on, and costs next to nothing, gives its places back early.
+            with ExitStack() as places:
+                scope["state"]["places"] = places
+                places.enter_context(self._shedder)
                 if path.startswith(_RESOURCES):
                     await self._admit(scope, receive, answer, head, context)
                     return
@@ -147,8 +150,8 @@ class EdgeMiddleware:
         )
         if not tenant.enabled:
             raise TenantDisabled("This tenant is disabled.", reason="tenant disabled")
-        with self._shedder.share_of(tenant.id, tenant.limits.concurrency):
-            await self._answer(scope, receive, answer, head, caller)
+        scope["state"]["places"].enter_context(self._shedder.share_of(tenant.id, tenant.limits.concurrency))
+        await self._answer(scope, receive, answer, head, caller)
 
     async def _answer(
         self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, caller: Caller

@@ -85,6 +85,7 @@ TAGS = [
     {"name": "Mailboxes", "description": "Sender mailboxes of those domains, with the logins of the SMTP relay."},
     {"name": "Console login", "description": "The login form of the platform's own web console."},
     {"name": "Messages", "description": "Single messages to a few people, by way of the tenant's SMTP relay."},
+    {"name": "Events", "description": "What has happened in the account, to be read or streamed."},
     {"name": "Administration", "description": "For the gateway's operators, under a credential of their own."},
     {"name": "Service", "description": "The gateway itself."},
 ]

@@ -155,6 +155,7 @@ class Admission:
             tenant=tenant.id,
             tenant_limit=tenant.limits.concurrency,
             bulk=operation.deadline in _BULK,
+            spare=caller.context.background,
             deadline=deadline.at,
             waited=partial(self.observer.waited, caller.context),
         )
@@ -225,10 +226,14 @@ class Attempts:
             once,
             upstream=caller.tenant.upstream.base_url,
             deadline=deadline.at,
-            repeatable=partial(may_repeat, operation),
+            repeatable=_never if caller.context.background else partial(may_repeat, operation),
             wait_hint=wait_hint,
             waiting=waiting,
         )
+
+
+def _never(_error: Exception) -> bool:
+    return False
 
 
 def _begin(operation: Called, caller: Caller, deadline: Deadline, number: int, permits: Permits) -> Attempt:

@@ -70,6 +70,7 @@ class RequestContext:
         audit_targets: what it concerns, beside what its path says.
         cache_outcome: where the answer of a read came from, if it could have been kept.
         scopes: those that it has been found to need.
+        background: whether nobody waits for it: it is tried once, and takes no slot that somebody may need.
         quotas: how the limits that it counts against stand.
     """
 
@@ -89,6 +90,7 @@ class RequestContext:
     cache_outcome: str | None = None
     trace: RequestTrace | None = None
     scopes: frozenset[str] = frozenset()
+    background: bool = False
     quotas: tuple[QuotaStatus, ...] = ()
 
     async def before_sending(self) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -17,6 +19,9 @@ from app.messages import failures
 from app.messages.mime import ascii_address, domain_of
 from app.messages.models import Envelope, Message, Receipt, Rejection
 from app.messages.pool import RelayPool
+from app.storage.database.statements import Work
+from app.storage.events import log as event_log
+from app.storage.events.log import NewEvent
 from app.storage.writes.models import DuplicateKey
 from app.tenants.models import SmtpAccount, is_loopback
 
@@ -77,7 +82,7 @@ class Submitter:
             async with self._sends.sending(attempt, caller) as sent:
                 await caller.context.before_sending()
                 receipt = await self._hand_over(envelope, caller.tenant.id, account)
-                await sent.confirmed(message_id)
+                await sent.confirmed(message_id, [_told(receipt, caller.tenant.id)])
         except DuplicateKey as duplicate:
             raise failures.sent_before(duplicate.earlier.request.get("message_id")) from None
         return receipt
@@ -113,6 +118,17 @@ class Submitter:
     async def aclose(self) -> None:
         """Close the connections that are kept."""
         await self._pool.aclose()
+
+
+def _told(receipt: Receipt, tenant: str) -> Work[None]:
+    rejected = [{"email": each.email, "code": each.code, "message": each.message} for each in receipt.rejected]
+    message = {"message_id": receipt.message_id, "accepted": list(receipt.accepted), "rejected": rejected}
+    event = NewEvent(
+        type="message.submitted",
+        resource=f"message/{receipt.message_id}",
+        data=json.dumps(message, ensure_ascii=False, separators=(",", ":")),
+    )
+    return partial(event_log.telling, tenant, event)
 
 
 def _receipt(envelope: Envelope, rejections: list[Rejection]) -> Receipt:

@@ -183,14 +183,15 @@ class Bulkheads:
         bulk: bool,
         deadline: float,
         waited: Waited = lambda _which, _seconds: None,
+        spare: bool = False,
     ) -> "Slots":
         """Return a slot of the tenant and one of the platform, to be taken and given back.
 
         The tenant's comes first: who waits for that holds nothing that others need. `waited` is told of each wait.
+        Spare ones are taken only where another stays free, or where there is no other, and are never waited for.
         """
-        return Slots(
-            self, ("tenant", tenant), tenant_limit, ("upstream", upstream), self._upstream_limit, bulk, deadline, waited
-        )
+        keys = ("tenant", tenant), ("upstream", upstream)
+        return Slots(self, keys[0], tenant_limit, keys[1], self._upstream_limit, bulk, deadline, waited, spare)
 
     def at(self, key: Key, limit: int) -> Bulkhead:
         """Return the bulkhead of a tenant or a platform, with so many slots."""
@@ -220,6 +221,7 @@ class Slots:
     bulk: bool
     deadline: float
     waited: Waited
+    spare: bool
     held: tuple[Bulkhead, ...] = ()
 
     async def take(self) -> None:
@@ -229,11 +231,11 @@ class Slots:
             Full: one of them was not to be had in time; nothing is held then.
         """
         tenant = self.bulkheads.at(self.tenant, self.tenant_limit)
-        if not tenant.take_free(bulk=self.bulk):
+        if not self._take_free(tenant):
             await self._wait(self.tenant, tenant)
         try:
             upstream = self.bulkheads.at(self.upstream, self.upstream_limit)
-            if not upstream.take_free(bulk=self.bulk):
+            if not self._take_free(upstream):
                 await self._wait(self.upstream, upstream)
         except BaseException:
             self._release(self.tenant, tenant)
@@ -245,8 +247,15 @@ class Slots:
         self._release(self.upstream, upstream)
         self._release(self.tenant, tenant)
 
+    def _take_free(self, bulkhead: Bulkhead) -> bool:
+        leaves_none = self.spare and bulkhead.in_use and bulkhead.in_use + 1 >= bulkhead.limit
+        return not leaves_none and bulkhead.take_free(bulk=self.bulk)
+
     async def _wait(self, key: Key, bulkhead: Bulkhead) -> None:
         _, owner = self.tenant
+        if self.spare:
+            self.bulkheads.forget(key, bulkhead)
+            raise Full(key[0])
         try:
             await bulkhead.acquire(owner, bulk=self.bulk, until=self.deadline, waited=self.waited)
         except BaseException:

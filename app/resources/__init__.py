@@ -6,6 +6,7 @@ from app.resources.console.router import router as console
 from app.resources.contacts.router import router as contacts
 from app.resources.contacts.router import subscriptions
 from app.resources.domains.router import router as domains
+from app.resources.events.router import router as events
 from app.resources.imports.router import router as imports
 from app.resources.lists.router import exports
 from app.resources.lists.router import router as lists
@@ -34,5 +35,6 @@ ROUTERS = (
     mailboxes,
     console,
     messages,
+    events,
 )
 """Every resource's router, in the order the documentation shows them."""

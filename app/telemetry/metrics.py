@@ -95,6 +95,7 @@ class Metrics:
         self._refused = self._counter(
             "refused", "Requests and calls that were refused to keep the gateway within bounds, by reason.", "reason"
         )
+        self._events = self._counter("events", "Events added to the tenants' logs by watchers, by type.", "type")
         self._loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop comes to what is due.", buckets=_LAGS
         )
@@ -146,6 +147,10 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """Count a refusal."""
         self._child(self._refused, reason).inc()
+
+    def event_told(self, type_: str) -> None:
+        """Count an event."""
+        self._child(self._events, type_).inc()
 
     def response_aborted(self, route: str, code: str) -> None:
         """Count one answer that broke off after it had begun; `request_finished` has counted its status."""

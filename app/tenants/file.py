@@ -58,6 +58,10 @@ class FileTenantStore:
     async def find(self, tenant_id: str) -> Tenant | None:
         return self._ring.tenant(tenant_id)
 
+    async def with_events(self) -> Mapping[str, int]:
+        """Return the ids of tenants that want events, with their requests a minute."""
+        return self._ring.with_events()
+
     def _load(self) -> None:
         # The signature is taken first: a change while the file is read is then seen as a change the next time.
         self._signature = _signature(self._files)

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple, Protocol
 
@@ -55,6 +55,13 @@ class TenantStore(Protocol):
     async def find(self, tenant_id: str) -> Tenant | None:
         """Return the tenant with an id, or None; raises as `identify`."""
 
+    async def with_events(self) -> Mapping[str, int]:
+        """Return the ids of tenants whose own settings want events, and how many requests a minute these may cost.
+
+        Raises:
+            app.errors.DatabaseError: the database cannot be used.
+        """
+
     def running(self) -> AbstractAsyncContextManager[None]:
         """Keep the store current (watch its file, its database) while the context is open."""
 
@@ -73,6 +80,14 @@ class KeyRing:
 
     def tenant(self, tenant_id: str) -> Tenant | None:
         return self._tenants.get(tenant_id)
+
+    def with_events(self) -> dict[str, int]:
+        """Return the ids of tenants that want events, with their requests a minute."""
+        return {
+            tenant.id: tenant.events.requests_per_minute
+            for tenant in self._tenants.values()
+            if tenant.enabled and tenant.events.enabled
+        }
 
     def find(self, key: str) -> Identity | None:
         """Return the identity behind a presented key, or None."""
@@ -93,6 +108,10 @@ class MemoryTenantStore:
 
     async def find(self, tenant_id: str) -> Tenant | None:
         return self._ring.tenant(tenant_id)
+
+    async def with_events(self) -> Mapping[str, int]:
+        """Return the ids of tenants that want events, with their requests a minute."""
+        return self._ring.with_events()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -30,6 +30,7 @@ ONCE_AND_FRESH: dict[str, Any] = {
     "duplicate_window": 0,
     "send_lookup_time": 0,
     "lockout_failures": 1_000_000,
+    "events_in_serve": False,
 }
 """Settings under which every request reaches the platform, once: for tests of anything but the policies."""
 

@@ -16,6 +16,7 @@ from app.resources.campaigns.operations import CREATE
 from app.resources.campaigns.requests import NewCampaign
 from app.resources.campaigns.schemas import Campaign
 from app.storage.database.statements import Work
+from app.storage.events import watching
 from app.storage.writes import approvals
 from app.storage.writes.approvals import Authorship, Fault, Ticket, TicketRefused
 from app.storage.writes.models import NewAttempt
@@ -78,12 +79,13 @@ async def standing_of(writes: WriteStore, caller: Caller, present: Campaign) -> 
 
 
 def authored(attempt: NewAttempt, campaign_id: int) -> list[Work[None]]:
-    """Return the steps that write down who made a campaign, to go with the attempt's confirmation."""
+    """Return the steps that write down who made a campaign and have it watched, to go with the confirmation."""
+    watched = partial(watching.watch, attempt.tenant, "campaign", campaign_id)
     person = attempt.request.get("person")
     if person is None:
-        return []
+        return [watched]
     preflighted = bool(attempt.request.get("preflighted"))
-    return [partial(approvals.noting_author, attempt.tenant, campaign_id, person, preflighted=preflighted)]
+    return [partial(approvals.noting_author, attempt.tenant, campaign_id, person, preflighted=preflighted), watched]
 
 
 def check_creation(caller: Caller, campaign: NewCampaign, ticket: str | None) -> list[Work[None]]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
+from functools import partial
 
 from app.api.routing import require
 from app.errors import Conflict, GatewayError, OutcomeUnknown
@@ -24,6 +25,7 @@ from app.resources.campaigns.permission import (
 from app.resources.campaigns.requests import CampaignChanges
 from app.resources.campaigns.schemas import Campaign
 from app.storage.database.statements import Steps, Work
+from app.storage.events import watching
 from app.storage.writes.approvals import CampaignChanged, TicketRefused
 from app.storage.writes.leases import Holding
 from app.storage.writes.models import AttemptState, DuplicateKey
@@ -32,6 +34,8 @@ from app.texts import sentence
 
 _QUEUED = frozenset({"waiting", "sending", "sent"})
 _CLOCKS_APART = timedelta(minutes=5)
+_CARRIED_OUT_AFTER = 1.0
+"""Seconds after which the platform is likely to show a change."""
 _EDIT_WAIT = 30.0
 """Seconds to wait for another edit of the same campaign."""
 
@@ -108,6 +112,7 @@ class CampaignEditor:
                 raise changed_meanwhile()
             steps = check_release(caller, campaign_id, standing, ticket, edits=edits) if queued else []
             steps.append(standing.changed(caller, campaign_id, edits=edits))
+            steps.append(partial(watching.watch, tenant.id, "campaign", campaign_id, due_in=_CARRIED_OUT_AFTER))
             held.ensure()
             async with self._noting(edit, caller):
                 await self._carry_out(edit, present, caller, steps)

@@ -17,6 +17,9 @@ ScheduleMode = TypeAliasType(
         Field(description="When to send: at once, at a time, or not before it is released."),
     ],
 )
+ReleaseMode = TypeAliasType(
+    "ReleaseMode", Annotated[Literal["now", "at"], Field(description="When to send: at once, or at a time.")]
+)
 SenderType = TypeAliasType(
     "SenderType",
     Annotated[
@@ -95,7 +98,7 @@ class ReleaseSchedule(Schedule):
         json_schema_extra={"examples": [{"mode": "now"}, {"mode": "at", "at": "2026-03-02T09:30:00+08:00"}]}
     )
 
-    mode: Annotated[Literal["now", "at"], Field(description="At once, or at a time.")]
+    mode: Annotated[ReleaseMode, Field(description="At once, or at a time.")]
 
 
 class CampaignRelease(RequestModel):

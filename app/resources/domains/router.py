@@ -34,6 +34,7 @@ async def list_domains(call: ReadCall) -> Response:
 async def add_domain(body: NewDomain, call: WriteCall) -> Response:
     """Add a sending domain and tell whether its DNS records are already as the platform wants them."""
     added = await call.run(operations.ADD, NamedDomain(body.domain))
+    await call.watch("domain", body.domain)
     return created(added, f"/v1/domains/{quote(body.domain)}")
 
 

@@ -91,7 +91,9 @@ async def create_import(
     The body is read as it arrives. Rows are checked one by one, and nothing reaches the platform before all have been.
     """
     async with open_file(call.request, on_invalid, call.services.import_limits) as file:
+        begun = call.services.platform_clock.present(call.caller.tenant.upstream.base_url)
         accepted = await call.run(operations.CREATE, operations.NewImport(list_id, file))
+        await call.watch("import", accepted.id, {"filename": file.name, "begun_at": begun.isoformat()})
     return answer(accepted, status=202, headers={"Location": f"/v1/imports/{accepted.id}"})
 
 

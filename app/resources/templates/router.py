@@ -49,6 +49,7 @@ async def create_template(call: WriteCall, body: NewTemplateBody) -> Response:
     The platform answers no more than the template's id, so the attachments' ids and the times are null here.
     """
     template = await call.run(operations.CREATE, body)
+    await call.watch("template", template.id)
     return created(template, f"/v1/templates/{template.id}")
 
 
@@ -77,6 +78,7 @@ async def edit_template(template_id: TemplateId, body: TemplateChanges, call: Wr
     The platform takes `text` and `encoding` only together with `name`, `subjects` or `html`.
     """
     await call.run(operations.EDIT, operations.EditTemplate(template_id, body))
+    await call.watch("template", template_id)
     return await read_back(call.run(operations.GET, template_id))
 
 

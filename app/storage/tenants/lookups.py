@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import DatabaseError
 from app.storage.database.schema import api_keys, tenant_changes, tenants
+from app.tenants.models import EventRules
 
 _KEY_COLUMNS = (
     api_keys.c.sha256,
@@ -58,6 +59,14 @@ async def changes_after(connection: AsyncConnection, *, number: int) -> ChangedT
     query = select(tenant_changes).where(tenant_changes.c.number > number).order_by(tenant_changes.c.number)
     rows = (await connection.execute(query.limit(_MOST_CHANGES))).all()
     return ChangedTenants(tuple(row.tenant for row in rows), rows[-1].number if rows else number)
+
+
+async def with_events(connection: AsyncConnection) -> dict[str, int]:
+    """Return the ids of enabled tenants that want events, with their requests a minute."""
+    wanted = tenants.c.events["enabled"].as_boolean().is_(True)
+    query = select(tenants.c.id, tenants.c.events).where(tenants.c.enabled, wanted)
+    rows = (await connection.execute(query)).all()
+    return {row.id: EventRules.model_validate(row.events).requests_per_minute for row in rows}
 
 
 log = structlog.get_logger(__name__)

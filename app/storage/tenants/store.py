@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -66,6 +66,10 @@ class DatabaseTenantStore:
     async def find(self, tenant_id: str) -> Tenant | None:
         tenant = await self._answer(("tenant", tenant_id))
         return tenant if isinstance(tenant, Tenant) else None
+
+    async def with_events(self) -> Mapping[str, int]:
+        """Return the ids of tenants that want events, with their requests a minute."""
+        return await self._database.run(lookups.with_events, reads_only=True)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

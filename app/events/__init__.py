@@ -1,0 +1,1 @@
+"""Events: watching what the platform tells nobody, and delivering to webhooks."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,6 +32,7 @@ log = structlog.get_logger("app.access")
 
 _RESOURCES = "/v1/"
 _OPERATORS = "/admin/v1/"
+_FOUND = "found_route"
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered even where the gateway is full: they wait for nothing, and whoever asks must not be led to restart it."""
 
@@ -166,6 +168,7 @@ class EdgeMiddleware:
         if isinstance(route, ResourceRoute):
             route.authorize(caller)
             large = route.takes_large_body
+        scope[_FOUND] = route
         await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
         self._fast_path.remember(scope, caller)
 
@@ -182,11 +185,22 @@ class GatewayApplication(FastAPI):
     def __init__(self, edge: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
         super().__init__(**options)
         self._edge = edge
+        self.router.middleware_stack = self._dispatch
 
     @cached_property
     def route_table(self) -> RouteTable:
         """The routes, once all of them are there."""
         return RouteTable(self.routes)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the route that the edge has found; the framework tries one after the other."""
+        route: APIRoute | None = scope.get(_FOUND)
+        if route is None:
+            await self.router.app(scope, receive, send)
+            return
+        scope["router"] = self.router
+        scope.update(route.matches(scope)[1])
+        await route.handle(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Build the chain; the framework calls this once."""

@@ -115,7 +115,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     translated = from_http_exception(cast("HTTPException", error))
     if isinstance(translated, MethodNotAllowed):
         # The framework names the methods of the first route that matches the path only.
-        translated.headers["Allow"] = ", ".join(_allowed_methods(request))
+        translated.headers["Allow"] = ", ".join(_allowed_methods(request)) or translated.headers["Allow"]
     elif isinstance(translated, NotFound) and (nearest := _nearest(request)):
         translated = NotFound(
             sentence("There is nothing at this path. The nearest one is `{nearest}`.", nearest=nearest)

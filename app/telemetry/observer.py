@@ -164,6 +164,7 @@ class AccessLog:
                 "duration_ms": round(over.seconds * 1000, 2),
                 "tenant": caller.tenant.id if caller else None,
                 "key": caller.key_id if caller else None,
+                **({"tool": context.tool} if context.tool else {}),
                 "upstream": [_written(call) for call in context.upstream_calls],
             },
         )

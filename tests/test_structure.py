@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 MODULES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "app").rglob("*.py"))}
 TREES = {path: ast.parse(text) for path, text in MODULES.items()}
 
-MOST_LINES = 39_300
-MOST_MODULES = 285
+MOST_LINES = 39_700
+MOST_MODULES = 288
 MOST_DOCSTRINGS = 0.11
 MOST_SHARED_NAMES = 5
 MOST_MODULES_OF_A_READ = 51
@@ -68,10 +68,9 @@ def imports(path: Path) -> Iterator[str]:
 def test_size() -> None:
     lines = {path: text.count("\n") for path, text in MODULES.items()}
     core = [path for path in MODULES if not is_beside(path)]
-    found = sum(lines[path] for path in core), len(core), sum(count for path, count in lines.items() if is_beside(path))
-    assert [each <= most for each, most in zip(found, (MOST_LINES, MOST_MODULES, MOST_LINES_BESIDE), strict=True)] == [
-        True
-    ] * 3, found
+    size, beside = sum(lines[path] for path in core), sum(lines[path] for path in MODULES if is_beside(path))
+    fits = size <= MOST_LINES, len(core) <= MOST_MODULES, beside <= MOST_LINES_BESIDE
+    assert all(fits), (size, len(core), beside)
 
 
 def test_docstrings_are_short() -> None:

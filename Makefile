@@ -3,12 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo check test bench format lock openapi chart clean
+.PHONY: help demo check test coverage bench format lock openapi chart clean
 
 help:
 	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL; PORT=8001 SANDBOX_PORT=9001 choose ports"
 	@echo "make check    install, then check format, lint, types and imports, and run the tests that open no socket"
 	@echo "make test     install, then run every check and test"
+	@echo "make coverage run every test, twice as slowly, and tell which lines none reached"
 	@echo "make bench    measure everything, beside other servers; BENCH='--records 1000 100000' chooses the sizes of exports and imports"
 	@echo "make format   format the code and mend what the linter can"
 	@echo "make lock     resolve the dependencies anew"
@@ -44,7 +45,10 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov
 
 BENCH ?=
 bench: $(VENV)/.installed-dev

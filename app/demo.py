@@ -15,6 +15,7 @@ import typer
 import uvicorn
 from pydantic import SecretStr
 
+from app.examples import add_dashboard
 from app.main import create_app
 from app.sandbox import DEMO_PACE, Account, Sandbox
 from app.setting_types import IN_MEMORY
@@ -47,6 +48,7 @@ _GREETING = """
 U-Mail gateway demo
 
   Documentation  {url}/docs
+  Example page   {url}/demo#{demo_key}
   API key        {demo_key}
   Second tenant  {empty_key}   (an empty account)
   Sandbox        {sandbox}
@@ -117,6 +119,7 @@ def _config(tenants: list[Tenant], given: Settings, folder: str) -> uvicorn.Conf
         # Pages of localhost, on whichever port; a page must know the key, and that is new each time.
         settings = settings.model_copy(update={"cors_origins": "*"})
     app = create_app(settings, tenants=MemoryTenantStore(tenants), database=Database(f"sqlite:///{folder}/gateway.db"))
+    add_dashboard(app)
     return uvicorn.Config(
         app,
         log_config=None,

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 
 from app import __version__, admin
 from app.admin import runtime
+from app.agents.discovery import METADATA, discovery_routes
+from app.agents.endpoint import AgentEndpoint
 from app.api import handlers, service
 from app.api.caching import FastPath
 from app.api.edge import GatewayApplication
@@ -40,7 +42,7 @@ from app.tenants.vault import Fingerprints, Vault
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.upstream.wire import Transport
-from app.wiring.edge import build_authenticator, build_edge, build_keys_document, build_tracing, watch
+from app.wiring.edge import build_authenticator, build_keys_document, build_tracing, build_ways_in, watch
 from app.wiring.events import build_background, build_receivers
 from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
@@ -106,7 +108,7 @@ def create_app(
                 stack.push_async_callback(token_keys.aclose)
             for outer in (around or nullcontext(), tracing.running() if tracing else nullcontext()):
                 await stack.enter_async_context(outer)
-            for part in (storage, state, LoopLag(metrics), OutageWatch(readiness.parts), events):
+            for part in (agents, storage, state, LoopLag(metrics), OutageWatch(readiness.parts), events):
                 await stack.enter_async_context(part.running())
             if settings.runs_events:
                 for work in background:
@@ -115,11 +117,13 @@ def create_app(
             yield
 
     fast_path = FastPath(reading)
-    edge = build_edge(
+    agents = AgentEndpoint(most_bytes=settings.max_body_bytes)
+    ways_in = build_ways_in(
         settings,
         authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
         limiter=state.limiter,
         fast_path=fast_path,
+        resource_metadata=METADATA if settings.jwt_issuer and settings.mcp_enabled else None,
         shedder=shedder,
         telemetry=RequestTelemetry(metrics, tracing),
         observer=observer,
@@ -128,8 +132,8 @@ def create_app(
         clock=clock,
     )
     app = GatewayApplication(
-        edge,
-        described_webhooks,
+        *ways_in,
+        describe_webhooks=described_webhooks,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -172,6 +176,9 @@ def create_app(
     )
     app.add_middleware(IdempotencyMiddleware, store=storage.writes, observer=observer)
     _route(app, operators=settings.admin_token is not None)
+    if settings.mcp_enabled:
+        app.router.routes.append(agents.route)
+    app.router.routes += discovery_routes(issuer=settings.jwt_issuer, agents=settings.mcp_enabled)
     return app
 
 

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
         20, ge=1, description="Wrong keys from one address, IPv6 by /64, after which no others are looked at."
     )
     lockout_window: Seconds = Field(60.0, description="Seconds over which they are counted, and until that is over.")
+    mcp_enabled: bool = Field(
+        True, description="Whether agents find tools at `/mcp` (Model Context Protocol); loaded when first asked."
+    )
     cors_origins: Origins | None = Field(
         None,
         description="Origins whose web pages may use the API, with commas between, or `*` alone for all; by default"

@@ -122,11 +122,11 @@ def test_pages_of_localhost_may_use_it(demo: dict[str, str]) -> None:
 
 def test_requests_are_shown_in_a_line_each_and_nothing_else(tmp_path: Path) -> None:
     with running("demo", "--port", "0", "--sandbox-port", "0", folder=tmp_path) as process:
-        greeting = "\n".join(lines_until(process, "Ctrl-C"))
+        greeting = "\n".join(lines_until(process.stdout, "Ctrl-C"))
         url = re.search(r"(http\S+)/docs", greeting)
         assert url is not None
         httpx2.get(f"{url[1]}/v1/lists")
-        (blank, line) = lines_until(process, "401")
+        (blank, line) = lines_until(process.stdout, "401")
     assert blank == ""
     assert re.fullmatch(r"[0-9:]{8} GET +/v1/lists 401 \d+ ms unauthenticated: no key", line)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.gateways import GatewayProcess, tenants_file
+from tests.support.gateways import PROGRAM, GatewayProcess, tenants_file
 
 IDLE_MIB = 120
 """With the database library, its migrations and the command line loaded; 127 where this was measured."""
@@ -13,7 +13,7 @@ async def test_an_idle_gateway_stays_small(tmp_path: Path) -> None:
         "TENANTS_URL": tenants_file(tmp_path, "http://127.0.0.1:9/", [("acme", "secret")]),
         "DATA_DIR": tmp_path,
     }
-    gateway = GatewayProcess(tmp_path, settings)
+    gateway = GatewayProcess(tmp_path, settings, program=PROGRAM)
     try:
         await gateway.start()
         status = Path(f"/proc/{gateway.pid}/status").read_text(encoding="ascii")

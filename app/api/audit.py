@@ -7,18 +7,22 @@ from urllib.parse import unquote
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import InsufficientScope
 from app.gateway.context import RequestContext
 from app.telemetry.audit_log import AuditEntry, AuditLog, Pseudonyms
 
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _ADMIN = "/admin/v1/"
+AGENTS = "/mcp"
+"""Where agents ask for tools; what a tool changes is recorded as the request that it makes."""
 _TRACE_ID = slice(3, 35)
 
 
 class AuditMiddleware:
     """Records every change under `/v1`, and everything under `/admin/v1`, refused attempts included.
 
-    It stands outside of everything that answers a request. Reads pass through untouched.
+    It stands outside of everything that answers a request. Reads pass through untouched; tools that agents may not use
+    are recorded as they are refused.
     """
 
     def __init__(self, app: ASGIApp, *, trail: AuditLog, pseudonyms: Pseudonyms, now: Callable[[], datetime]) -> None:
@@ -29,7 +33,7 @@ class AuditMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
-        if scope["type"] != "http" or not _is_audited(scope["method"], scope["path"]):
+        if scope["type"] != "http" or not (_is_audited(scope["method"], scope["path"]) or scope["path"] == AGENTS):
             await self._app(scope, receive, send)
             return
         start: Message | None = None
@@ -43,7 +47,8 @@ class AuditMiddleware:
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._trail.record(self._entry(scope, start))
+            if scope["path"] != AGENTS or _is_refused_tool(scope["state"]["context"]):
+                self._trail.record(self._entry(scope, start))
 
     def _entry(self, scope: Scope, start: Message | None) -> AuditEntry:
         context: RequestContext = scope["state"]["context"]
@@ -51,6 +56,7 @@ class AuditMiddleware:
         tenant = caller.tenant.id if caller else None
         headers = Headers(raw=start["headers"]) if start else Headers()
         operation, targets = self._found(scope)
+        operation = operation or context.tool
         targets |= context.audit_targets or {}
         if "location" in headers:
             targets["created"] = unquote(headers["location"].rpartition("/")[2])
@@ -67,11 +73,16 @@ class AuditMiddleware:
             replayed=headers.get("idempotency-replayed") == "true",
             request_id=context.request_id,
             trace_id=context.traceparent[_TRACE_ID],
+            tool=context.tool,
         )
 
     def _found(self, scope: Scope) -> tuple[str | None, dict[str, str]]:
         route, parameters = scope["app"].route_table.find(scope["method"], scope["path"])
         return (route.name if route else None), parameters
+
+
+def _is_refused_tool(context: RequestContext) -> bool:
+    return context.tool is not None and context.problem_code == InsufficientScope.code
 
 
 def _is_audited(method: str, path: str) -> bool:

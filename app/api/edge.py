@@ -7,26 +7,29 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.audit import AGENTS
 from app.api.authentication import AdminCredential, Authenticator
 from app.api.body_bounds import BodyBounds
 from app.api.caching import FastPath
 from app.api.problems import internal_error, refuse
-from app.api.proxies import TrustedProxies
 from app.api.rate_limits import count_request, overloaded
-from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
+from app.api.request_head import RequestHead, TrustedProxies, bearer_token, presented_key, request_context, set_deadline
 from app.api.responses import ResponseAborted
-from app.api.routing import ResourceRoute, RouteTable
+from app.api.routing import FOUND_ROUTE, ResourceRoute, RouteTable
 from app.api.sending import AnswerSender, HeadAnswered
-from app.errors import GatewayError, NotFound, TenantDisabled
+from app.errors import GatewayError, NotFound, TenantDisabled, Unauthenticated
 from app.gateway.context import Caller, RequestContext
 from app.policies.bulkhead import Full
 from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
 from app.telemetry.observer import AccessLog, Finished, RequestTelemetry, TelemetryObserver
 from app.tenants.models import effective_scopes
+from app.tenants.store import Identity
 
 log = structlog.get_logger("app.access")
 
@@ -56,6 +59,7 @@ class EdgeMiddleware:
         operators: AdminCredential | None,
         limiter: RateLimiter,
         fast_path: FastPath,
+        resource_metadata: str | None,
         telemetry: RequestTelemetry,
         observer: TelemetryObserver,
         access: AccessLog,
@@ -68,6 +72,7 @@ class EdgeMiddleware:
         self._operators = operators
         self._limiter = limiter
         self._fast_path = fast_path
+        self._resource_metadata = resource_metadata
         self._telemetry = telemetry
         self._observer = observer
         self._access = access
@@ -132,7 +137,7 @@ class EdgeMiddleware:
             with ExitStack() as places:
                 scope["state"]["places"] = places
                 places.enter_context(self._shedder)
-                if path.startswith(_RESOURCES):
+                if path.startswith(_RESOURCES) or path == AGENTS:
                     await self._admit(scope, receive, answer, head, context)
                     return
                 if path.startswith(_OPERATORS):
@@ -145,7 +150,7 @@ class EdgeMiddleware:
     async def _admit(
         self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, context: RequestContext
     ) -> None:
-        tenant, key = await self._authenticator.identify(presented_key(head), context.client_address)
+        tenant, key = await self._identify(scope, head, context)
         context.caller = caller = Caller(
             tenant, key.id, effective_scopes(key.scopes), context, key.requests_per_minute, key.subject
         )
@@ -153,6 +158,16 @@ class EdgeMiddleware:
             raise TenantDisabled("This tenant is disabled.", reason="tenant disabled")
         scope["state"]["places"].enter_context(self._shedder.share_of(tenant.id, tenant.limits.concurrency))
         await self._answer(scope, receive, answer, head, caller)
+
+    async def _identify(self, scope: Scope, head: RequestHead, context: RequestContext) -> Identity:
+        try:
+            return await self._authenticator.identify(presented_key(head), context.client_address)
+        except Unauthenticated as error:
+            if self._resource_metadata is not None and scope["path"] == AGENTS:
+                # Agents' clients find out there who gives them a token (RFC 9728, section 5.1).
+                url = f"{str(Request(scope).base_url).rstrip('/')}{context.root_path}{self._resource_metadata}{AGENTS}"
+                error.headers["WWW-Authenticate"] += f', resource_metadata="{url}"'
+            raise
 
     async def _answer(
         self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, caller: Caller
@@ -167,6 +182,7 @@ class EdgeMiddleware:
         if isinstance(route, ResourceRoute):
             route.authorize(caller)
             large = route.takes_large_body
+        scope[FOUND_ROUTE] = route
         await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
         self._fast_path.remember(scope, caller)
 
@@ -178,22 +194,46 @@ class EdgeMiddleware:
 
 
 class GatewayApplication(FastAPI):
-    """The web application with the edge in front of all that the framework does."""
+    """The web application with the edge in front of all that the framework does.
+
+    `inner` takes requests that the gateway makes of itself; `describe_webhooks` is told the document's schemas.
+    """
+
+    inner: ASGIApp
 
     def __init__(
-        self, edge: Callable[[ASGIApp], ASGIApp], describe_webhooks: Callable[[Mapping[str, Any]], Any], **options: Any
+        self,
+        edge: Callable[[ASGIApp], ASGIApp],
+        inner: Callable[[ASGIApp], ASGIApp],
+        *,
+        describe_webhooks: Callable[[Mapping[str, Any]], Any],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.describe_webhooks = describe_webhooks
         self._edge = edge
+        self._inner = inner
+        self.router.middleware_stack = self._dispatch
 
     @cached_property
     def route_table(self) -> RouteTable:
         """The routes, once all of them are there."""
         return RouteTable(self.routes)
 
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the route that the edge has found; the framework tries one after the other."""
+        route: APIRoute | None = scope.get(FOUND_ROUTE)
+        if route is None:
+            await self.router.app(scope, receive, send)
+            return
+        scope["router"] = self.router
+        scope.update(route.matches(scope)[1])
+        await route.handle(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
         """Build the chain; the framework calls this once."""
         stack = super().build_middleware_stack()
         # The edge answers what nobody foresaw: it knows whether anything has been answered yet.
-        return self._edge(stack.app if isinstance(stack, ServerErrorMiddleware) else stack)
+        within = stack.app if isinstance(stack, ServerErrorMiddleware) else stack
+        self.inner = self._inner(within)
+        return self._edge(within)

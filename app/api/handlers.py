@@ -115,7 +115,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     translated = from_http_exception(cast("HTTPException", error))
     if isinstance(translated, MethodNotAllowed):
         # The framework names the methods of the first route that matches the path only.
-        translated.headers["Allow"] = ", ".join(_allowed_methods(request))
+        translated.headers["Allow"] = ", ".join(_allowed_methods(request)) or translated.headers["Allow"]
     elif isinstance(translated, NotFound) and (nearest := _nearest(request)):
         translated = NotFound(
             sentence("There is nothing at this path. The nearest one is `{nearest}`.", nearest=nearest)
@@ -138,5 +138,8 @@ def _allowed_methods(request: Request) -> list[str]:
     """Name the methods that the path takes; HEAD wherever GET is."""
     table: RouteTable = request.app.route_table
     path = request.scope["path"]
-    found = {method for method in _METHODS if table.find(method, path)[0] is not None}
-    return sorted(found | ({"HEAD"} if "GET" in found else set()))
+    found = {method: route for method in _METHODS if (route := table.find(method, path)[0]) is not None}
+    if any(route.path == path for route in found.values()):
+        # A step of this path is a name. Taken for another path's parameter, it would be refused.
+        found = {method: route for method, route in found.items() if route.path == path}
+    return sorted({*found, *(("HEAD",) if "GET" in found else ())})

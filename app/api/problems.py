@@ -94,11 +94,11 @@ class Problem(BaseModel):
     upstream: Annotated[UpstreamProblem | None, Field(description="What the platform said, where it spoke.")] = None
 
 
-def problem_response(error: GatewayError, *, path: str, request_id: str, language: Language = "en") -> Response:
-    """Write `error` as a problem document in a language, with its status and headers."""
+def problem_of(error: GatewayError, *, path: str, request_id: str, language: Language = "en") -> Problem:
+    """Describe an error in a language."""
     words = catalogue(language).gettext
     errors = [_field_problem(each, words) for each in error.errors] if isinstance(error, ValidationFailed) else None
-    problem = Problem(
+    return Problem(
         type=f"urn:umail-gateway:problem:{error.code}",
         title=words(error.title),
         status=error.status,
@@ -109,6 +109,11 @@ def problem_response(error: GatewayError, *, path: str, request_id: str, languag
         errors=errors,
         upstream=_upstream_problem(getattr(error, "upstream", None)),
     )
+
+
+def problem_response(error: GatewayError, *, path: str, request_id: str, language: Language = "en") -> Response:
+    """Write `error` as a problem document in a language, with its status and headers."""
+    problem = problem_of(error, path=path, request_id=request_id, language=language)
     headers = {
         "Cache-Control": "no-store",
         "Content-Language": TAGS[language],

@@ -1,5 +1,6 @@
 """All commands together."""
 
+from app.cli.agents import mcp
 from app.cli.config import config
 from app.cli.doctor import doctor
 from app.cli.keys import keys
@@ -9,6 +10,7 @@ from app.cli.tenants import tenants
 __all__ = ["app"]
 
 app.command()(doctor)
+app.command()(mcp)
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 app.add_typer(config, name="config")

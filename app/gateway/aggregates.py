@@ -12,7 +12,7 @@ from app.gateway.streaming import Rows, RowStream
 In = TypeVar("In", contravariant=True)
 
 
-class Tally(Protocol):
+class RowCounter(Protocol):
     """Counts rows; what it holds must not grow with their number."""
 
     def add(self, rows: Rows) -> None: ...
@@ -26,7 +26,7 @@ class Aggregate(Generic[In]):
 
     name: str
     export: Export[In]
-    tally: Callable[[], Tally]
+    counter: Callable[[], RowCounter]
     cache: CachePolicy[In, Any]
 
     @property
@@ -34,9 +34,9 @@ class Aggregate(Generic[In]):
         return self.export.tags
 
 
-async def tallied(tally: Tally, stream: RowStream) -> BaseModel:
+async def count_rows(counter: RowCounter, stream: RowStream) -> BaseModel:
     """Count all rows of an export that has begun; raises `GatewayError` where it breaks off."""
-    tally.add(stream.first)
+    counter.add(stream.first)
     async for rows in stream.rest():
-        tally.add(rows)
-    return tally.result()
+        counter.add(rows)
+    return counter.result()

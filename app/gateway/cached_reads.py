@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from app.errors import NotCached, NotFound, UpstreamAnswer, UpstreamTimeout
-from app.gateway.aggregates import Aggregate, tallied
+from app.gateway.aggregates import Aggregate, count_rows
 from app.gateway.call import CallTimeouts, Gateway
 from app.gateway.context import Caller
 from app.gateway.operation import In, Lifetimes, Operation, Policy, chosen_lifetime
@@ -150,7 +150,7 @@ class Reading:
             await admit()
         deadline = self._waits.deadline(aggregate.export, None)
         async with self._gateway.export(aggregate.export, request, caller, deadline) as stream:
-            result = await tallied(aggregate.tally(), stream)
+            result = await count_rows(aggregate.counter(), stream)
         windows = aggregate.cache.windows(request, result, self._now, self._lifetime(aggregate, caller.tenant))
         return entry_of(to_json(result), windows)
 

@@ -70,6 +70,7 @@ class RequestContext:
         audit_targets: what it concerns, beside what its path says.
         cache_outcome: where the answer of a read came from, if it could have been kept.
         scopes: those that it has been found to need.
+        tool: the agents' tool that it is part of, if any.
         background: whether nobody waits for it: it is tried once, and takes no slot that somebody may need.
         quotas: how the limits that it counts against stand.
     """
@@ -90,6 +91,7 @@ class RequestContext:
     cache_outcome: str | None = None
     trace: RequestTrace | None = None
     scopes: frozenset[str] = frozenset()
+    tool: str | None = None
     background: bool = False
     quotas: tuple[QuotaStatus, ...] = ()
 

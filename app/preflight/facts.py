@@ -82,8 +82,8 @@ class Enquiry:
         self._services = services
         self._caller = caller
 
-    async def about(self, campaign: NewCampaign) -> Facts:
-        """Ask everything at once; what fails is told as unknown."""
+    async def about(self, campaign: NewCampaign, made: int | None = None) -> Facts:
+        """Ask everything at once; what fails is told as unknown. `made` is the campaign itself, if it has been made."""
         ids = campaign.template_ids
         async with asyncio.TaskGroup() as all_:
             templates = all_.create_task(_each(ids, lambda each: _told(self._kept(GET_TEMPLATE, each, Template))))
@@ -94,7 +94,7 @@ class Enquiry:
             service = all_.create_task(_told(self._afresh(GET_SERVICE, None)))
             rate = all_.create_task(_told(self._rate()))
             created = all_.create_task(_told(self._created()))
-            alike = all_.create_task(_told(self._alike(campaign)))
+            alike = all_.create_task(_told(self._alike(campaign, made)))
         return Facts(
             templates.result(),
             reviews.result(),
@@ -152,10 +152,11 @@ class Enquiry:
         since = self._services.platform_clock.utc() - _HOUR
         return await writes.reading(partial(attempts.counting, tenant, CREATE.name, since))
 
-    async def _alike(self, campaign: NewCampaign) -> str | None:
+    async def _alike(self, campaign: NewCampaign, made: int | None) -> str | None:
         writes, tenant = self._services.writes, self._caller.tenant.id
         since = self._services.platform_clock.utc() - self._services.send_limits.duplicate_window
-        found = await writes.reading(partial(attempts.alike, tenant, CREATE.name, fingerprint(campaign), since))
+        others = partial(attempts.alike, besides="" if made is None else str(made))
+        found = await writes.reading(partial(others, tenant, CREATE.name, fingerprint(campaign), since))
         return None if found is None else found.reference or found.request_id
 
 

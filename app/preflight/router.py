@@ -63,7 +63,7 @@ async def preflight_campaign(
     """
     call.require("draft")
     digest = await _digest(body, call, campaign_id)
-    facts = await Enquiry(call.services, call.caller).about(body)
+    facts = await Enquiry(call.services, call.caller).about(body, campaign_id)
     now, tenant = call.services.platform_clock.now(), call.caller.tenant
     repeats = allow_duplicate or campaign_id is not None
     checks = Checks(body, facts, now, hourly=tenant.limits.campaigns_per_hour, repeats=repeats)

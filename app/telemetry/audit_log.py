@@ -38,6 +38,8 @@ class AuditEntry:
     replayed: bool
     request_id: str
     trace_id: str
+    tool: str | None = None
+    """The agents' tool that asked for it, if any."""
 
     def line(self) -> str:
         """Return the entry as one line of JSON in ASCII, line break included."""

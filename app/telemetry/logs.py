@@ -15,8 +15,8 @@ Fields = Mapping[str, str]
 LogFormat = Literal["auto", "json", "console"]
 
 _CURRENT: ContextVar[Fields | None] = ContextVar("umail_gateway_request", default=None)
-_QUIET = ("httpx2", "httpcore2", "aiosqlite", "urllib3", "uvicorn.error")
-"""These write URLs, which may hold credentials, and database traffic at their lower levels."""
+_QUIET = ("alembic", "httpx2", "httpcore2", "aiosqlite", "urllib3", "uvicorn.error")
+"""These write URLs, which may hold credentials, database traffic and chatter at their lower levels."""
 _STATUS_COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
 _RESET = "\x1b[0m"
 

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 
 from app.gateway.context import RequestContext, UpstreamCall
-from app.policies.breaker import CircuitState
-from app.policies.breakers import BreakerKey
+from app.policies.breaker import BreakerKey, CircuitState
 from app.policies.cache.model import CacheOutcome
 from app.telemetry.metrics import Metrics
 from app.upstream.document import Drift
@@ -165,6 +164,7 @@ class AccessLog:
                 "duration_ms": round(over.seconds * 1000, 2),
                 "tenant": caller.tenant.id if caller else None,
                 "key": caller.key_id if caller else None,
+                **({"tool": context.tool} if context.tool else {}),
                 "upstream": [_written(call) for call in context.upstream_calls],
             },
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.types import ASGIApp
 
@@ -16,8 +16,9 @@ from app.api.body_bounds import BodyBounds
 from app.api.caching import FastPath
 from app.api.cors import CrossOriginMiddleware
 from app.api.edge import EdgeMiddleware
+from app.api.inner_requests import InnerMiddleware
 from app.api.protocol import BoundedProtocol, ConnectionBounds
-from app.api.proxies import TrustedProxies
+from app.api.request_head import TrustedProxies
 from app.gateway.clock import PlatformClock
 from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
@@ -35,20 +36,28 @@ from app.wiring.gateway import Policies
 from app.wiring.state import State
 
 
-def build_edge(
+class WaysIn(NamedTuple):
+    """What stands before the application, for requests from outside and for those that the gateway makes of itself."""
+
+    edge: Callable[[ASGIApp], ASGIApp]
+    inner: Callable[[ASGIApp], ASGIApp]
+
+
+def build_ways_in(
     settings: Settings,
     *,
     authenticator: Authenticator,
     limiter: RateLimiter,
     fast_path: FastPath,
+    resource_metadata: str | None,
     shedder: Shedder,
     telemetry: RequestTelemetry,
     observer: TelemetryObserver,
     metrics: Metrics,
     master_key: MasterKey,
     clock: PlatformClock,
-) -> Callable[[ASGIApp], ASGIApp]:
-    """Build the way in; the audit log stands outside of everything.
+) -> WaysIn:
+    """Build the ways in; the audit log stands outside of everything.
 
     Raises:
         app.telemetry.audit_log.AuditFileError: the file of the audit log cannot be used.
@@ -71,15 +80,22 @@ def build_edge(
             operators=build_admin_credential(settings, metrics),
             limiter=limiter,
             fast_path=fast_path,
+            resource_metadata=resource_metadata,
             telemetry=telemetry,
             observer=observer,
             access=access,
         )
         if settings.cors_origins:
             wrapped = CrossOriginMiddleware(wrapped, origins=settings.cors_origins.split(","))
-        return AuditMiddleware(wrapped, **audit, now=clock.utc) if audit else wrapped
+        return audited(wrapped)
 
-    return wrap
+    def wrap_inner(app: ASGIApp) -> ASGIApp:
+        return audited(InnerMiddleware(app, limiter=limiter, observer=observer))
+
+    def audited(app: ASGIApp) -> ASGIApp:
+        return AuditMiddleware(app, **audit, now=clock.utc) if audit else app
+
+    return WaysIn(wrap, wrap_inner)
 
 
 if TYPE_CHECKING:

@@ -76,6 +76,7 @@ async def test_a_change(log: Log, sandbox: Sandbox) -> None:
         "replayed": False,
         "request_id": "request-1",
         "trace_id": TRACE[3:35],
+        "tool": None,
     }
     told = [(each["operation"], each["targets"], each["status"], each["code"]) for each in others]
     targets = {"list_id": list_id}

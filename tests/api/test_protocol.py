@@ -26,6 +26,8 @@ class TestPathsAndMethods:
         response = await offline.put("/v1/lists")
         problem(response, 405, "method_not_allowed")
         assert response.headers["allow"] == "GET, HEAD, POST"
+        # A name is not taken for the id of another path.
+        assert (await offline.put("/v1/campaigns/preflight")).headers["allow"] == "POST"
 
 
 class TestMediaTypes:

@@ -85,6 +85,10 @@ def _says(**fields: Any) -> Callable[[AccountState], Body]:
     return lambda _: fields
 
 
+def _at(days: int) -> Prepare:
+    return lambda _: {"schedule": {"mode": "at", "at": in_days(days)}}
+
+
 def _bare(state: AccountState) -> Body:
     next(iter(state.templates.values())).subjects.clear()
     return {}
@@ -107,8 +111,8 @@ FAILING: list[tuple[str, str, Prepare]] = [
     ("service_not_expired", "fail", _profile(days_left=-1)),
     ("service_not_expired", "fail", _says(schedule={"mode": "at", "at": in_days(400)})),
     ("quota_sufficient", "fail", _profile(bought=1)),
-    ("scheduled_in_future", "fail", _says(schedule={"mode": "at", "at": in_days(-1)})),
-    ("scheduled_in_future", "unknown", _says(schedule={"mode": "at", "at": in_days(0)})),
+    ("scheduled_in_future", "fail", _at(-1)),
+    ("scheduled_in_future", "unknown", _at(0)),
     ("unsubscribe_link_kept", "warn", _says(unsubscribe_link=False)),
     ("tracking_domain_usable", "fail", _says(tracking="opens", tracking_domain="t.foreign.example")),
     ("tracking_domain_usable", "unknown", _says(tracking="opens", tracking_domain="t.seeded.example")),

@@ -121,7 +121,7 @@ class TestMemory:
             )
             url = f"file:{tenants}"
             with running("serve", "--port", "0", folder=tmp_path, UMAIL_GATEWAY_TENANTS_URL=url) as process:
-                match = re.search(r"http://127\.0\.0\.1:\d+", lines_until(process, "listening")[-1])
+                match = re.search(r"http://127\.0\.0\.1:\d+", lines_until(process.stdout, "listening")[-1])
                 assert match
                 async with httpx2.AsyncClient(base_url=match[0], headers={"X-API-Key": key}, timeout=60) as client:
                     await self._import(client, 1000)

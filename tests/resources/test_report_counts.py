@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UpstreamMalformed
-from app.resources.reports.operations import OpensTally
+from app.resources.reports.operations import OpensCounter
 
 OPENS = st.fixed_dictionaries(
     {
@@ -27,10 +27,10 @@ OPENS = st.fixed_dictionaries(
 
 @given(st.lists(OPENS, max_size=60), st.integers(1, 20))
 def test_counts_are_those_of_a_straightforward_count(rows: list[dict[str, Any]], batch: int) -> None:
-    tally = OpensTally()
+    counter = OpensCounter()
     for start in range(0, len(rows), batch):
-        tally.add(rows[start : start + batch])
-    counts = tally.result()
+        counter.add(rows[start : start + batch])
+    counts = counter.result()
     browsers = Counter(row["browser"] for row in rows)
     shown = {row.name: row.recipients for row in counts.browsers.top}
     assert len(shown) == min(10, len(browsers))
@@ -49,16 +49,16 @@ def row(**values: Any) -> dict[str, Any]:
 
 
 def test_names_without_end_are_held_in_bounded_space() -> None:
-    tally = OpensTally()
+    counter = OpensCounter()
     for batch in range(100):
-        tally.add([row(browser=f"{batch}-{each}"[:100]) for each in range(500)] + [row(browser="Safari")] * 3)
-    browsers = tally.result().browsers
+        counter.add([row(browser=f"{batch}-{each}"[:100]) for each in range(500)] + [row(browser="Safari")] * 3)
+    browsers = counter.result().browsers
     assert (browsers.top[0].name, browsers.top[0].recipients) == ("Safari", 300)
     assert sum(each.recipients for each in browsers.top) + browsers.other == 100 * 503
 
 
 def test_opens_in_more_hours_than_can_be_are_refused() -> None:
-    tally = OpensTally()
+    counter = OpensCounter()
     years = [row(first_open_at=f"{year}-01-0{day}T05:00:00+08:00") for year in range(1000, 9999) for day in (1, 2, 3)]
     with pytest.raises(UpstreamMalformed):
-        tally.add(years)
+        counter.add(years)

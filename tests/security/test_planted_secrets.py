@@ -16,7 +16,7 @@ import pytest
 from app.sandbox import Account, Sandbox
 from tests.support.canaries import forms
 from tests.support.collector import Collector, collecting
-from tests.support.gateways import GatewayProcess, running_gateway
+from tests.support.gateways import PROGRAM, GatewayProcess, running_gateway
 from tests.support.tokens import AUDIENCE, ISSUER, providing, public_jwk, rsa_key, token
 from tests.support.valkey import ValkeyServer
 
@@ -79,6 +79,7 @@ async def service(tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Service
                 "OTLP_LOGS": True,
                 "OTLP_HEADERS": f"x-token={COLLECTOR}",
             },
+            program=PROGRAM,
         ) as gateway,
         httpx2.AsyncClient(base_url=gateway.url, timeout=30) as client,
     ):

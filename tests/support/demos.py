@@ -14,7 +14,7 @@ def running_demo(folder: Path) -> Iterator[dict[str, str]]:
     with running(
         "demo", "--port", "0", "--sandbox-port", "0", folder=folder, UMAIL_GATEWAY_LOG_LEVEL="WARNING"
     ) as process:
-        text = "\n".join(lines_until(process, "Ctrl-C"))
+        text = "\n".join(lines_until(process.stdout, "Ctrl-C"))
         found = {
             "url": re.search(r"Documentation\s+(\S+)/docs", text),
             "key": re.search(r"API key\s+(umg_\S+)", text),

@@ -13,10 +13,11 @@ import httpx2
 import yaml
 
 from app.tenants.store import hash_key
+from tests.support.forks import Forked
 from tests.support.servers import unused_port
 
 ROOT = Path(__file__).parents[2]
-_PROGRAM = "from app.cli import main; main()"
+PROGRAM = "from app.cli import main; main()"
 _LOOK_AGAIN = 0.02
 
 
@@ -27,17 +28,17 @@ class GatewayProcess:
         folder: where its settings, its log and what it keeps are.
         settings: its settings, by the names of their environment variables without the prefix.
         workers: how many processes serve.
-        program: what Python is told to run; it must come to what the command does.
+        program: what Python is told to run, if it shall be a new Python. Several workers always start with one.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, object], workers: int = 1, *, program: str = _PROGRAM
+        self, folder: Path, settings: Mapping[str, object], workers: int = 1, *, program: str | None = None
     ) -> None:
         self._folder = folder
         self._workers = workers
-        self._command = (sys.executable, "-c", program, "serve")
+        self._program = program
         self._settings = settings
-        self._process: Process | None = None
+        self._process: Process | Forked | None = None
         self._port = unused_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.up = asyncio.Event()
@@ -73,11 +74,15 @@ class GatewayProcess:
             "PYTHONWARNINGS": "default",
             "TMPDIR": str(temporary),
         }
-        options = ("--port", str(self._port), "--workers", str(self._workers))
+        arguments = ("serve", "--port", str(self._port), "--workers", str(self._workers))
         with (self._folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, *options, cwd=self._folder, env=environment, stdout=log, stderr=log
-            )
+            if self._program is None and self._workers == 1:
+                self._process = Forked(arguments, self._folder, environment, log)
+            else:
+                command = (sys.executable, "-c", self._program or PROGRAM, *arguments)
+                self._process = await asyncio.create_subprocess_exec(
+                    *command, cwd=self._folder, env=environment, stdout=log, stderr=log
+                )
         async with httpx2.AsyncClient(base_url=self.url) as client:
             while not await _is_ready(client):
                 if self._process.returncode is not None:
@@ -101,7 +106,10 @@ class GatewayProcess:
         self.up.clear()
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(how)
-            await self._process.wait()
+            if isinstance(self._process, Forked):
+                await asyncio.to_thread(self._process.wait)
+            else:
+                await self._process.wait()
 
 
 async def _is_ready(client: httpx2.AsyncClient) -> bool:
@@ -141,10 +149,10 @@ def key_of(tenant: str) -> str:
 
 @asynccontextmanager
 async def running_gateway(
-    folder: Path, settings: Mapping[str, object], workers: int = 1
+    folder: Path, settings: Mapping[str, object], workers: int = 1, *, program: str | None = None
 ) -> AsyncIterator[GatewayProcess]:
     """Run a gateway; however often it was started again, it has ended afterwards."""
-    gateway = GatewayProcess(folder, settings, workers)
+    gateway = GatewayProcess(folder, settings, workers, program=program)
     try:
         await gateway.start()
         yield gateway

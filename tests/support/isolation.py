@@ -10,6 +10,7 @@ TESTS = Path(__file__).parents[1]
 
 WITH_SOCKETS = (
     "admin",
+    "agents",
     "api",
     "benchmarks",
     "browser",

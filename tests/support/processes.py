@@ -6,18 +6,31 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from tests.support.forks import Forked, Talking
 
 COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 
 
 @contextmanager
-def running(
+def running(*arguments: str, folder: Path, **environment: str) -> Iterator[Talking]:
+    """Start `umail-gateway` with arguments. It is ended with SIGTERM if the test has not done so."""
+    process = Talking(arguments, folder, _environment(folder, environment))
+    try:
+        yield process
+    finally:
+        process.terminate()
+        if not process.stdout.closed:
+            process.communicate(timeout=30)
+
+
+@contextmanager
+def running_apart(
     *arguments: str, folder: Path, before: Sequence[str] = (), **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start `umail-gateway` with arguments, by another command if that is to go before.
-
-    It is ended with SIGTERM if the test has not done so.
-    """
+    """Start `umail-gateway` in a Python of its own, by another command if that is to go before."""
     process = subprocess.Popen(
         [*before, *COMMAND, *arguments],
         stdout=subprocess.PIPE,
@@ -35,22 +48,18 @@ def running(
 
 def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `umail-gateway` to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=_environment(folder, environment),
-        timeout=60,
-        check=False,
-    )
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        process = Forked(arguments, folder, _environment(folder, environment), output, errors)
+        status = process.wait(timeout=60)
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(arguments, status, output.read(), errors.read())
 
 
-def lines_until(process: subprocess.Popen[str], marker: str) -> list[str]:
-    """Read the process's output up to the line that contains `marker`."""
-    assert process.stdout is not None
+def lines_until(output: IO[str], marker: str) -> list[str]:
+    """Read a process's output up to the line that contains `marker`."""
     lines: list[str] = []
-    for line in process.stdout:
+    for line in output:
         lines.append(line.rstrip("\n"))
         if marker in line:
             return lines

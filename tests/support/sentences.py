@@ -11,6 +11,7 @@ from app.api.openapi import build_openapi, for_clients, sentences
 from app.messages import failures
 from app.resources.campaigns.schemas import Status
 from app.resources.imports import csv_table
+from app.resources.reports import wording
 from tests.support.running import make_app
 
 APP = Path(__file__).parents[2] / "app"
@@ -42,6 +43,7 @@ def of_problems() -> Iterator[str]:
 def of_pages() -> Iterator[str]:
     """Yield what stands on the pages themselves."""
     yield from pages.sentences()
+    yield from wording.sentences()
 
 
 def of_documents() -> Iterator[str]:

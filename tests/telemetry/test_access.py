@@ -60,7 +60,7 @@ def test_on_a_terminal_it_is_one_short_line() -> None:
 
 def test_nothing_in_it_steers_a_terminal() -> None:
     line = written(OVER._replace(path="/v1/\x1b[2J\n"), a_context(), form="console")
-    assert "/v1/\\x1b[2J\\n 200" in line
+    assert "/v1/\\u001b[2J\\u000a 200" in line
 
 
 @pytest.mark.parametrize("address", ["news@acme.example", "news%40acme.example"])

@@ -111,6 +111,7 @@ class TestAuditLog:
             "replayed": False,
             "request_id": "r",
             "trace_id": "t",
+            "tool": None,
         }
 
     def test_a_failure_is_counted_and_does_not_surface(self, tmp_path: Path) -> None:

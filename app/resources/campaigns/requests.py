@@ -17,6 +17,7 @@ ScheduleMode = TypeAliasType(
         Field(description="When to send: at once, at a time, or not before it is released."),
     ],
 )
+ReleaseMode = TypeAliasType("ReleaseMode", Annotated[Literal["now", "at"], Field(description="At once, or at a time.")])
 SenderType = TypeAliasType(
     "SenderType",
     Annotated[
@@ -95,7 +96,7 @@ class ReleaseSchedule(Schedule):
         json_schema_extra={"examples": [{"mode": "now"}, {"mode": "at", "at": "2026-03-02T09:30:00+08:00"}]}
     )
 
-    mode: Annotated[Literal["now", "at"], Field(description="At once, or at a time.")]
+    mode: Annotated[ReleaseMode, Field(description="At once, or at a time.")]
 
 
 class CampaignRelease(RequestModel):
@@ -156,7 +157,25 @@ TrackingDomain = Annotated[DomainName, Field(description="A host name of your ow
 _EVERYONE = Recipients()
 
 
-class NewCampaign(RequestModel):
+class CampaignContent(RequestModel):
+    """What a new campaign consists of, the time of sending aside."""
+
+    template_ids: TemplateIds
+    list_id: Annotated[Id, Field(description="The contact list it is sent to.")]
+    sender: Annotated[ChosenSender, Field(description="Whom it comes from.")]
+    from_name: Annotated[Name, Field(description="The sender's name that recipients see.")]
+    reply_to: Annotated[EmailAddress | None, Field(description="Where answers go; null for the sender.")] = None
+    recipients: Annotated[Recipients, Field(description="Which contacts of the list get it; by default all.")] = (
+        _EVERYONE
+    )
+    tracking: Annotated[CampaignTracking, Field(description="What is tracked.")] = "off"
+    tracking_domain: Annotated[
+        TrackingDomain | None, Field(description="A host name of your own for tracked links; null for the platform's.")
+    ] = None
+    unsubscribe_link: Annotated[bool, Field(description="Whether the platform adds a link to unsubscribe.")] = True
+
+
+class NewCampaign(CampaignContent):
     """A campaign to create."""
 
     model_config = ConfigDict(
@@ -175,20 +194,7 @@ class NewCampaign(RequestModel):
         }
     )
 
-    template_ids: TemplateIds
-    list_id: Annotated[Id, Field(description="The contact list it is sent to.")]
-    sender: Annotated[ChosenSender, Field(description="Whom it comes from.")]
-    from_name: Annotated[Name, Field(description="The sender's name that recipients see.")]
-    reply_to: Annotated[EmailAddress | None, Field(description="Where answers go; null for the sender.")] = None
     schedule: Annotated[Schedule, Field(description="When it is sent.")]
-    recipients: Annotated[Recipients, Field(description="Which contacts of the list get it; by default all.")] = (
-        _EVERYONE
-    )
-    tracking: Annotated[CampaignTracking, Field(description="What is tracked.")] = "off"
-    tracking_domain: Annotated[
-        TrackingDomain | None, Field(description="A host name of your own for tracked links; null for the platform's.")
-    ] = None
-    unsubscribe_link: Annotated[bool, Field(description="Whether the platform adds a link to unsubscribe.")] = True
 
 
 class CampaignChanges(Changes):

@@ -35,6 +35,7 @@ IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 StatusCode = Annotated[int, Field(ge=-5, le=4), DIGITS]
 
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
+HeldCampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500005])]
 Ticket = Annotated[
     str | None,
     Header(
@@ -206,7 +207,7 @@ def _editor(call: Call) -> CampaignEditor:
     ),
 )
 async def release_campaign(
-    campaign_id: CampaignId,
+    campaign_id: HeldCampaignId,
     body: CampaignRelease,
     call: SendCall,
     preflight_ticket: Ticket = None,

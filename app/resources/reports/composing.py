@@ -9,9 +9,9 @@ from app.errors import NotFound
 from app.resources.reports.reading import ReportParts
 from app.resources.reports.schemas import (
     CampaignReport,
-    Delivery,
+    DeliveryFigures,
     Difference,
-    Engagement,
+    EngagementFigures,
     FailureCounts,
     Interval,
     OpenCounts,
@@ -108,10 +108,10 @@ def _of(figures: Figures, figure: str, *sources: Source) -> int | None:
     return next((value for value in said if value is not None), None)
 
 
-def _delivery(parts: ReportParts, figures: Figures) -> Delivery:
+def _delivery(parts: ReportParts, figures: Figures) -> DeliveryFigures:
     sent = _of(figures, "sent", "statistics", "tracking", "campaign")
     delivered = _of(figures, "delivered", "statistics", "tracking")
-    return Delivery(
+    return DeliveryFigures(
         expected=_of(figures, "expected", "statistics", "campaign"),
         sent=sent,
         delivered=delivered,
@@ -121,10 +121,10 @@ def _delivery(parts: ReportParts, figures: Figures) -> Delivery:
     )
 
 
-def _engagement(figures: Figures, delivered: int | None) -> Engagement:
+def _engagement(figures: Figures, delivered: int | None) -> EngagementFigures:
     counts = {figure: _of(figures, figure, "tracking", "opens") for figure in (*_ACTIVITY, "total_clicks")}
     unique_opens, unique_clicks = counts["unique_opens"], counts["unique_clicks"]
-    return Engagement(
+    return EngagementFigures(
         **counts,
         open_rate=rate(unique_opens, delivered),
         open_ratio=figures["tracking"].get("open_ratio"),

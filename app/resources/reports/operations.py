@@ -45,7 +45,7 @@ class _Names:
         self._counts = kept
 
 
-class OpensTally:
+class OpensCounter:
     """Counts who opened: with what, where, and in which hour first."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class OpensTally:
         )
 
 
-class FailuresTally:
+class FailuresCounter:
     """Counts who did not get the message, by reason."""
 
     def __init__(self) -> None:
@@ -123,13 +123,13 @@ def _is_a_day_old(_campaign: CampaignKey, counts: OpenCounts, now: datetime) -> 
 OPEN_COUNTS = Aggregate(
     name="reports.opens",
     export=OPENS,
-    tally=OpensTally,
+    counter=OpensCounter,
     cache=CachePolicy(lifetime=15.0, stale_while_revalidate=15.0, settled=_is_a_day_old, settled_lifetime=600.0),
 )
 
 FAILURE_COUNTS: Aggregate[FindFailures] = Aggregate(
     name="reports.failures",
     export=FAILURES,
-    tally=FailuresTally,
+    counter=FailuresCounter,
     cache=CachePolicy(lifetime=60.0, stale_while_revalidate=60.0),
 )

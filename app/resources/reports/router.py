@@ -19,6 +19,7 @@ from app.gateway.cached_reads import entry_of
 from app.resources.reports.composing import compose, timeline
 from app.resources.reports.csv_form import report_table
 from app.resources.reports.operations import OPEN_COUNTS
+from app.resources.reports.page import report_page
 from app.resources.reports.reading import read_parts
 from app.resources.reports.schemas import CampaignReport, Interval, OpenCounts, Timeline
 
@@ -26,11 +27,13 @@ router = resource_router("/v1/campaigns/{campaign_id}", "Reports")
 
 CampaignId = Annotated[Id, Path(description="The campaign's id.", examples=[5500001])]
 
+_HTML = "text/html"
 _DOCUMENTED = documents(OPEN_COUNTS, kept=False, summary="Get a campaign's report", response_model=CampaignReport)
 _DOCUMENTED["responses"][200] = {
-    "description": "The report, as data or as a table",
-    "headers": headers("Vary", "Content-Disposition"),
+    "description": "The report, as data, as a page that stands alone, or as a table",
+    "headers": headers("Vary", "Content-Disposition", "Content-Language"),
     "content": {
+        _HTML: {"schema": {"type": "string"}},
         CSV: {"schema": {"type": "string", "description": "RFC 4180: `table,item,figure,value`, a line per figure."}},
     },
 }
@@ -45,9 +48,11 @@ async def get_campaign_report(campaign_id: CampaignId, call: ReadCall, raw_cells
     """
     parts = await read_parts(call, campaign_id)
     report = compose(parts)
-    wanted = preferred(accept_header(call.request.headers), (JSON, CSV))
+    wanted = preferred(accept_header(call.request.headers), (JSON, _HTML, CSV))
     if wanted == CSV:
         return report_table(report, campaign_id, raw_cells=raw_cells)
+    if wanted == _HTML:
+        return report_page(report, campaign_id, call.request.scope)
     return answer(report, headers={"Vary": "Accept"})
 
 

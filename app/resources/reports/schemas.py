@@ -90,7 +90,7 @@ class FailureCounts(PublicModel):
     by_reason: list[ReasonCount]
 
 
-class Delivery(PublicModel):
+class DeliveryFigures(PublicModel):
     """What became of the messages: of the statistics or, where these are missing, of the tracking."""
 
     expected: Annotated[int | None, Field(description="All recipients, those with unusable addresses included.")]
@@ -104,7 +104,7 @@ class Delivery(PublicModel):
     ]
 
 
-class Engagement(PublicModel):
+class EngagementFigures(PublicModel):
     """What recipients did: of the tracking or, where this is missing, of the list of opens."""
 
     unique_opens: Annotated[int | None, Field(description="Recipients who opened.")]
@@ -160,8 +160,8 @@ class CampaignReport(PublicModel):
     """All that is known of a campaign's outcome. Sources read at different times may differ while it goes out."""
 
     campaign: Annotated[Campaign | None, Field(description="The campaign.")]
-    delivery: Annotated[Delivery, Field(description="What became of its messages.")]
-    engagement: Annotated[Engagement, Field(description="What recipients did with them.")]
+    delivery: Annotated[DeliveryFigures, Field(description="What became of its messages.")]
+    engagement: Annotated[EngagementFigures, Field(description="What recipients did with them.")]
     links: Annotated[list[TrackedLink], Field(description="Its links, by the recipients who clicked.")]
     devices: Annotated[Breakdown | None, Field(description="What it was first opened on: `pc`, `mobile`.")]
     browsers: Annotated[Breakdown | None, Field(description="Which programs opened it.")]

@@ -159,10 +159,13 @@ def counting(tenant: str, operation: str, since: datetime) -> Steps[int]:
     return int(found[0][0])
 
 
-def alike(tenant: str, operation: str, fingerprint: str, since: datetime) -> Steps[JournalEntry | None]:
-    """Return the latest attempt since then that would send the same and was not refused."""
-    sql = f"{_ALIKE} AND fingerprint = :fingerprint AND created_at >= :since{_LATEST}"
-    values = {"tenant": tenant, "operation": operation, "fingerprint": fingerprint, "since": since}
+def alike(
+    tenant: str, operation: str, fingerprint: str, since: datetime, *, besides: str = ""
+) -> Steps[JournalEntry | None]:
+    """Return the latest attempt since then that would send the same and was not refused, one reference aside."""
+    others = "(reference IS NULL OR reference <> :besides)"
+    sql = f"{_ALIKE} AND fingerprint = :fingerprint AND created_at >= :since AND {others}{_LATEST}"
+    values = {"tenant": tenant, "operation": operation, "fingerprint": fingerprint, "since": since, "besides": besides}
     (found,) = yield [Statement(sql, values)]
     return attempt_of(found[0]) if found else None
 

@@ -1,0 +1,1 @@
+"""Tools for agents: the API by tasks, over the Model Context Protocol."""

@@ -8,7 +8,7 @@ from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
-from app.policies.breakers import Breakers
+from app.policies.breaker import Breakers
 from app.policies.cache.model import Cache
 from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import ByteBudget

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,11 +17,10 @@ from app.api.authentication import AdminCredential, Authenticator
 from app.api.body_bounds import BodyBounds
 from app.api.caching import FastPath
 from app.api.problems import internal_error, refuse
-from app.api.proxies import TrustedProxies
 from app.api.rate_limits import count_request, overloaded
-from app.api.request_head import RequestHead, bearer_token, presented_key, request_context, set_deadline
+from app.api.request_head import RequestHead, TrustedProxies, bearer_token, presented_key, request_context, set_deadline
 from app.api.responses import ResponseAborted
-from app.api.routing import ResourceRoute, RouteTable
+from app.api.routing import FOUND_ROUTE, ResourceRoute, RouteTable
 from app.api.sending import AnswerSender, HeadAnswered
 from app.errors import GatewayError, NotFound, TenantDisabled, Unauthenticated
 from app.gateway.context import Caller, RequestContext
@@ -188,6 +188,7 @@ class EdgeMiddleware:
         if isinstance(route, ResourceRoute):
             route.authorize(caller)
             large = route.takes_large_body
+        scope[FOUND_ROUTE] = route
         await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
         self._fast_path.remember(scope, caller)
 
@@ -217,11 +218,22 @@ class GatewayApplication(FastAPI):
         super().__init__(**options)
         self._edge = edge
         self._inner = inner
+        self.router.middleware_stack = self._dispatch
 
     @cached_property
     def route_table(self) -> RouteTable:
         """The routes, once all of them are there."""
         return RouteTable(self.routes)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the route that the edge has found; the framework tries one after the other."""
+        route: APIRoute | None = scope.get(FOUND_ROUTE)
+        if route is None:
+            await self.router.app(scope, receive, send)
+            return
+        scope["router"] = self.router
+        scope.update(route.matches(scope)[1])
+        await route.handle(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Build the chain; the framework calls this once."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from app import __version__
-from app.telemetry.workers import Processes, TenantLabels, Workers
+from app.telemetry.workers import Processes, Workers
 
 Metric = TypeVar("Metric", Counter, Histogram)
 
@@ -224,3 +224,32 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, *labels: str, mode: Any = "livesum") -> Gauge:
         return Gauge(f"umail_gateway_{name}", text, labels, multiprocess_mode=mode, registry=self._registry)
+
+
+OTHER = "other"
+_TENANTS_FILE = "tenants"
+
+
+class TenantLabels:
+    """Labels tenants: the first ones seen by their ids, the same ones in all workers; the rest `other`."""
+
+    def __init__(self, most: int, workers: Workers | None = None) -> None:
+        self._most = most
+        self._workers = workers
+        self._own: set[str] = set()
+
+    def of(self, tenant: str) -> str:
+        """Return a tenant's label."""
+        if tenant not in self._own and len(self._own) < self._most:
+            self._take(tenant)
+        return tenant if tenant in self._own else OTHER
+
+    def _take(self, tenant: str) -> None:
+        if self._workers is None:
+            self._own.add(tenant)
+            return
+        with self._workers.shared_list(_TENANTS_FILE) as file:
+            self._own.update(file.read().split())
+            if len(self._own) < self._most and tenant not in self._own:
+                file.write(f"{tenant}\n")
+                self._own.add(tenant)

@@ -21,8 +21,7 @@ from app.gateway.sends import Sends
 from app.messages.models import SmtpTimeouts
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
-from app.policies.breaker import BreakerPolicy
-from app.policies.breakers import Breakers
+from app.policies.breaker import BreakerPolicy, Breakers
 from app.policies.bulkhead import Bulkheads
 from app.policies.cache.model import Cache, NullCache
 from app.policies.credentials import CredentialGuard

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.contact_rows import ContactRow, write_line
-from app.sandbox import Sandbox
+from app.sandbox import Fault, Sandbox
+from app.tenants.models import Scope
 from tests.conftest import Clients
+from tests.support.access import assert_needs
 from tests.support.problems import problem, refused_fields
 
 LI_NA = {
@@ -132,6 +134,69 @@ class TestBatch:
         rows = [{"email": f"a{number}@example.com"} for number in range(count)]
         response = await offline.post("/v1/lists/1/contacts/batch", json={"contacts": rows})
         assert refused_fields(response) == {"/contacts"}
+
+
+class TestByEmail:
+    async def test_in_every_list(self, client: httpx2.AsyncClient, list_id: int) -> None:
+        other = (await client.post("/v1/lists", json={"name": "other"})).json()["id"]
+        for each in (list_id, other):
+            await client.post(f"/v1/lists/{each}/contacts", json=LI_NA)
+            await client.post(f"/v1/lists/{each}/contacts", json={"email": f"x{LI_NA['email']}"})
+        found = (await client.get("/v1/contacts/by-email/LI.NA@example.com")).json()
+        assert found["email"] == LI_NA["email"]
+        assert [each["list_id"] for each in found["memberships"]] == [list_id, other]
+        for contact in found["memberships"]:
+            assert (await client.get(f"/v1/contacts/{contact['id']}")).json() == contact
+        problem(await client.get("/v1/contacts/by-email/nobody@example.com"), 404, "not_found")
+
+    async def test_added_once_and_then_changed(
+        self, client: httpx2.AsyncClient, sandbox: Sandbox, list_id: int
+    ) -> None:
+        path = f"/v1/lists/{list_id}/contacts/by-email/Li.Na@example.com"
+        details = {name: value for name, value in LI_NA.items() if name != "email"}
+        added = await client.put(path, json=details)
+        assert (added.status_code, added.headers["location"]) == (201, f"/v1/contacts/{added.json()['id']}")
+        same = await client.put(path, json=details)
+        assert (same.status_code, same.json()["id"]) == (200, added.json()["id"])
+        changed = (await client.put(path, json={"name": None, "variables": {"var9": "nine"}})).json()
+        variables = {**same.json()["variables"], "var9": "nine"}
+        assert changed == {**same.json(), "name": None, "variables": variables}
+        calls = len(sandbox.calls)
+        assert (await client.put(path, json={})).json() == changed
+        assert [call.operation for call in sandbox.calls[calls:]] == ["ml-addr-list"]
+        assert len((await client.get(f"/v1/lists/{list_id}/contacts")).json()["data"]) == 1
+
+    async def test_other_lists_do_not_count(self, client: httpx2.AsyncClient, list_id: int) -> None:
+        other = (await client.post("/v1/lists", json={"name": "other"})).json()["id"]
+        for each in (list_id, other):
+            assert (await client.put(f"/v1/lists/{each}/contacts/by-email/a@example.com", json={})).status_code == 201
+        await client.put(f"/v1/lists/{other}/contacts/by-email/a@example.com", json={"name": "A"})
+        found = (await client.get("/v1/contacts/by-email/a@example.com")).json()["memberships"]
+        assert [each["name"] for each in found] == [None, "A"]
+
+    async def test_a_search_that_fails_adds_nothing(
+        self, client: httpx2.AsyncClient, sandbox: Sandbox, list_id: int
+    ) -> None:
+        path = f"/v1/lists/{list_id}/contacts/by-email/a@example.com"
+        sandbox.misbehave(Fault("status", operation="ml-addr-list", status=500))
+        problem(await client.put(path, json={}), 502, "upstream_error")
+        assert sandbox.calls[-1].operation == "ml-addr-list"
+
+    async def test_access_and_refusals(self, offline: httpx2.AsyncClient) -> None:
+        await assert_needs(Scope.READ, "GET", "/v1/contacts/by-email/a@example.com")
+        await assert_needs(Scope.WRITE, "PUT", "/v1/lists/1/contacts/by-email/a@example.com")
+        for bad in ("a", "a@b@c,d@e", "%40", "a%0a@example.com"):
+            assert refused_fields(await offline.get(f"/v1/contacts/by-email/{bad}")) == {"email"}
+            assert refused_fields(await offline.put(f"/v1/lists/1/contacts/by-email/{bad}", json={})) == {"email"}
+        path = "/v1/lists/1/contacts/by-email/a@example.com"
+        assert refused_fields(await offline.put(path, json={"email": "a@example.com"})) == {"/email"}
+
+
+async def test_a_batch_tells_what_became_of_its_rows(client: httpx2.AsyncClient, list_id: int) -> None:
+    path = f"/v1/lists/{list_id}/contacts/batch"
+    await client.post(path, json={"contacts": [LI_NA]})
+    answer = (await client.post(path, json={"contacts": [LI_NA, {"email": "b@example.com"}]})).json()
+    assert (answer["accepted"], answer["added"], answer["updated"], answer["refused"]) == (2, 1, 1, 0)
 
 
 cells = st.none() | st.text(

@@ -1,15 +1,18 @@
 """Upstream operations of contacts (manual 4.8 to 4.12)."""
 
+import re
 from dataclasses import dataclass
 
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
+from app.errors import NotFound
 from app.gateway.checks import CONTACT_ID, LIST_ID, Check, same
 from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged
 from app.gateway.pages import Page, PageRequest, pagination
-from app.resources.contacts.schemas import BatchAccepted, Contact, ContactChanges
+from app.resources.contacts.schemas import BatchAccepted, Contact, ContactByEmail, ContactChanges
 from app.texts import sentence
-from app.upstream.document import Document
+from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
+from app.upstream.listed import Listed
 from app.upstream.records import Combined, Element, Record
 from app.upstream.values import day, identifier, integer, local_time, text, word
 
@@ -17,6 +20,13 @@ _ZERO_DATE = "0000-00-00"
 _SCRIPT = "mloperate.php"
 _TAGS = frozenset({"contacts", "lists"})
 _COUNT = frozenset({"total_num"})
+_MOST_ALIKE = 500
+_COUNTED = {
+    "added": re.compile(r"成功添加\s*([0-9]{1,6})\s*个"),
+    "refused": re.compile(r"无效地址\s*([0-9]{1,6})\s*个"),
+    "updated": re.compile(r"重复地址\s*([0-9]{1,6})\s*个"),
+}
+"""What the platform's text tells of a batch, in its order."""
 
 
 def _variables(*values: str | None) -> dict[str, str]:
@@ -51,6 +61,14 @@ class FindContacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FindByEmail:
+    """One address: in one list, or everywhere (None)."""
+
+    email: str
+    list_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AddContact:
     """One contact for one list."""
 
@@ -82,6 +100,10 @@ def _encode_find(request: FindContacts) -> Parameters:
         # Only a body says in which character set it is.
         return Parameters(query=query, form={"keyword": request.keyword})
     return Parameters(query={**query, "keyword": request.keyword} if request.keyword else query)
+
+
+def _encode_by_email(request: FindByEmail) -> Parameters:
+    return _encode_find(FindContacts(request.list_id, PageRequest(page_size=_MOST_ALIKE), request.email.lower()))
 
 
 def _encode_get(contact_id: int) -> Parameters:
@@ -133,6 +155,23 @@ def _contacts(document: Document, request: FindContacts) -> Page[Contact]:
     return Page[Contact](data=contacts, pagination=pagination(request.page, total=total, received=len(contacts)))
 
 
+def _by_email(document: Document, request: FindByEmail) -> ContactByEmail:
+    """Pick the contacts that have just this address from those in which it stands."""
+    found = _contacts(document, FindContacts(request.list_id, PageRequest(page_size=_MOST_ALIKE)))
+    contacts = [
+        contact
+        for contact in found.data
+        if (contact.email or "").lower() == request.email.lower() and request.list_id in {None, contact.list_id}
+    ]
+    if found.pagination.has_more:
+        raise UnexpectedForm("more contacts than can hold one address")
+    if not contacts and isinstance(found.data, Listed) and not found.data.is_whole:
+        raise UnexpectedForm("contacts of which some may be missing")
+    if not contacts:
+        raise NotFound("There is no contact with this address.")
+    return ContactByEmail(email=request.email.lower(), memberships=contacts)
+
+
 def _contact(document: Document, contact_id: int) -> Contact:
     return document.one(
         "addr",
@@ -160,7 +199,13 @@ def _added(document: Document, request: AddContact) -> Contact:
 
 
 def _batch_accepted(document: Document, request: AddBatch) -> BatchAccepted:
-    return BatchAccepted(accepted=len(request.contacts), upstream_message=document.leaf("data", text))
+    message = document.leaf("data", text)
+    counts = [_COUNTED[name].findall(message or "") for name in _COUNTED]
+    told = [int(found[0]) for found in counts if len(found) == 1]
+    added, refused, updated = told if len(told) == len(_COUNTED) and sum(told) == len(request.contacts) else [None] * 3
+    return BatchAccepted(
+        accepted=len(request.contacts), added=added, updated=updated, refused=refused, upstream_message=message
+    )
 
 
 FIND = Operation(
@@ -171,6 +216,19 @@ FIND = Operation(
     root="data",
     encode=_encode_find,
     decode=_contacts,
+    effect=Effect.READ,
+    tags=_TAGS,
+    cache=EDITED,
+)
+
+BY_EMAIL = Operation(
+    name="contacts.by_email",
+    section="4.8",
+    script=_SCRIPT,
+    do="ml-addr-list",
+    root="data",
+    encode=_encode_by_email,
+    decode=_by_email,
     effect=Effect.READ,
     tags=_TAGS,
     cache=EDITED,

@@ -5,19 +5,21 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from app.api.contact_rows import NewContact
+from app.api.contact_rows import HeldAddress, NewContact
 from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
 from app.api.responses import PageRequestDep, answer, created, no_content, read_back
-from app.api.types import Flag, Id, ShortText
-from app.errors import FieldError, ValidationFailed
+from app.api.types import EmailAddress, Flag, Id, ShortText
+from app.errors import FieldError, NotFound, ValidationFailed
 from app.gateway.pages import Page
 from app.resources.contacts import operations, subscribing
 from app.resources.contacts.schemas import (
     BatchAccepted,
     Contact,
     ContactBatch,
+    ContactByEmail,
     ContactChanges,
+    ContactDetails,
     Subscriptions,
     SubscriptionsAccepted,
     Unsubscriptions,
@@ -28,6 +30,12 @@ router = resource_router("/v1", "Contacts")
 
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[418801])]
 ContactId = Annotated[Id, Path(description="The contact's id.", examples=[90000001])]
+EmailOfPath = Annotated[HeldAddress, Path(description="The address.", examples=["wang.wei000@example.com"])]
+NewEmailOfPath = Annotated[EmailAddress, Path(description="The address.", examples=["li.na@example.com"])]
+_PUT = documents(
+    operations.ADD, summary="Add or change a contact by its address", response_model=Contact, read_back=True
+)
+_PUT["responses"][201] = {"description": "Added", "model": Contact}
 Search = Annotated[ShortText | None, Query(description="Part of an address or a name.", examples=["li"])]
 
 
@@ -51,6 +59,43 @@ async def list_contacts(
     """Return one page of the contacts of all lists, or of those in no list."""
     query = operations.FindContacts(0 if unlisted else None, pages, q)
     return await call.page(operations.FIND, query)
+
+
+@router.get(
+    "/contacts/by-email/{email}",
+    **documents(operations.BY_EMAIL, summary="Find an address in every list", response_model=ContactByEmail),
+)
+async def get_contact_by_email(email: EmailOfPath, call: ReadCall) -> Response:
+    """Return the contacts that have an address, one for each list; 404 if there is none."""
+    return await call.read(operations.BY_EMAIL, operations.FindByEmail(email))
+
+
+@router.put(
+    "/lists/{list_id}/contacts/by-email/{email}",
+    **_PUT,
+)
+async def put_contact_by_email(
+    list_id: ListId, email: NewEmailOfPath, body: ContactDetails, call: WriteCall
+) -> Response:
+    """Add an address to a list (201), or change the fields given where the list has it already (200).
+
+    It is looked for first; addresses are compared in lower case, as the platform does. Repeating the request is safe.
+    """
+    given = body.model_dump(exclude_unset=True)
+    try:
+        found = await call.run(operations.BY_EMAIL, operations.FindByEmail(email, list_id))
+    except NotFound:
+        kept = {name: value for name, value in given.items() if value is not None}
+        kept["variables"] = {name: value for name, value in body.variables.items() if value is not None}
+        contact = await call.run(operations.ADD, operations.AddContact(list_id, NewContact(email=email, **kept)))
+        return created(contact, f"/v1/contacts/{contact.id}")
+    contact = found.memberships[0]
+    if not given.get("variables", True):
+        del given["variables"]
+    if not given:
+        return answer(contact)
+    await call.run(operations.EDIT, operations.EditContact(contact.id, ContactChanges(**given)))
+    return await read_back(call.run(operations.GET, contact.id))
 
 
 @router.get("/contacts/{contact_id}", **documents(operations.GET, summary="Get a contact", response_model=Contact))

@@ -41,6 +41,31 @@ class Contact(PublicModel):
     created_at: Annotated[datetime | None, Field(description="When it was added; null right after that.")]
 
 
+class ContactByEmail(PublicModel):
+    """An address and the contacts that have it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "li.na@example.com",
+                    "memberships": [
+                        {
+                            "id": 90000001,
+                            "list_id": 418801,
+                            **CONTACT_EXAMPLE,
+                            "created_at": "2026-03-02T09:30:00+08:00",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    email: Annotated[str, Field(description="The address in lower case, as the platform compares it.")]
+    memberships: Annotated[list[Contact], Field(description="A contact for each list that has it.")]
+
+
 class ContactBatch(RequestModel):
     """Up to 500 contacts to add at once."""
 
@@ -56,10 +81,41 @@ class ContactBatch(RequestModel):
 class BatchAccepted(PublicModel):
     """What became of a batch."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"accepted": 2, "upstream_message": "添加成功"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "accepted": 2,
+                    "added": 1,
+                    "updated": 1,
+                    "refused": 0,
+                    "upstream_message": "成功添加1个地址，无效地址0个，重复地址1个",
+                }
+            ]
+        }
+    )
 
     accepted: Annotated[int, Field(description="Contacts handed to the platform, duplicates included.")]
+    added: Annotated[int | None, Field(description="New contacts; null where the platform's words do not tell.")]
+    updated: Annotated[int | None, Field(description="Contacts that were there already; null likewise.")]
+    refused: Annotated[int | None, Field(description="Addresses it takes for invalid; null likewise.")]
     upstream_message: Annotated[str | None, Field(description="The platform's own words.")]
+
+
+class ContactDetails(RequestModel):
+    """The fields of a contact to set; those that are not given stay as they are, null or an empty text clears one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "李娜", "variables": {"var1": "gold"}}]})
+
+    name: Annotated[ShortText | None, Field(description="The contact's name.")] = None
+    sex: Annotated[Sex | None, Field(description="The contact's sex.")] = None
+    birthday: Annotated[IsoDate | None, Field(description="The contact's birthday.")] = None
+    phone: Annotated[ShortText | None, Field(description="Kept as text: leading zeros matter.")] = None
+    area: Annotated[ShortText | None, Field(description="Where the contact lives, in any words.")] = None
+    variables: Annotated[
+        dict[VariableName, ShortText | None],
+        Field(default_factory=dict, description="Only the variables named are changed."),
+    ]
 
 
 class ContactChanges(Changes):

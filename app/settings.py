@@ -96,6 +96,14 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    management_host: str = Field("127.0.0.1", description="Address for `MANAGEMENT_PORT` to listen on.")
+    management_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port for `/admin` and `/metrics` alone, which `PORT` then does not answer; `/healthz` and"
+        " `/readyz` are on both.",
+    )
     trusted_proxies: Networks | None = Field(
         None,
         description="Networks of the proxies in front of the gateway, with commas between; only what they say of a"
@@ -272,6 +280,12 @@ class Settings(BaseSettings):
     def _one_master_key(self) -> Self:
         if self.master_key is not None and self.master_key_file is not None:
             raise ValueError("MASTER_KEY and MASTER_KEY_FILE are both set")
+        return self
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.management_port == self.port:
+            raise ValueError("MANAGEMENT_PORT must be another port than PORT")
         return self
 
     @model_validator(mode="after")

@@ -38,6 +38,8 @@ _OPERATORS = "/admin/v1/"
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered even where the gateway is full: they wait for nothing, and whoever asks must not be led to restart it."""
 
+_EVERYWHERE = ("/healthz", "/readyz", "/static/", "/assets/")
+
 
 class EdgeMiddleware:
     """Gives every request its context, and lets in what may come in.
@@ -57,6 +59,7 @@ class EdgeMiddleware:
         bodies: BodyBounds,
         authenticator: Authenticator,
         operators: AdminCredential | None,
+        management_port: int | None,
         limiter: RateLimiter,
         fast_path: FastPath,
         resource_metadata: str | None,
@@ -70,6 +73,7 @@ class EdgeMiddleware:
         self._bodies = bodies
         self._authenticator = authenticator
         self._operators = operators
+        self._management_port = management_port
         self._limiter = limiter
         self._fast_path = fast_path
         self._resource_metadata = resource_metadata
@@ -129,6 +133,8 @@ class EdgeMiddleware:
     ) -> None:
         set_deadline(context, head)
         path: str = scope["path"]
+        if self._management_port is not None and self._is_elsewhere(scope["server"], path):
+            raise NotFound("There is nothing at this path.")
         if path in _PROBES:
             await self._app(scope, self._bodies.bounded(head, receive), answer.send)
             return
@@ -185,6 +191,13 @@ class EdgeMiddleware:
         scope[FOUND_ROUTE] = route
         await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
         self._fast_path.remember(scope, caller)
+
+    def _is_elsewhere(self, listener: tuple[str, int | None], path: str) -> bool:
+        """Tell whether a path is served by the other listener: what operators ask for has a port of its own."""
+        if path.startswith(_EVERYWHERE):
+            return False
+        is_management = path == "/metrics" or f"{path}/".startswith("/admin/")
+        return is_management != (listener[1] == self._management_port)
 
     def _admit_operator(self, head: RequestHead, context: RequestContext) -> None:
         if self._operators is None:

@@ -65,7 +65,7 @@ TARGETS = {
         ("tests/policies/limits",),
     ),
     "breaker": Target(
-        ("app/policies/breaker.py", "app/policies/breakers.py"),
+        ("app/policies/breaker.py",),
         ("tests/policies/test_breaker.py", "tests/policies/test_breakers.py"),
     ),
     "retry": Target(

@@ -11,13 +11,30 @@ ROOT = Path(__file__).parent.parent
 MODULES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "app").rglob("*.py"))}
 TREES = {path: ast.parse(text) for path, text in MODULES.items()}
 
-MOST_LINES = 46_000
-MOST_MODULES = 345
+MOST_LINES = 39_700
+MOST_MODULES = 288
 MOST_DOCSTRINGS = 0.11
 MOST_SHARED_NAMES = 5
-MOST_MODULES_OF_A_READ = 76
-MOST_SWITCHES_OF_A_READ = 280
+MOST_MODULES_OF_A_READ = 51
+MOST_SWITCHES_OF_A_READ = 160
 """What stands; wanted are 31,000 lines, 260 modules, 0.11, 5 names, 45 modules, 150 switches."""
+
+
+BESIDE = (
+    "agents",
+    "events",
+    "preflight",
+    "resources/events",
+    "resources/reports",
+    "resources/webhooks",
+    "storage/events",
+)
+"""What the gateway does beside passing calls on; counted on its own."""
+MOST_LINES_BESIDE = 9_000
+
+
+def is_beside(path: Path) -> bool:
+    return any(path.is_relative_to(ROOT / "app" / each) for each in BESIDE)
 
 
 def room(path: Path) -> str:
@@ -49,8 +66,11 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def test_size() -> None:
-    lines = sum(text.count("\n") for text in MODULES.values())
-    assert (lines <= MOST_LINES, len(MODULES) <= MOST_MODULES) == (True, True), (lines, len(MODULES))
+    lines = {path: text.count("\n") for path, text in MODULES.items()}
+    core = [path for path in MODULES if not is_beside(path)]
+    size, beside = sum(lines[path] for path in core), sum(lines[path] for path in MODULES if is_beside(path))
+    fits = size <= MOST_LINES, len(core) <= MOST_MODULES, beside <= MOST_LINES_BESIDE
+    assert all(fits), (size, len(core), beside)
 
 
 def test_docstrings_are_short() -> None:

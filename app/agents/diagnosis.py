@@ -2,106 +2,43 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
-
-from pydantic import Field
-from typing_extensions import TypeAliasType
+from datetime import date, datetime, time, timedelta
+from typing import Any, TypeVar
 
 from app.agents.api import Refused, ToolApi
 from app.agents.lookups import FoundContact, find_contact
+from app.agents.signs import (
+    DAYS,
+    MOST_DAYS,
+    CampaignSeen,
+    DeliveryDiagnosis,
+    DeliverySign,
+    DiagnoseDelivery,
+    Kind,
+    NotLookedAt,
+    Verdict,
+)
 from app.agents.tool import Tool
-from app.api.contact_rows import HeldAddress
-from app.api.types import IsoDate, PublicModel, RequestModel
+from app.errors import GatewayError
 from app.gateway.pages import Page
 from app.resources.campaigns.schemas import Campaign
+from app.resources.messages.schemas import SubmittedMessage
 from app.resources.statistics.schemas import CampaignStatistics
 
 T = TypeVar("T")
 
-_DAYS = 7
-_MOST_DAYS = 31
 _MOST_CAMPAIGNS = 10
 _MOST_LISTS = 20
 _MOST_ROWS = 10
+_MOST_EVENTS = 1000
+_MESSAGE = ("message.submitted",)
 _AT_ONCE = 4
 _NOT_SENT = frozenset({"held", "waiting", "cancelled"})
-
-SignKind = TypeAliasType(
-    "SignKind",
-    Annotated[
-        Literal["failed", "opened", "clicked", "unsubscribed"],
-        Field(description="What was seen; `opened` and `clicked` prove that the mail arrived."),
-    ],
-)
-Conclusion = TypeAliasType(
-    "Conclusion",
-    Annotated[
-        Literal["arrived", "failed", "unsubscribed", "sent_without_sign", "not_sent", "unknown"],
-        Field(
-            description="`failed`: a delivery failed, whatever else was seen. `arrived`: opened or clicked."
-            " `unsubscribed`: the address left a list that was sent to. `sent_without_sign`: a campaign went to a"
-            " list that has the address, and nothing more is known; it may lie in a spam folder, or tracking was off."
-            " `not_sent`: no campaign went to a list that has the address. `unknown`: not everything could be"
-            " looked through."
-        ),
-    ],
-)
-
-
-class DiagnoseDelivery(RequestModel):
-    """Whose mail, and since when."""
-
-    email: Annotated[HeldAddress, Field(description="The whole e-mail address.")]
-    since: Annotated[
-        IsoDate | None,
-        Field(description=f"The first day of sending, at most {_MOST_DAYS} days ago; by default {_DAYS} days ago."),
-    ] = None
-
-
-class DeliverySign(PublicModel):
-    """One thing that was seen of mail to the address."""
-
-    kind: Annotated[SignKind, Field(description="What was seen.")]
-    campaign_id: Annotated[int | None, Field(description="Of which campaign; null where it cannot be told.")]
-    list_id: Annotated[int | None, Field(description="For `unsubscribed`: which list the address left.")]
-    at: Annotated[datetime | None, Field(description="When; null where the platform does not tell.")]
-    detail: Annotated[str | None, Field(description="Why it failed, or which link was clicked: the platform's data.")]
-
-
-class CampaignSeen(PublicModel):
-    """A campaign that went to a list which has, or had, the address."""
-
-    campaign_id: Annotated[int, Field(description="The campaign's id.")]
-    status: Annotated[str | None, Field(description="How far it has got.")]
-    started_at: Annotated[datetime | None, Field(description="When its sending began.")]
-    tracked: Annotated[bool, Field(description="Whether opens are tracked; otherwise none can be seen.")]
-    list_ids: Annotated[list[int], Field(description="The lists it went to.")]
-
-
-class NotLookedAt(PublicModel):
-    """Something that was not, or not wholly, looked through."""
-
-    what: Annotated[str, Field(description="What it is.")]
-    code: Annotated[str, Field(description="The error's code, or `too_many`.")]
-
-
-class DeliveryDiagnosis(PublicModel):
-    """What became of campaigns' mail to one address."""
-
-    email: Annotated[str, Field(description="The address.")]
-    since: Annotated[date, Field(description="The first day looked at, in the platform's zone.")]
-    until: Annotated[date, Field(description="The last day looked at.")]
-    conclusion: Annotated[Conclusion, Field(description="What that comes to.")]
-    list_ids: Annotated[list[int], Field(description="The lists that have the address now.")]
-    campaigns: Annotated[list[CampaignSeen], Field(description="The latest campaigns to its lists.")]
-    signs: Annotated[list[DeliverySign], Field(description="Everything that was seen.")]
-    not_looked_at: Annotated[list[NotLookedAt], Field(description="Empty if all was looked through.")]
 
 
 async def _diagnose(api: ToolApi, arguments: DiagnoseDelivery) -> DeliveryDiagnosis:
     today = api.services.platform_clock.now().date()
-    since = max(arguments.since or today - timedelta(days=_DAYS), today - timedelta(days=_MOST_DAYS - 1))
+    since = max(arguments.since or today - timedelta(days=DAYS), today - timedelta(days=MOST_DAYS - 1))
     inquiry = _Inquiry(api, arguments.email, min(since, today), today)
     if arguments.since is not None and arguments.since < inquiry.since:
         inquiry.miss(f"days before {inquiry.since}", "too_many")
@@ -142,6 +79,7 @@ class _Inquiry:
             *(self._look(f"opens of {each.id}", self._opens(each.id)) for each in tracked),
             *(self._look(f"clicks of {each.id}", self._clicks(each.id)) for each in tracked),
             self._look("statistics", self._name(failures, sent)),
+            self._look("single messages", self._messages()),
         )
         return DeliveryDiagnosis(
             email=self._email,
@@ -214,9 +152,29 @@ class _Inquiry:
             detail = ": ".join(each for each in (row["reason"], row["reason_text"]) if each)
             self._note("failed", campaign_id=ids.get(row["statistics_id"]), detail=detail)
 
+    async def _messages(self) -> None:
+        """Note what the relay said of single messages, as far as the log of events knows them."""
+        clock, tenant = self._api.services.platform_clock, self._api.caller.tenant.id
+        began = datetime.combine(self.since, time.min, clock.zone).timestamp()
+        try:
+            events = await self._api.services.events.read(tenant, int(began * 1_000_000), _MESSAGE, _MOST_EVENTS)
+        except GatewayError as error:
+            self.miss("single messages", error.code)
+            return
+        if len(events) == _MOST_EVENTS:
+            self.miss("single messages", "too_many")
+        for event in events:
+            message = SubmittedMessage.model_validate_json(event.data)
+            refused = {each.email.lower(): each for each in message.rejected}.get(self._email.lower())
+            at = datetime.fromtimestamp(event.occurred_at, clock.zone).isoformat()
+            if refused is not None:
+                self._note("message_rejected", at=at, detail=f"{refused.code} {refused.message}")
+            elif self._email.lower() in map(str.lower, message.accepted):
+                self._note("message_accepted", at=at, detail=message.message_id)
+
     def _note(
         self,
-        kind: Literal["failed", "opened", "clicked", "unsubscribed"],
+        kind: Kind,
         *,
         campaign_id: int | None = None,
         list_id: int | None = None,
@@ -231,11 +189,9 @@ class _Inquiry:
             self.miss(f"{what} before the latest {_MOST_CAMPAIGNS}", "too_many")
         return sorted(campaigns, key=lambda each: each.id, reverse=True)[:_MOST_CAMPAIGNS]
 
-    def _conclusion(
-        self, was_sent: bool
-    ) -> Literal["arrived", "failed", "unsubscribed", "sent_without_sign", "not_sent", "unknown"]:
+    def _conclusion(self, was_sent: bool) -> Verdict:
         kinds = {each.kind for each in self._signs}
-        if "failed" in kinds:
+        if kinds & {"failed", "message_rejected"}:
             return "failed"
         if kinds & {"opened", "clicked"}:
             return "arrived"
@@ -243,7 +199,7 @@ class _Inquiry:
             return "unsubscribed"
         if self._missed:
             return "unknown"
-        return "sent_without_sign" if was_sent else "not_sent"
+        return "sent_without_sign" if was_sent or kinds else "not_sent"
 
 
 def _list_ids(campaigns: Iterable[Campaign]) -> list[int]:
@@ -268,10 +224,10 @@ DIAGNOSIS = (
     Tool(
         name="diagnose_delivery",
         title="Find out what became of mail to one address",
-        description="Looks through lists, campaigns, delivery failures, opens, clicks and unsubscriptions of the last"
-        " days for one e-mail address and says what became of campaigns' mail to it. May take a minute. Knows nothing"
-        " of single messages (`submit_message`). If `not_looked_at` is not empty, say so: absence of a sign then proves"
-        " nothing.",
+        description="Looks through lists, campaigns, delivery failures, opens, clicks, unsubscriptions and single"
+        " messages of the last days for one e-mail address and says what became of mail to it. May take a minute."
+        " Single messages are known from the time on at which `recent_events` was first asked. If `not_looked_at` is"
+        " not empty, say so: that nothing was seen then proves nothing.",
         arguments=DiagnoseDelivery,
         result=DeliveryDiagnosis,
         routes=(

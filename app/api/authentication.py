@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from app.api.proxies import is_within, subscriber
+from app.api.request_head import is_within, subscriber
 from app.errors import RateLimited, StateUnavailable, Unauthenticated
 from app.tenants.jwks import KeysUnavailable
 from app.tenants.models import ApiKey

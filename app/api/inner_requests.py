@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import refuse
 from app.api.rate_limits import count_request
-from app.api.routing import ResourceRoute
+from app.api.routing import FOUND_ROUTE, ResourceRoute
 from app.errors import GatewayError, NotFound
 from app.gateway.context import Caller
 from app.policies.rate_limits import RateLimiter
@@ -36,6 +36,7 @@ class InnerMiddleware:
             if not isinstance(route, ResourceRoute):
                 raise NotFound("There is nothing at this path.")
             route.authorize(caller)
+            scope[FOUND_ROUTE] = route
         except GatewayError as error:
             await refuse(error, scope, receive, send)
             return

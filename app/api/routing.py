@@ -44,6 +44,9 @@ class _StrictRequest(Request):
         return await read_strict_json(await self.body())
 
 
+FOUND_ROUTE = "found_route"
+"""Where the scope of a request says which route it is for, once that was looked for."""
+
 _LARGE_BODY = "takes_large_body"
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 

@@ -2,20 +2,18 @@
 
 import asyncio
 import json
-import platform
 from collections.abc import Coroutine
 from enum import StrEnum
-from importlib.metadata import version
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
 import typer
-import uvicorn
 import yaml
 from pydantic import SecretStr
 
 from app.cli.config import check_tenants_file, tenants_path
-from app.cli.server import announce_listening, announce_start, run
+from app.cli.server import announce_listening, announce_start, bind, run, run_workers
 from app.cli.starting import fail, load_settings
 from app.errors import DatabaseError
 from app.main import create_app
@@ -40,28 +38,7 @@ class DocumentForm(StrEnum):
 
 log = structlog.get_logger("app.start")
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="A typed REST/JSON gateway in front of the U-Mail e-mail marketing platform.",
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"umail-gateway {version('umail-gateway')}, Python {platform.python_version()}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    _version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Set nothing up: every command reads the settings itself."""
+app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command()
@@ -77,8 +54,6 @@ def serve(
     logs = build_log_export(settings)
     configure_logging(settings.log_level, mirror=logs, form=settings.log_format)
     options: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
         "log_config": None,
         "access_log": False,
         "server_header": False,
@@ -98,13 +73,14 @@ def serve(
         asyncio.run(announce_start(settings, workers))
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
+    sockets = bind(settings)
     if workers > 1:
-        log.info("listening", url=f"http://{settings.host}:{settings.port}", workers=workers)
+        announce_listening(settings, f"http://{settings.host}:{settings.port}", workers=workers)
         with counting_in_files():
-            uvicorn.run("app.worker:application", factory=True, workers=workers, **options)
+            run_workers("app.worker:application", sockets, workers=workers, **options)
     else:
         settle_memory()
-        run(application, announce_listening, **options)
+        run(application, partial(announce_listening, settings), sockets, **options)
 
 
 @app.command("migrate")

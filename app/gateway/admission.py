@@ -27,8 +27,7 @@ from app.gateway.failures import (
     wait_hint,
 )
 from app.gateway.operation import DeadlineClass
-from app.policies.breaker import BreakerOpen, CallHealth
-from app.policies.breakers import Breakers, Permits
+from app.policies.breaker import BreakerOpen, Breakers, CallHealth, Permits
 from app.policies.bulkhead import Bulkheads, Full
 from app.policies.credentials import CredentialGuard, CredentialsPaused
 from app.policies.rate_limits import CampaignQuota

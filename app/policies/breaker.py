@@ -1,30 +1,25 @@
-"""Circuit breakers: whoever keeps failing is left alone for a while, then tried with one call at a time.
-
-Each login of a platform has a breaker, and the platform has one that opens only for failures of more than one login:
-nobody closes a platform to the others.
-"""
+"""Circuit breakers: whoever keeps failing is left alone for a while, then tried with one call at a time."""
 
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
 
 _BUCKETS = 10
 _LONGEST_PAUSE = 120.0
-_MOST_LOGINS = 100
-"""Logins whose failures are told apart in one bucket."""
+_MOST_LOGINS = 100  # whose failures are told apart in one bucket
 
 
 class CircuitState(StrEnum):
     """How a breaker treats calls."""
 
     CLOSED = "closed"
-    """They pass."""
     OPEN = "open"
-    """They are refused."""
-    HALF_OPEN = "half_open"
-    """One at a time passes, to find out."""
+    HALF_OPEN = "half_open"  # one at a time passes, to find out
 
 
 class CallHealth(StrEnum):
@@ -32,8 +27,7 @@ class CallHealth(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
-    UNKNOWN = "unknown"
-    """It was cancelled, or given too little time."""
+    UNKNOWN = "unknown"  # it was cancelled, or given too little time
 
 
 class BreakerOpen(Exception):
@@ -58,8 +52,7 @@ class BreakerPolicy:
     """Doubles with each probe that fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """How a breaker stands: its state, the calls and failures in its window, seconds until it may be tried."""
 
     state: CircuitState
@@ -68,14 +61,14 @@ class Snapshot:
     retry_after: float | None
 
 
+@dataclass(slots=True)
 class Permit:
     """One call that was let through; it must end in `done`, because a half-open breaker lets nobody else through."""
 
-    def __init__(self, breaker: "CircuitBreaker", epoch: int, login: str) -> None:
-        self._breaker = breaker
-        self._epoch = epoch
-        self._login = login
-        self._done = False
+    _breaker: "CircuitBreaker"
+    _epoch: int
+    _login: str
+    _done: bool = False
 
     def done(self, health: CallHealth, seconds: float) -> None:
         """Report what the call ended in and how long it took; only the first time counts."""
@@ -123,13 +116,12 @@ class CircuitBreaker:
 
     def admit(self, login: str = "") -> Permit:
         """Let a call through, or raise BreakerOpen."""
-        if self.state is CircuitState.OPEN and self._now() >= self._until:
+        left = self._until - self._now()
+        if self.state is CircuitState.OPEN and left <= 0:
             self._change(CircuitState.HALF_OPEN)
-        if self.state is CircuitState.OPEN:
-            raise BreakerOpen(self._until - self._now())
+        if self.state is CircuitState.OPEN or (self._suspect is not None and login == self._suspect and left > 0):
+            raise BreakerOpen(left)
         if self.state is CircuitState.HALF_OPEN:
-            if login == self._suspect and self._now() < self._until:
-                raise BreakerOpen(self._until - self._now())
             if self._probing:
                 raise BreakerOpen(1.0)
             self._probing = True
@@ -147,9 +139,7 @@ class CircuitBreaker:
             self._count(login, failed=health is CallHealth.BAD)
 
     def snapshot(self) -> Snapshot:
-        """Return how it stands."""
-        current = self._current()
-        calls, failures = sum(each.calls for each in current), sum(each.failures for each in current)
+        calls, failures = self._totals()
         retry_after = max(self._until - self._now(), 0.0) if self.state is CircuitState.OPEN else None
         return Snapshot(self.state, calls, failures, retry_after)
 
@@ -187,15 +177,16 @@ class CircuitBreaker:
                 self._open()
 
     def _fails_too_often(self) -> bool:
-        current = self._current()
-        calls, failures = sum(each.calls for each in current), sum(each.failures for each in current)
+        calls, failures = self._totals()
         if self._shared:
-            by_login: Counter[str] = Counter()
-            for each in current:
-                by_login.update(each.by_login)
+            by_login = sum((each.by_login for each in self._current()), Counter[str]())
             worst = max(by_login.values(), default=0)
             calls, failures = calls - worst, failures - worst
         return calls >= self._policy.minimum_calls and failures >= calls * self._policy.failure_ratio
+
+    def _totals(self) -> tuple[int, int]:
+        current = self._current()
+        return sum(each.calls for each in current), sum(each.failures for each in current)
 
     def _current(self) -> list[_Bucket]:
         oldest = self._now() // (self._policy.window / _BUCKETS) - _BUCKETS
@@ -208,7 +199,80 @@ class CircuitBreaker:
     def _change(self, state: CircuitState) -> None:
         before, self.state = self.state, state
         self._epoch += 1
-        self._probing = False
-        self._suspect = None
+        self._probing, self._suspect = False, None
         self._buckets.clear()
         self._on_change(before, state)
+
+
+_LOOKS = 8  # at breakers for each new one; more than one, so that a crowd shrinks again
+
+
+class BreakerKey(NamedTuple):
+    """Whose breaker: a platform's, or that of one login there, with the tenant that uses it."""
+
+    platform: str
+    login: str | None = None
+    tenant: str | None = None
+
+
+OnChange = Callable[[BreakerKey, CircuitState, CircuitState], None]
+
+
+class Permits(NamedTuple):
+    """One call that the breakers of its login and of its platform let through."""
+
+    login: Permit
+    platform: Permit
+
+    def done(self, health: CallHealth, seconds: float) -> None:
+        self.login.done(health, seconds)
+        self.platform.done(health, seconds)
+
+
+class Breakers:
+    """A breaker for each platform and each login, made on first use; only those that know nothing are forgotten."""
+
+    def __init__(
+        self,
+        policy: BreakerPolicy,
+        now: Callable[[], float] = time.monotonic,
+        on_change: OnChange = lambda _key, _before, _after: None,
+        most: int = 10_000,
+    ) -> None:
+        self._policy = policy
+        self._now = now
+        self._on_change = on_change
+        self._most = most
+        self._breakers: OrderedDict[BreakerKey, CircuitBreaker] = OrderedDict()
+
+    def admit(self, platform: str, login: str, tenant: str) -> Permits:
+        own = self.get(BreakerKey(platform, login, tenant)).admit(login)
+        try:
+            return Permits(own, self.get(BreakerKey(platform)).admit(login))
+        except BaseException:
+            own.done(CallHealth.UNKNOWN, 0.0)
+            raise
+
+    def get(self, key: BreakerKey) -> CircuitBreaker:
+        breaker = self._breakers.get(key)
+        if breaker is None:
+            self._make_room()
+            changed = partial(self._on_change, key)
+            breaker = CircuitBreaker(self._policy, self._now, changed, shared=key.login is None)
+            self._breakers[key] = breaker
+        return breaker
+
+    def snapshot(self) -> dict[BreakerKey, Snapshot]:
+        return {key: breaker.snapshot() for key, breaker in self._breakers.items()}
+
+    def refusing(self) -> int:
+        return sum(breaker.refuses() for breaker in self._breakers.values())
+
+    def _make_room(self) -> None:
+        for key, breaker in list(islice(self._breakers.items(), _LOOKS)):
+            if len(self._breakers) < self._most:
+                return
+            if breaker.idle():
+                del self._breakers[key]
+            else:
+                self._breakers.move_to_end(key)

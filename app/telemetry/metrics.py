@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from app import __version__
-from app.telemetry.workers import Processes, TenantLabels, Workers
+from app.telemetry.workers import Processes, Workers
 
 Metric = TypeVar("Metric", Counter, Histogram)
 
@@ -96,6 +96,12 @@ class Metrics:
             "refused", "Requests and calls that were refused to keep the gateway within bounds, by reason.", "reason"
         )
         self._events = self._counter("events", "Events added to the tenants' logs by watchers, by type.", "type")
+        self._deliveries = self._counter(
+            "webhook_attempts", "Attempts to deliver an event to a webhook, by what they came to.", "outcome"
+        )
+        self._delivery_lag = self._histogram(
+            "webhook_lag_seconds", "From an event to its delivery to a webhook.", buckets=_FEW_BUCKETS
+        )
         self._loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop comes to what is due.", buckets=_LAGS
         )
@@ -151,6 +157,12 @@ class Metrics:
     def event_told(self, type_: str) -> None:
         """Count an event."""
         self._child(self._events, type_).inc()
+
+    def delivered(self, outcome: str, seconds: float) -> None:
+        """Count an attempt to deliver an event; a success also by how long after the event it came."""
+        self._child(self._deliveries, outcome).inc()
+        if outcome == "delivered":
+            self._delivery_lag.observe(seconds)
 
     def response_aborted(self, route: str, code: str) -> None:
         """Count one answer that broke off after it had begun; `request_finished` has counted its status."""
@@ -224,3 +236,32 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, *labels: str, mode: Any = "livesum") -> Gauge:
         return Gauge(f"umail_gateway_{name}", text, labels, multiprocess_mode=mode, registry=self._registry)
+
+
+OTHER = "other"
+_TENANTS_FILE = "tenants"
+
+
+class TenantLabels:
+    """Labels tenants: the first ones seen by their ids, the same ones in all workers; the rest `other`."""
+
+    def __init__(self, most: int, workers: Workers | None = None) -> None:
+        self._most = most
+        self._workers = workers
+        self._own: set[str] = set()
+
+    def of(self, tenant: str) -> str:
+        """Return a tenant's label."""
+        if tenant not in self._own and len(self._own) < self._most:
+            self._take(tenant)
+        return tenant if tenant in self._own else OTHER
+
+    def _take(self, tenant: str) -> None:
+        if self._workers is None:
+            self._own.add(tenant)
+            return
+        with self._workers.shared_list(_TENANTS_FILE) as file:
+            self._own.update(file.read().split())
+            if len(self._own) < self._most and tenant not in self._own:
+                file.write(f"{tenant}\n")
+                self._own.add(tenant)

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 
 from app.gateway.context import RequestContext, UpstreamCall
-from app.policies.breaker import CircuitState
-from app.policies.breakers import BreakerKey
+from app.policies.breaker import BreakerKey, CircuitState
 from app.policies.cache.model import CacheOutcome
 from app.telemetry.metrics import Metrics
 from app.upstream.document import Drift

@@ -152,32 +152,3 @@ def _merged(metrics: list[Metric]) -> Metric:
     values = [each.samples[0].value for each in metrics]
     merged.add_sample(sample.name, {}, min(values) if sample.name in _LEAST else sum(values))
     return merged
-
-
-OTHER = "other"
-_FILE = "tenants"
-
-
-class TenantLabels:
-    """Labels tenants: the first ones seen by their ids, the same ones in all workers; the rest `other`."""
-
-    def __init__(self, most: int, workers: Workers | None = None) -> None:
-        self._most = most
-        self._workers = workers
-        self._own: set[str] = set()
-
-    def of(self, tenant: str) -> str:
-        """Return a tenant's label."""
-        if tenant not in self._own and len(self._own) < self._most:
-            self._take(tenant)
-        return tenant if tenant in self._own else OTHER
-
-    def _take(self, tenant: str) -> None:
-        if self._workers is None:
-            self._own.add(tenant)
-            return
-        with self._workers.shared_list(_FILE) as file:
-            self._own.update(file.read().split())
-            if len(self._own) < self._most and tenant not in self._own:
-                file.write(f"{tenant}\n")
-                self._own.add(tenant)

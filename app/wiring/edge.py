@@ -18,7 +18,7 @@ from app.api.cors import CrossOriginMiddleware
 from app.api.edge import EdgeMiddleware
 from app.api.inner_requests import InnerMiddleware
 from app.api.protocol import BoundedProtocol, ConnectionBounds
-from app.api.proxies import TrustedProxies
+from app.api.request_head import TrustedProxies
 from app.gateway.clock import PlatformClock
 from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
@@ -78,6 +78,7 @@ def build_ways_in(
             ),
             authenticator=authenticator,
             operators=build_admin_credential(settings, metrics),
+            management_port=settings.management_port,
             limiter=limiter,
             fast_path=fast_path,
             resource_metadata=resource_metadata,

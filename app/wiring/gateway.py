@@ -21,8 +21,7 @@ from app.gateway.sends import Sends
 from app.messages.models import SmtpTimeouts
 from app.messages.pool import RelayPool
 from app.messages.submitter import Submitter
-from app.policies.breaker import BreakerPolicy
-from app.policies.breakers import Breakers
+from app.policies.breaker import BreakerPolicy, Breakers
 from app.policies.bulkhead import Bulkheads
 from app.policies.cache.model import Cache, NullCache
 from app.policies.credentials import CredentialGuard
@@ -36,12 +35,7 @@ from app.tenants.models import Tenant
 from app.tenants.vault import Fingerprints, MasterKey
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
-from app.wiring.storage import administration, file_tenants
-
-
-def build_destinations(settings: Settings) -> Destinations:
-    """Build what tells where platforms and relays may be."""
-    return Destinations(allowed=settings.allowed_upstreams or (), refused=settings.refused_upstreams or ())
+from app.wiring.storage import administration, build_destinations, file_tenants
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,20 @@ async def test_what_became_of_mail_to_one_address(agents: Agents, state: Account
         assert (await call(client, "diagnose_delivery", email="nobody@example.com"))["conclusion"] == "not_sent"
 
 
+async def test_single_messages_are_found(agents: Agents) -> None:
+    message = {"from": {"email": "news@seeded.example"}, "subject": "Hi", "text": "Hi"}
+    people = ("met@example.com", "unmet+refuse@example.com")
+    async with agents.client() as client:
+        # Only since somebody has wanted events.
+        await call(client, "recent_events")
+        sent = await call(client, "submit_message", message_key="for-two", to=list(people), **message)
+        met, unmet = [await call(client, "diagnose_delivery", email=each.upper()) for each in people]
+    assert [(each["kind"], each["detail"]) for each in met["signs"]] == [("message_accepted", sent["message_id"])]
+    assert met["conclusion"] == "sent_without_sign"
+    assert [each["kind"] for each in unmet["signs"]] == ["message_rejected"]
+    assert unmet["conclusion"] == "failed"
+
+
 async def test_an_unsubscription_is_found(agents: Agents, state: AccountState) -> None:
     async with agents.client() as client:
         found = await call(client, "diagnose_delivery", email="left1@example.com")

@@ -67,6 +67,8 @@ async def test_tools_say_what_they_do(agents: Agents) -> None:
         "find_contact",
         "list_templates",
         "list_campaigns",
+        "campaign_report",
+        "recent_events",
         "diagnose_delivery",
     }
     assert hints["prepare_campaign"] == (False, False, False)

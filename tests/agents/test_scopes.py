@@ -16,6 +16,8 @@ READING = {
     "find_contact",
     "list_templates",
     "list_campaigns",
+    "campaign_report",
+    "recent_events",
     "diagnose_delivery",
 }
 ALLOWED: dict[str, set[str]] = {
@@ -34,6 +36,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "verify_domain": {"domain": "seeded.example"},
     "prepare_campaign": {"template_ids": [1], "list_id": 1, "sender": {"type": "any"}, "from_name": "n"},
     "send_campaign": {"ticket": "5.pf_x"},
+    "campaign_report": {"campaign_id": 5500001},
     "diagnose_delivery": {"email": "ann@example.com"},
     "submit_message": {"message_key": "k", "from": {"email": "a@b.example"}, "to": ["a@b.example"], "subject": "s"},
 }

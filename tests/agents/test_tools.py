@@ -152,6 +152,34 @@ async def test_messages_go_out_once_a_key(agents: Agents) -> None:
         assert (await refused(client, "submit_message", **bodiless))["code"] == "validation_failed"
 
 
+async def test_a_campaigns_outcome_in_figures(agents: Agents, state: AccountState) -> None:
+    campaign = next(each for each in state.campaigns.values() if each.deliveries)
+    async with agents.client("read") as client:
+        found = await call(client, "campaign_report", campaign_id=campaign.id)
+        delivered = [each for each in campaign.deliveries if not each.outcome]
+        assert (found["status"], found["errors"]) == ("sent", [])
+        assert found["delivery"]["delivered"] == len(delivered)
+        assert found["engagement"]["unique_opens"] == sum(bool(each.opens) for each in delivered)
+        assert (found["timeline"], found["devices"]) == (None, None)
+        detailed = await call(client, "campaign_report", campaign_id=campaign.id, details=True)
+        assert detailed["devices"]["top"]
+        assert detailed["link_count"] == len(detailed["links"])
+        assert (await refused(client, "campaign_report", campaign_id=5))["code"] == "not_found"
+
+
+async def test_what_has_happened(agents: Agents) -> None:
+    message = {"from": {"email": "news@seeded.example"}, "to": ["ann@example.com"], "subject": "Hi", "text": "Hi"}
+    async with agents.client() as client:
+        before = await call(client, "recent_events", types=["message.submitted"])
+        sent = await call(client, "submit_message", message_key="event", **message)
+        told = await call(client, "recent_events", types=["message.submitted"])
+        (event,) = told["data"][len(before["data"]) :]
+        assert event["data"]["message_id"] == sent["message_id"]
+        assert (await call(client, "recent_events", after=told["next"], types=["message.submitted"]))["data"] == []
+        assert (await refused(client, "recent_events", after="evt_nobodys"))["code"] == "validation_failed"
+        assert (await refused(client, "recent_events", types=["campaign.eaten"]))["code"] == "validation_failed"
+
+
 async def test_texts_of_others_stay_data(agents: Agents, state: AccountState) -> None:
     item = list(state.lists.values())[1]
     async with agents.client() as client:

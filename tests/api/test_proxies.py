@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.proxies import ForwardedHeader, TrustedProxies, is_within, parse_address, subscriber
+from app.api.request_head import ForwardedHeader, TrustedProxies, is_within, parse_address, subscriber
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 

@@ -8,8 +8,7 @@ import pytest
 from app.errors import GatewayError, RateLimited, UpstreamCredentialsRejected, UpstreamError, UpstreamUnavailable
 from app.gateway.admission import Admission, Attempt, Deadline
 from app.gateway.context import Caller, RequestContext
-from app.policies.breaker import BreakerPolicy, CallHealth, CircuitState
-from app.policies.breakers import BreakerKey, Breakers
+from app.policies.breaker import BreakerKey, BreakerPolicy, Breakers, CallHealth, CircuitState
 from app.policies.bulkhead import Bulkheads
 from app.policies.credentials import CredentialGuard
 from app.policies.rate_limits import CampaignQuota, Decision, MemoryWindow, Quota

@@ -4,8 +4,7 @@ from itertools import cycle
 
 import pytest
 
-from app.policies.breaker import BreakerOpen, CallHealth, CircuitState, Snapshot
-from app.policies.breakers import BreakerKey, Breakers
+from app.policies.breaker import BreakerKey, BreakerOpen, Breakers, CallHealth, CircuitState, Snapshot
 from tests.support.breakers import POLICY, Changes, call, opened
 from tests.support.clocks import Clock
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.telemetry.metrics import Metrics
+from app.telemetry.metrics import Metrics, TenantLabels
 from app.telemetry.watches import LoopLag
-from app.telemetry.workers import Processes, TenantLabels, Workers
+from app.telemetry.workers import Processes, Workers
 from app.tenants.models import ApiKey, Limits, Scope
 from app.tenants.store import hash_key
 from tests.support.exposition import samples, total

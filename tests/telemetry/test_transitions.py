@@ -13,8 +13,7 @@ import trustme
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
-from app.policies.breaker import CircuitState
-from app.policies.breakers import BreakerKey
+from app.policies.breaker import BreakerKey, CircuitState
 from app.storage.database.database import Database
 from app.telemetry.audit_log import AuditFile, AuditLog
 from app.telemetry.metrics import Metrics

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 from app.policies.cache.model import (
     NO_DIRECTIVES,
@@ -20,19 +21,88 @@ from app.policies.cache.model import (
     Lookup,
     NothingStored,
     Served,
-    Stamp,
     age_of,
     is_fresh,
     judge,
     may_stand_in,
     remaining_life,
 )
-from app.policies.cache.single_flight import Flight, SingleFlight
 
-_Work = Callable[[Flight["Fetched"]], Coroutine[Any, Any, "Fetched"]]
-_FlightKey = tuple[str, str, Stamp | None]
-_LONGEST_QUEUE = 0.5
-"""Seconds to wait for a fetch that cannot be joined."""
+T = TypeVar("T")
+
+
+class Flight(Generic[T]):
+    """One piece of work under way, in a task of its own."""
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.waiters = 0
+        self.superseded = False  # by a later flight with the same key
+        self.traceback: TracebackType | None = None
+        self.task: asyncio.Task[T]
+
+
+class SingleFlight(Generic[T]):
+    """The flights of this process. One that nobody waits for any more is cancelled; who leaves fails nobody else."""
+
+    def __init__(self) -> None:
+        self._current: dict[Hashable, Flight[T]] = {}
+        self._tasks: set[asyncio.Task[T]] = set()
+
+    def find(self, key: Hashable) -> Flight[T] | None:
+        """Return the flight with this key that began last, if it is still under way."""
+        flight = self._current.get(key)
+        return None if flight is None or flight.task.done() else flight
+
+    def start(self, key: Hashable, work: Callable[[Flight[T]], Coroutine[Any, Any, T]]) -> Flight[T]:
+        """Begin a flight, also if there is one already; whoever finds the key from now on finds this one."""
+        earlier = self.find(key)
+        if earlier is not None:
+            earlier.superseded = True
+        flight: Flight[T] = Flight(key)
+        flight.task = asyncio.get_running_loop().create_task(work(flight))
+        self._current[key] = flight
+        self._tasks.add(flight.task)
+        flight.task.add_done_callback(lambda task: self._landed(flight, task))
+        return flight
+
+    async def wait(self, flight: Flight[T]) -> T:
+        """Return what a flight brings, or raise what its work raised."""
+        await self.hold(flight)
+        error = None if flight.task.cancelled() else flight.task.exception()
+        if error is None:
+            return flight.task.result()
+        # Each waiter raises the same error, which would otherwise collect the frames of all of them.
+        flight.traceback = flight.traceback or error.__traceback__
+        raise error.with_traceback(flight.traceback)
+
+    async def hold(self, flight: Flight[T]) -> None:
+        flight.waiters += 1
+        try:
+            await asyncio.wait([flight.task])
+        finally:
+            flight.waiters -= 1
+            if not flight.waiters and not flight.task.done():
+                self._forget(flight)
+                flight.task.cancel()
+
+    async def aclose(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _landed(self, flight: Flight[T], task: asyncio.Task[T]) -> None:
+        self._tasks.discard(task)
+        self._forget(flight)
+        if not task.cancelled():
+            task.exception()
+
+    def _forget(self, flight: Flight[T]) -> None:
+        if self._current.get(flight.key) is flight:
+            del self._current[flight.key]
+
+
+_LONGEST_QUEUE = 0.5  # seconds to wait for a fetch that cannot be joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +206,14 @@ class ReadCache:
             present = await self._later_than(present)
         elif outcome is CacheOutcome.FORCED:
             present = None
+        if present is not None:
+            try:
+                return (await self._flights.wait(present)).collapsed()
+            except Exception:  # noqa: BLE001 - what failed another request need not fail this one
+                present = self._flights.find(flight_key)
         if present is None:
             return await self._flights.wait(self._flights.start(flight_key, work))
-        try:
-            return (await self._flights.wait(present)).collapsed()
-        except Exception:  # noqa: BLE001 - what failed another request need not fail this one
-            return await self._fetch_again(flight_key, work)
+        return (await self._flights.wait(present)).collapsed()
 
     async def _later_than(self, present: Flight[Fetched] | None) -> Flight[Fetched] | None:
         """Return a flight that began after now: while versions are unknown, the present one may miss a write."""
@@ -150,12 +222,6 @@ class ReadCache:
         await asyncio.wait([present.task], timeout=_LONGEST_QUEUE)
         later = self._flights.find(present.key)
         return None if later is present else later
-
-    async def _fetch_again(self, flight_key: _FlightKey, work: _Work) -> Fetched:
-        present = self._flights.find(flight_key)
-        if present is None:
-            return await self._flights.wait(self._flights.start(flight_key, work))
-        return (await self._flights.wait(present)).collapsed()
 
     async def _fetch(
         self, key: CacheKey, lookup: Lookup, fetch: Fetch, outcome: CacheOutcome, flight: Flight[Fetched]

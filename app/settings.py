@@ -71,6 +71,11 @@ class Settings(ServiceSettings):
         " every other operation, 0 keeps nothing.",
     )
     events_days: int = Field(30, ge=1, le=3650, description="Days for which events can be read.")
+    webhook_networks: Networks | None = Field(
+        None,
+        description="Networks in which webhooks may be although they are not public, and where plain http will do; with"
+        " commas between.",
+    )
     events_in_serve: bool | None = Field(
         None,
         description="Whether the processes that serve watch accounts and deliver webhooks themselves; by default only"
@@ -123,6 +128,12 @@ class Settings(ServiceSettings):
         " load balancers notice.",
     )
     shutdown_timeout: int = Field(30, ge=1, description="Seconds that requests under way get to finish on shutdown.")
+
+    @property
+    def keeps_master_key(self) -> bool:
+        """Whether the master key outlives the process."""
+        named = self.master_key is not None or self.master_key_file is not None
+        return named or self.database_url is None or self.tenants_in_database
 
     @property
     def runs_events(self) -> bool:

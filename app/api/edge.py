@@ -1,6 +1,6 @@
 """The edge: what every request passes before anything looks at what it asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from typing import Any
@@ -209,13 +209,21 @@ class EdgeMiddleware:
 class GatewayApplication(FastAPI):
     """The web application with the edge in front of all that the framework does.
 
-    `inner` takes requests that the gateway makes of itself.
+    `inner` takes requests that the gateway makes of itself; `describe_webhooks` is told the document's schemas.
     """
 
     inner: ASGIApp
 
-    def __init__(self, edge: Callable[[ASGIApp], ASGIApp], inner: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+    def __init__(
+        self,
+        edge: Callable[[ASGIApp], ASGIApp],
+        inner: Callable[[ASGIApp], ASGIApp],
+        *,
+        describe_webhooks: Callable[[Mapping[str, Any]], Any],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        self.describe_webhooks = describe_webhooks
         self._edge = edge
         self._inner = inner
         self.router.middleware_stack = self._dispatch

@@ -28,6 +28,7 @@ from app.policies.shedding import ByteBudget, Shedder
 from app.preflight import router as preflight
 from app.readiness import Readiness
 from app.resources import ROUTERS
+from app.resources.events.documented import described_webhooks
 from app.services import ImportLimits, SendLimits, Services
 from app.settings import Settings
 from app.storage.database.database import Database
@@ -37,12 +38,12 @@ from app.telemetry.observer import RequestTelemetry, TelemetryObserver
 from app.telemetry.watches import LoopLag, OutageWatch
 from app.telemetry.workers import Workers
 from app.tenants.store import TenantStore
-from app.tenants.vault import Fingerprints
+from app.tenants.vault import Fingerprints, Vault
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.upstream.wire import Transport
 from app.wiring.edge import build_authenticator, build_keys_document, build_tracing, build_ways_in, watch
-from app.wiring.events import build_watchers
+from app.wiring.events import build_background, build_receivers
 from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
 from app.wiring.storage import build_master_keys, build_storage
@@ -95,7 +96,7 @@ def create_app(
     watch(metrics, shedder, policies, state)
     token_keys = build_keys_document(settings, destinations)
     events = EventFeed(storage.database)
-    watchers = build_watchers(settings, storage, gateway, state.cache, clock, metrics)
+    background = build_background(settings, storage, gateway, state.cache, clock, metrics, master_keys)
     readiness = Readiness({"database": storage.check, "state": state.check}, needed=frozenset({"database"}))
 
     @asynccontextmanager
@@ -110,7 +111,8 @@ def create_app(
             for part in (agents, storage, state, LoopLag(metrics), OutageWatch(readiness.parts), events):
                 await stack.enter_async_context(part.running())
             if settings.runs_events:
-                await stack.enter_async_context(watchers.running())
+                for work in background:
+                    await stack.enter_async_context(work.running())
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
@@ -131,6 +133,7 @@ def create_app(
     )
     app = GatewayApplication(
         *ways_in,
+        describe_webhooks=described_webhooks,
         title=TITLE,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -159,6 +162,8 @@ def create_app(
         submitter=submitter,
         writes=storage.writes,
         events=events,
+        vault=Vault(master_keys) if settings.keeps_master_key else None,
+        receivers=build_receivers(settings),
         platform_clock=clock,
         cache=state.cache,
         limiter=state.limiter,

@@ -1,5 +1,6 @@
 """What endpoints use, put together once by `app.main`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
 from app.tenants.destinations import Destinations
+from app.tenants.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Services:
     submitter: Submitter
     writes: WriteStore
     events: EventFeed
+    vault: Vault | None
+    receivers: Mapping[str, Destinations]
     platform_clock: PlatformClock
     cache: Cache
     limiter: RateLimiter

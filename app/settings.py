@@ -96,6 +96,14 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    management_host: str = Field("127.0.0.1", description="Address for `MANAGEMENT_PORT` to listen on.")
+    management_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port for `/admin` and `/metrics` alone, which `PORT` then does not answer; `/healthz` and"
+        " `/readyz` are on both.",
+    )
     trusted_proxies: Networks | None = Field(
         None,
         description="Networks of the proxies in front of the gateway, with commas between; only what they say of a"
@@ -204,6 +212,11 @@ class Settings(BaseSettings):
         " every other operation, 0 keeps nothing.",
     )
     events_days: int = Field(30, ge=1, le=3650, description="Days for which events can be read.")
+    webhook_networks: Networks | None = Field(
+        None,
+        description="Networks in which webhooks may be although they are not public, and where plain http will do; with"
+        " commas between.",
+    )
     events_in_serve: bool | None = Field(
         None,
         description="Whether the processes that serve watch accounts and deliver webhooks themselves; by default only"
@@ -270,6 +283,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.management_port == self.port:
+            raise ValueError("MANAGEMENT_PORT must be another port than PORT")
+        return self
+
+    @model_validator(mode="after")
     def _tokens_in_full(self) -> Self:
         given = [self.jwt_issuer, self.jwt_audience, self.jwt_jwks_url]
         if any(given) and not all(given):
@@ -284,6 +303,12 @@ class Settings(BaseSettings):
     def shares_state(self) -> bool:
         """Whether state is kept where other processes have it too."""
         return self.state_url.get_secret_value() != IN_MEMORY
+
+    @property
+    def keeps_master_key(self) -> bool:
+        """Whether the master key outlives the process."""
+        named = self.master_key is not None or self.master_key_file is not None
+        return named or self.database_url is None or self.tenants_in_database
 
     @property
     def runs_events(self) -> bool:

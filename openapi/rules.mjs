@@ -135,6 +135,8 @@ function Answers() {
         path = key;
       },
       Responses(responses, { report, location, resolve }) {
+        // What receivers of webhooks answer is theirs to say.
+        if (!path.startsWith("/")) return;
         for (const [status, given] of Object.entries(responses)) {
           const answer = given.$ref ? resolve(given).node : given;
           const needed = ["X-Request-ID", "traceparent", ...(HEADERS[status] ?? [])];

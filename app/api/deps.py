@@ -121,6 +121,7 @@ async def call(request: Request) -> Call:
 ReadCall = Annotated[Call, Security(call, scopes=["read"])]
 WriteCall = Annotated[Call, Security(call, scopes=["write"])]
 SendCall = Annotated[Call, Security(call, scopes=["send"])]
+WebhookCall = Annotated[Call, Security(call, scopes=["webhooks"])]
 ManageCall = Annotated[Call, Security(call, scopes=["manage"])]
 AnyScopeCall = Annotated[Call, Security(call)]
 """For routes that `documents(any_scope=…)` describes."""

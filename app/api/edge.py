@@ -1,6 +1,6 @@
 """The edge: what every request passes before anything looks at what it asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from typing import Any
@@ -38,6 +38,8 @@ _OPERATORS = "/admin/v1/"
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered even where the gateway is full: they wait for nothing, and whoever asks must not be led to restart it."""
 
+_EVERYWHERE = ("/healthz", "/readyz", "/static/", "/assets/")
+
 
 class EdgeMiddleware:
     """Gives every request its context, and lets in what may come in.
@@ -57,6 +59,7 @@ class EdgeMiddleware:
         bodies: BodyBounds,
         authenticator: Authenticator,
         operators: AdminCredential | None,
+        management_port: int | None,
         limiter: RateLimiter,
         fast_path: FastPath,
         resource_metadata: str | None,
@@ -70,6 +73,7 @@ class EdgeMiddleware:
         self._bodies = bodies
         self._authenticator = authenticator
         self._operators = operators
+        self._management_port = management_port
         self._limiter = limiter
         self._fast_path = fast_path
         self._resource_metadata = resource_metadata
@@ -129,6 +133,8 @@ class EdgeMiddleware:
     ) -> None:
         set_deadline(context, head)
         path: str = scope["path"]
+        if self._management_port is not None and self._is_elsewhere(scope["server"], path):
+            raise NotFound("There is nothing at this path.")
         if path in _PROBES:
             await self._app(scope, self._bodies.bounded(head, receive), answer.send)
             return
@@ -186,6 +192,13 @@ class EdgeMiddleware:
         await self._app(scope, self._bodies.bounded(head, receive, large=large), answer.send)
         self._fast_path.remember(scope, caller)
 
+    def _is_elsewhere(self, listener: tuple[str, int | None], path: str) -> bool:
+        """Tell whether a path is served by the other listener: what operators ask for has a port of its own."""
+        if path.startswith(_EVERYWHERE):
+            return False
+        is_management = path == "/metrics" or f"{path}/".startswith("/admin/")
+        return is_management != (listener[1] == self._management_port)
+
     def _admit_operator(self, head: RequestHead, context: RequestContext) -> None:
         if self._operators is None:
             raise NotFound("There is nothing at this path.")
@@ -196,13 +209,21 @@ class EdgeMiddleware:
 class GatewayApplication(FastAPI):
     """The web application with the edge in front of all that the framework does.
 
-    `inner` takes requests that the gateway makes of itself.
+    `inner` takes requests that the gateway makes of itself; `describe_webhooks` is told the document's schemas.
     """
 
     inner: ASGIApp
 
-    def __init__(self, edge: Callable[[ASGIApp], ASGIApp], inner: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+    def __init__(
+        self,
+        edge: Callable[[ASGIApp], ASGIApp],
+        inner: Callable[[ASGIApp], ASGIApp],
+        *,
+        describe_webhooks: Callable[[Mapping[str, Any]], Any],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        self.describe_webhooks = describe_webhooks
         self._edge = edge
         self._inner = inner
         self.router.middleware_stack = self._dispatch

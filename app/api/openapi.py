@@ -86,6 +86,7 @@ TAGS = [
     {"name": "Console login", "description": "The login form of the platform's own web console."},
     {"name": "Messages", "description": "Single messages to a few people, by way of the tenant's SMTP relay."},
     {"name": "Events", "description": "What has happened in the account, to be read or streamed."},
+    {"name": "Webhooks", "description": "Receivers that events are delivered to, signed."},
     {"name": "Administration", "description": "For the gateway's operators, under a credential of their own."},
     {"name": "Service", "description": "The gateway itself."},
 ]
@@ -154,6 +155,8 @@ def build_openapi(app: FastAPI, includes: Callable[[str], bool], words: Catalogu
             _restore_examples(schemas[model.__name__], model)
     tidy_schemas(document)
     complete_answers(document)
+    if includes("/v1") and (describe := getattr(app, "describe_webhooks", None)):
+        document["webhooks"] = describe(document["components"]["schemas"])
     _drop_unused(document)
     return translated(document, words) if words and words.messages else document
 
@@ -193,7 +196,7 @@ def _mapped_field(name: str, value: Any, change: Callable[[str], str]) -> Any:
 
 def _drop_unused(document: dict[str, Any]) -> None:
     components = document["components"]
-    used = set(_references([document["paths"]]))
+    used = set(_references([document["paths"], document.get("webhooks", {})]))
     while len(used) < len(used := used | set(_references(_found(components, each) for each in used))):
         pass
     for kind in ("schemas", "responses", "headers", "examples"):

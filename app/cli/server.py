@@ -12,7 +12,9 @@ from typing import Any
 import structlog
 import typer
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
+from app.cli.starting import fail
 from app.settings import Settings
 from app.wiring.storage import administration
 
@@ -38,19 +40,47 @@ class AnnouncingServer(uvicorn.Server):
             self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
-def run(application: Any, announce: Callable[[str], None], **options: Any) -> None:
+def bind(settings: Settings) -> list[socket.socket]:
+    """Take the addresses to listen on; a command that cannot have one ends."""
+    addresses = [(settings.host, settings.port)]
+    if settings.management_port is not None:
+        addresses.append((settings.management_host, settings.management_port))
+    return [_bound(*address) for address in addresses]
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        # It listens only once the application is ready.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        fail(f"cannot listen on port {port} of {host}: {error.strerror}", code=3)
+    listener.set_inheritable(True)
+    return listener
+
+
+def run(application: Any, announce: Callable[[str], None], sockets: list[socket.socket], **options: Any) -> None:
     """Serve in this process until interrupted."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     server = AnnouncingServer(uvicorn.Config(application, **options), announce)
     with suppress(KeyboardInterrupt):
-        server.run()
+        server.run(sockets)
     if not server.started:
         raise typer.Exit(3)
 
 
-def announce_listening(url: str) -> None:
+def run_workers(application: str, sockets: list[socket.socket], **options: Any) -> None:
+    """Serve in several processes, all of them on all sockets, until interrupted."""
+    Multiprocess(uvicorn.Config(application, factory=True, **options), sockets).run()
+
+
+def announce_listening(settings: Settings, url: str, **facts: Any) -> None:
     """Say that requests may come."""
-    log.info("listening", url=url, documentation=f"{url}/docs")
+    if settings.management_port is not None:
+        facts["management"] = f"http://{settings.management_host}:{settings.management_port}"
+    log.info("listening", url=url, documentation=f"{url}/docs", **facts)
 
 
 async def announce_start(settings: Settings, workers: int) -> None:

@@ -5,17 +5,17 @@ import json
 import platform
 from collections.abc import Coroutine
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import structlog
 import typer
-import uvicorn
 import yaml
 from pydantic import SecretStr
 
 from app.cli.config import check_tenants_file, tenants_path
-from app.cli.server import announce_listening, announce_start, run
+from app.cli.server import announce_listening, announce_start, bind, run, run_workers
 from app.cli.starting import fail, load_settings
 from app.errors import DatabaseError
 from app.main import create_app
@@ -77,8 +77,6 @@ def serve(
     logs = build_log_export(settings)
     configure_logging(settings.log_level, mirror=logs, form=settings.log_format)
     options: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
         "log_config": None,
         "access_log": False,
         "server_header": False,
@@ -98,13 +96,14 @@ def serve(
         asyncio.run(announce_start(settings, workers))
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
+    sockets = bind(settings)
     if workers > 1:
-        log.info("listening", url=f"http://{settings.host}:{settings.port}", workers=workers)
+        announce_listening(settings, f"http://{settings.host}:{settings.port}", workers=workers)
         with counting_in_files():
-            uvicorn.run("app.worker:application", factory=True, workers=workers, **options)
+            run_workers("app.worker:application", sockets, workers=workers, **options)
     else:
         settle_memory()
-        run(application, announce_listening, **options)
+        run(application, partial(announce_listening, settings), sockets, **options)
 
 
 @app.command("migrate")

@@ -167,3 +167,13 @@ class Export(Generic[In]):
 
 def acknowledged(_document: Document, _request: object) -> None:
     """Decode a reply whose success status is all there is to know."""
+
+
+def no_parameters(_request: object) -> Parameters:
+    """Encode a request that says nothing beyond its operation."""
+    return Parameters()
+
+
+def by(name: str) -> Callable[[int], Parameters]:
+    """Return what encodes an id as one parameter of the URL."""
+    return lambda number: Parameters(query={name: str(number)})

@@ -4,22 +4,17 @@ They are filed under the tenant and its whole SMTP account: no tenant ever gets 
 credentials get new ones.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from app.errors import UpstreamRejected
+from app.messages.connection import RelayConnection
 from app.messages.models import SmtpTimeouts
 from app.tenants.destinations import Destinations
 from app.tenants.models import SmtpAccount
-
-if TYPE_CHECKING:
-    from app.messages.connection import RelayConnection
 
 _Key = tuple[str, SmtpAccount]
 
@@ -103,8 +98,6 @@ class RelayPool:
         return None
 
     async def _opened(self, account: SmtpAccount) -> RelayConnection:
-        from app.messages.connection import RelayConnection  # noqa: PLC0415 - many gateways hand no message over
-
         tls = None if account.security == "none" else self._tls()
         return await RelayConnection.open(account, self._waits, tls, self._destinations)
 

@@ -16,7 +16,7 @@ from app.gateway.admission import Observer
 from app.gateway.context import Caller, UpstreamCall
 from app.gateway.sends import Sends, new_attempt
 from app.messages import failures
-from app.messages.mime import ascii_address, domain_of
+from app.messages.mime import ascii_address, compose, domain_of
 from app.messages.models import Envelope, Message, Receipt, Rejection
 from app.messages.pool import RelayPool
 from app.storage.database.statements import Work
@@ -98,8 +98,6 @@ class Submitter:
         return _receipt(envelope, rejections)
 
     async def _envelope(self, message: Message) -> Envelope:
-        from app.messages.mime import compose  # noqa: PLC0415 - many gateways hand no message over
-
         sender = ascii_address(message.sender.email)
         message_id = f"<{uuid.uuid4().hex}@{domain_of(sender)}>"
         # Ten megabytes of attachments take a noticeable while to encode.

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from redis.asyncio import Redis
 
@@ -49,27 +50,33 @@ return {{allowed and 1 or 0, count, first + window - now}}
 """)
 
 
-class _Counting:
+class _Counter:
     """Runs one script; for a moment after a failure it does not try, so that not every request waits to find out."""
 
+    script: ClassVar[Script]
+
     def __init__(
-        self, client: Redis, script: Script, *, on_failure: Callable[[], None], timeout: float, now: Callable[[], float]
+        self,
+        client: Redis,
+        on_failure: Callable[[], None],
+        *,
+        timeout: float = 0.25,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._scripts = Scripts(client, (script,), timeout=timeout)
-        self._script = script
+        self._scripts = Scripts(client, (self.script,), timeout=timeout)
         self._on_failure = on_failure
         self._now = now
         self._failing = False
         self._retry_at = 0.0
 
-    async def run(self, keys: Sequence[str], arguments: Sequence[str | int]) -> list[int] | None:
+    async def count(self, keys: Sequence[str], arguments: Sequence[str | int]) -> list[int] | None:
         """Return what the script replies; None where nobody can count."""
         if self._failing:
             if self._now() < self._retry_at:
                 return None
             self._retry_at = self._now() + _PAUSE_SECONDS
         try:
-            reply: list[int] = await self._scripts.run(self._script, keys, arguments)
+            reply: list[int] = await self._scripts.run(self.script, keys, arguments)
         except UNAVAILABLE:
             self._failing, self._retry_at = True, self._now() + _PAUSE_SECONDS
             self._on_failure()
@@ -78,42 +85,26 @@ class _Counting:
         return reply
 
 
-class ValkeyRateLimiter:
+class ValkeyRateLimiter(_Counter):
     """A `RateLimiter` over a shared store; while that is gone, everything is allowed."""
 
-    def __init__(
-        self,
-        client: Redis,
-        on_failure: Callable[[], None],
-        *,
-        timeout: float = 0.25,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._counting = _Counting(client, _HIT, on_failure=on_failure, timeout=timeout, now=now)
+    script = _HIT
 
     async def hit(self, quotas: Sequence[tuple[str, Quota]]) -> Decision:
         keys = [f"{_PREFIX}:{quota.name}:{subject}" for subject, quota in quotas]
         arguments = [number for _, quota in quotas for number in (quota.period, quota.amount)]
-        debts = await self._counting.run(keys, arguments)
+        debts = await self.count(keys, arguments)
         return UNLIMITED if debts is None else decide([quota for _, quota in quotas], debts)
 
 
-class ValkeyWindow:
+class ValkeyWindow(_Counter):
     """A `Window` over a shared store; while that is gone, everything is allowed."""
 
-    def __init__(
-        self,
-        client: Redis,
-        on_failure: Callable[[], None],
-        *,
-        timeout: float = 0.25,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._counting = _Counting(client, _COUNT, on_failure=on_failure, timeout=timeout, now=now)
+    script = _COUNT
 
     async def hit(self, subject: str, quota: Quota) -> Decision:
         key = f"{_PREFIX}:{quota.name}:{subject}"
-        counted = await self._counting.run([key], [quota.amount, quota.seconds * MICROSECOND, secrets.token_hex(8)])
+        counted = await self.count([key], [quota.amount, quota.seconds * MICROSECOND, secrets.token_hex(8)])
         if counted is None:
             return UNLIMITED
         allowed, count, reset = counted

@@ -7,6 +7,7 @@ from app.resources.contacts.router import router as contacts
 from app.resources.contacts.router import subscriptions
 from app.resources.domains.router import router as domains
 from app.resources.events.router import router as events
+from app.resources.events.webhooks import router as webhooks
 from app.resources.imports.router import router as imports
 from app.resources.lists.router import exports
 from app.resources.lists.router import router as lists
@@ -36,5 +37,6 @@ ROUTERS = (
     console,
     messages,
     events,
+    webhooks,
 )
 """Every resource's router, in the order the documentation shows them."""

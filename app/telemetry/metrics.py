@@ -96,6 +96,12 @@ class Metrics:
             "refused", "Requests and calls that were refused to keep the gateway within bounds, by reason.", "reason"
         )
         self._events = self._counter("events", "Events added to the tenants' logs by watchers, by type.", "type")
+        self._deliveries = self._counter(
+            "webhook_attempts", "Attempts to deliver an event to a webhook, by what they came to.", "outcome"
+        )
+        self._delivery_lag = self._histogram(
+            "webhook_lag_seconds", "From an event to its delivery to a webhook.", buckets=_FEW_BUCKETS
+        )
         self._loop_lag = self._histogram(
             "event_loop_lag_seconds", "How late the event loop comes to what is due.", buckets=_LAGS
         )
@@ -151,6 +157,12 @@ class Metrics:
     def event_told(self, type_: str) -> None:
         """Count an event."""
         self._child(self._events, type_).inc()
+
+    def delivered(self, outcome: str, seconds: float) -> None:
+        """Count an attempt to deliver an event; a success also by how long after the event it came."""
+        self._child(self._deliveries, outcome).inc()
+        if outcome == "delivered":
+            self._delivery_lag.observe(seconds)
 
     def response_aborted(self, route: str, code: str) -> None:
         """Count one answer that broke off after it had begun; `request_finished` has counted its status."""

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 
+from app.tasks import beside
 from app.telemetry.metrics import Metrics
 
 
@@ -20,12 +21,8 @@ class LoopLag:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the context is open."""
-        task = asyncio.get_running_loop().create_task(self._beat())
-        try:
+        async with beside(self._beat()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -59,13 +56,8 @@ class OutageWatch:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Watch while the context is open."""
-        task = asyncio.create_task(self._watch())
-        try:
+        async with beside(self._watch()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _watch(self) -> None:
         while True:

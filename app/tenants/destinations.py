@@ -53,6 +53,10 @@ class Destinations:
         # Each form by itself: an allowed reading of an address must not carry a refused one along.
         return all(_is_within(form, self._allowed) or not _is_within(form, self._refused) for form in _forms(given))
 
+    def may_name(self, host: str) -> bool:
+        """Tell whether a host is a name, which is looked at when it is connected to, or an address that is allowed."""
+        return not _is_address(host) or self.allows(host)
+
     def refusal(self, tenant: Tenant) -> str | None:
         """Return what is wrong with the addresses that stand literally in a tenant, or None.
 
@@ -62,9 +66,45 @@ class Destinations:
         if tenant.smtp is not None:
             hosts["smtp.host"] = tenant.smtp.host.strip("[]")
         for field, host in hosts.items():
-            if _is_address(host) and not self.allows(host):
+            if not self.may_name(host):
                 return f"{field}: the address is not allowed (link-local, metadata, multicast or unspecified)"
         return None
+
+
+class PublicDestinations(Destinations):
+    """Decides about receivers that tenants name: public addresses, and the networks that the operator allows.
+
+    Of an address that stands for others in IPv6, all of them must be public.
+    """
+
+    def __init__(self, *, allowed: Collection[Network] = (), refused: Collection[Network] = ()) -> None:
+        super().__init__(refused=refused)
+        self._networks = tuple(allowed)
+
+    def allows(self, address: str) -> bool:
+        """Tell whether an IP address may be connected to."""
+        try:
+            given = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        if _is_within(given, self._networks):
+            return True
+        return super().allows(address) and all(form.is_global for form in _forms(given))
+
+
+class ListedDestinations(Destinations):
+    """Allows the networks that the operator names, and nothing else."""
+
+    def __init__(self, networks: Collection[Network]) -> None:
+        super().__init__()
+        self._networks = tuple(networks)
+
+    def allows(self, address: str) -> bool:
+        """Tell whether an IP address may be connected to."""
+        try:
+            return _is_within(ip_address(address.partition("%")[0]), self._networks)
+        except ValueError:
+            return False
 
 
 def _is_within(address: Address, networks: Collection[Network]) -> bool:

@@ -7,11 +7,12 @@ import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
 
+from app.tasks import beside
 from app.tenants.destinations import Destinations
 from app.tenants.document import TenantsFile, TenantsFileError
 from app.tenants.models import Tenant
@@ -91,13 +92,8 @@ class FileTenantStore:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        watcher = asyncio.create_task(self._watch())
-        try:
+        async with beside(self._watch()):
             yield
-        finally:
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
 
     async def _watch(self) -> None:
         while True:

@@ -40,8 +40,7 @@ class XmlReader:
     def __init__(self, *, max_length: int, tag: str | None = None) -> None:
         self.root = ""
         self.repairs: set[DriftKind] = set()
-        self.is_whole = True
-        """Whether nothing was repaired inside the root."""
+        self.is_whole = True  # as long as nothing was repaired inside the root
         self._tag = tag
         self._max_length = max_length
         self._pieces: list[str] = []
@@ -57,8 +56,7 @@ class XmlReader:
         self._bounds = ReplyBounds()
         self._form: ItemForm | None = None
         self._lessons = _LESSONS
-        self._few: set[str] = set()
-        """The names of children that are too few here for learning their form."""
+        self._few: set[str] = set()  # names of children that are too few here for learning their form
 
     @property
     def held(self) -> int:
@@ -78,7 +76,6 @@ class XmlReader:
         self._waiting += len(text)
 
     def end(self) -> None:
-        """Say that there is no more text."""
         self._ended = True
 
     def next(self) -> Run | Tree | None:
@@ -179,8 +176,8 @@ class XmlReader:
                 break
         if end == start and not self._closed:
             return self._run()
-        line = self._count_lines(start)
-        content = tree(self.root, self._text[start:end], bounds=self._bounds, note=self._note, line=line)
+        text, line = self._text[start:end], self._count_lines(start)
+        content = tree(self.root, text, bounds=self._bounds, note=self._note, line=line)
         if self._tag is not None:
             self._bounds.elements = 0
         self._at = self._scanned if self._closed else end
@@ -241,16 +238,13 @@ class XmlReader:
 
     def _close(self, token: "re.Match[str]") -> None:
         if token["ended"] != self.root:
-            line = self._count_lines(token.start())
-            raise NotWellFormed(f"not well-formed XML: mismatched tag at line {line}")
+            raise NotWellFormed(f"not well-formed XML: mismatched tag at line {self._count_lines(token.start())}")
         self._closed, self._scanned = True, token.end()
 
     def _learn(self, start: int, end: int) -> bool:
         """Learn the form of a child; False where that is of no use."""
         name = self._child
-        if self._closed or not self._lessons or self._tag not in {None, name}:
-            return False
-        if name in self._few:
+        if self._closed or not self._lessons or self._tag not in {None, name} or name in self._few:
             return False
         if self._text.count(f"</{name}>", start) < _FEWEST:
             self._few.add(name)

@@ -78,6 +78,7 @@ def build_ways_in(
             ),
             authenticator=authenticator,
             operators=build_admin_credential(settings, metrics),
+            management_port=settings.management_port,
             limiter=limiter,
             fast_path=fast_path,
             resource_metadata=resource_metadata,

@@ -8,14 +8,14 @@ import pytest
 from tests.contract.running import PARTS, fuzz
 from tests.support.conformance import document
 
-EXAMPLES = "2"
-"""Made-up requests of an operation, beside its examples and those that go through its limits one by one."""
+OPTIONS = ("--generation-deterministic", "--phases", "examples,fuzzing,stateful", "--max-examples", "3")
+"""The long run (`tests/contract/long_run.py`) also goes through the limits of every field one by one."""
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", PARTS)
 async def test_keeps_to_its_document(part: str, tmp_path: Path) -> None:
-    outcome = await fuzz(PARTS[part], tmp_path, ["--generation-deterministic", "--max-examples", EXAMPLES])
+    outcome = await fuzz(PARTS[part], tmp_path, OPTIONS)
     assert outcome.passed, f"{outcome.output}\n{outcome.faults}"
 
 

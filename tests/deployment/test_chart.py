@@ -105,9 +105,11 @@ def test_selectors_find_the_pods_they_are_for(values: Manifest) -> None:
     selectors = [each["spec"]["selector"] for each in manifests if each["kind"] in {"Service", "PodDisruptionBudget"}]
     for selector in [deployment["spec"]["selector"], *selectors]:
         assert selector.get("matchLabels", selector).items() <= labels
-    service = only(manifests, "Service")
+    service, management = (each for each in manifests if each["kind"] == "Service")
     for monitor in (each for each in manifests if each["kind"] == "ServiceMonitor"):
-        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        selected = monitor["spec"]["selector"]["matchLabels"].items()
+        assert selected <= management["metadata"]["labels"].items()
+        assert not selected <= service["metadata"]["labels"].items()
     for other in (each for each in manifests if each["kind"] in {"Job", "Pod"}):
         spec = other["spec"].get("template", other)
         assert not service["spec"]["selector"].items() <= spec["metadata"]["labels"].items()

@@ -14,9 +14,15 @@ def test_admin_and_metrics_stay_inside() -> None:
 
 class TestNetworkPolicy:
     def test_lets_in_those_who_are_named_and_the_test(self) -> None:
-        (rule,) = only(render(example("production")), "NetworkPolicy")["spec"]["ingress"]
-        assert [next(iter(each)) for each in rule["from"]] == ["namespaceSelector", "namespaceSelector", "podSelector"]
-        assert rule["from"][-1]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
+        values = example("production")
+        clients, monitoring = only(render(values), "NetworkPolicy")["spec"]["ingress"]
+        assert [next(iter(each)) for each in clients["from"]] == ["namespaceSelector", "podSelector"]
+        assert clients["from"][-1]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
+        assert monitoring["ports"] == [{"protocol": "TCP", "port": "management"}]
+        assert monitoring["from"] == values["networkPolicy"]["ingress"]["monitoring"]
+        values["networkPolicy"]["ingress"]["monitoring"] = []
+        # An empty list would let everybody in.
+        assert len(only(render(values), "NetworkPolicy")["spec"]["ingress"]) == 1
 
     def test_lets_out_to_what_there_is(self) -> None:
         assert self.ports(example("production")) == [

@@ -22,9 +22,20 @@ async def test_probes_and_scrapes_go_where_the_gateway_answers() -> None:
         for path in paths:
             assert (await client.get(path)).status_code in {200, 503}, path
     assert [each["port"] for each in probes] == ["http"] * 3
-    assert container["ports"] == [{"name": "http", "containerPort": 8000, "protocol": "TCP"}]
-    (port,) = only(manifests, "Service")["spec"]["ports"]
-    assert (port["name"], port["targetPort"], endpoint["port"]) == ("http", "http", "http")
+    assert [(each["name"], each["containerPort"]) for each in container["ports"]] == [
+        ("http", 8000),
+        ("management", 8001),
+    ]
+    services = [each for each in manifests if each["kind"] == "Service"]
+    assert [(port["name"], port["targetPort"]) for each in services for port in each["spec"]["ports"]] == [
+        ("http", "http"),
+        ("management", "management"),
+    ]
+    monitored = only(manifests, "ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
+    (service,) = [each for each in services if monitored <= each["metadata"]["labels"].items()]
+    assert service["spec"]["ports"][0]["name"] == endpoint["port"] == "management"
+    assert service["spec"]["type"] == "ClusterIP"
+    assert only(manifests, "ConfigMap", "umail-gateway")["data"]["UMAIL_GATEWAY_MANAGEMENT_PORT"] == "8001"
 
 
 @pytest.mark.parametrize(

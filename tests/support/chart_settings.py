@@ -7,7 +7,7 @@ from app.settings import Settings
 from tests.support.charts import CHART
 
 SCHEMA = CHART / "values.schema.json"
-FIXED = frozenset({"PORT", "DATA_DIR"})
+FIXED = frozenset({"PORT", "MANAGEMENT_PORT", "DATA_DIR"})
 """Settings that the chart itself decides."""
 
 _KEPT = ("type", "enum", "items", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")

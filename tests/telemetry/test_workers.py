@@ -13,6 +13,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from app.sandbox import Account, Sandbox
 from tests.support.exposition import samples, total
 from tests.support.gateways import GatewayProcess, key_of, running_gateway, tenants_file
+from tests.support.servers import unused_port
 from tests.support.valkey import ValkeyServer
 
 MASTER = "A" * 43 + "="
@@ -20,6 +21,9 @@ COUNT = "umail_gateway_request_duration_seconds_count"
 TENANT_COUNT = "umail_gateway_tenant_request_duration_seconds_count"
 ROUTE = "/v1/account"
 AT_ONCE = 16
+MANAGEMENT_PORT = unused_port()
+MANAGEMENT = f"http://127.0.0.1:{MANAGEMENT_PORT}"
+"""All workers listen there too."""
 
 
 @pytest.fixture
@@ -30,6 +34,7 @@ async def gateway(tmp_path: Path, valkey: ValkeyServer) -> AsyncIterator[Gateway
             "DATA_DIR": tmp_path,
             "STATE_URL": valkey.url,
             "MASTER_KEY": MASTER,
+            "MANAGEMENT_PORT": MANAGEMENT_PORT,
         }
         async with running_gateway(tmp_path, settings, workers=2) as gateway:
             yield gateway
@@ -50,10 +55,10 @@ async def ask(client: httpx2.AsyncClient) -> None:
 
 async def metrics(client: httpx2.AsyncClient) -> str:
     try:
-        return (await client.get("/metrics")).text
+        return (await client.get(f"{MANAGEMENT}/metrics")).text
     except httpx2.TransportError:
         # The worker that has been killed had taken the connection.
-        return (await client.get("/metrics")).text
+        return (await client.get(f"{MANAGEMENT}/metrics")).text
 
 
 async def ask_both(client: httpx2.AsyncClient, folder: Path) -> int:

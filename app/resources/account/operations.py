@@ -1,10 +1,9 @@
 """Upstream operations of the account (manual, chapter 1)."""
 
 from app.gateway.checks import NOTHING, Check, same
-from app.gateway.operation import EDITED, SLOW, Effect, Operation
+from app.gateway.operation import EDITED, SLOW, Effect, Operation, no_parameters
 from app.resources.account.schemas import Account, Service
 from app.upstream.document import Document
-from app.upstream.envelope import Parameters
 from app.upstream.records import Element, Record
 from app.upstream.values import day, in_units, integer, word
 
@@ -38,10 +37,6 @@ _SERVICE = Record(
 )
 
 
-def _nothing(_request: None) -> Parameters:
-    return Parameters()
-
-
 def _account(document: Document, _request: None) -> Account:
     return document.record(_ACCOUNT)
 
@@ -56,7 +51,7 @@ GET_ACCOUNT = Operation(
     script="account.php",
     do="customer-info",
     root="customer",
-    encode=_nothing,
+    encode=no_parameters,
     decode=_account,
     effect=Effect.READ,
     tags=frozenset({"account"}),
@@ -69,7 +64,7 @@ GET_SERVICE = Operation(
     script="account.php",
     do="service-info",
     root="service",
-    encode=_nothing,
+    encode=no_parameters,
     decode=_service,
     effect=Effect.READ,
     tags=frozenset({"account", "quota"}),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from app.gateway.checks import BATCH, CAMPAIGN_ID, DAY, NOTHING, Check, same
-from app.gateway.operation import RUNNING, CachePolicy, DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import RUNNING, CachePolicy, DeadlineClass, Effect, Operation, acknowledged, by
 from app.gateway.pages import Collection, Page, PageRequest, pagination
 from app.resources.campaigns.editing import EditCampaign
 from app.resources.campaigns.forms import CreateCampaign, edited_campaign, new_campaign
@@ -53,10 +53,6 @@ def _encode_find(request: FindCampaigns) -> Parameters:
     if request.status is not None:
         query["send_status"] = str(STATUS_CODES[request.status])
     return Parameters(query=query)
-
-
-def _by_id(campaign_id: int) -> Parameters:
-    return Parameters(query={"id": str(campaign_id)})
 
 
 def _encode_sends(request: FindSends) -> Parameters:
@@ -142,7 +138,7 @@ GET = Operation(
     script=_SCRIPT,
     do="task-list",
     root="task_list",
-    encode=_by_id,
+    encode=by("id"),
     decode=_campaign,
     effect=Effect.READ,
     tags=_TAGS,
@@ -197,7 +193,7 @@ DELETE = Operation(
     section="6.4",
     script=_SCRIPT,
     do="del-task",
-    encode=_by_id,
+    encode=by("id"),
     decode=acknowledged,
     effect=Effect.IDEMPOTENT_WRITE,
     deadline=DeadlineClass.WRITE,

@@ -17,9 +17,7 @@ ScheduleMode = TypeAliasType(
         Field(description="When to send: at once, at a time, or not before it is released."),
     ],
 )
-ReleaseMode = TypeAliasType(
-    "ReleaseMode", Annotated[Literal["now", "at"], Field(description="When to send: at once, or at a time.")]
-)
+ReleaseMode = TypeAliasType("ReleaseMode", Annotated[Literal["now", "at"], Field(description="At once, or at a time.")])
 SenderType = TypeAliasType(
     "SenderType",
     Annotated[

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
 from app.errors import NotFound
 from app.gateway.checks import CONTACT_ID, LIST_ID, Check, same
-from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged, by
 from app.gateway.pages import Page, PageRequest, pagination
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactByEmail, ContactChanges
 from app.texts import sentence
@@ -106,10 +106,6 @@ def _encode_by_email(request: FindByEmail) -> Parameters:
     return _encode_find(FindContacts(request.list_id, PageRequest(page_size=_MOST_ALIKE), request.email.lower()))
 
 
-def _encode_get(contact_id: int) -> Parameters:
-    return Parameters(query={"address_id": str(contact_id)})
-
-
 def _fields(contact: NewContact | ContactChanges) -> dict[str, str]:
     """Write the fields given as the platform names them; null clears, which a birthday does by its zero date."""
     given = contact.model_fields_set
@@ -138,14 +134,6 @@ def _encode_batch(request: AddBatch) -> Parameters:
 
 def _encode_edit(request: EditContact) -> Parameters:
     return Parameters(query={"id": str(request.contact_id)}, form=_fields(request.changes))
-
-
-def _encode_delete(contact_id: int) -> Parameters:
-    return Parameters(query={"id": str(contact_id)})
-
-
-def _encode_empty(list_id: int) -> Parameters:
-    return Parameters(query={"list_id": str(list_id)})
 
 
 def _contacts(document: Document, request: FindContacts) -> Page[Contact]:
@@ -240,7 +228,7 @@ GET = Operation(
     script=_SCRIPT,
     do="ml-addr-list",
     root="data",
-    encode=_encode_get,
+    encode=by("address_id"),
     decode=_contact,
     effect=Effect.READ,
     tags=_TAGS,
@@ -291,7 +279,7 @@ DELETE = Operation(
     section="4.11",
     script=_SCRIPT,
     do="ml-addr-del",
-    encode=_encode_delete,
+    encode=by("id"),
     decode=acknowledged,
     effect=Effect.IDEMPOTENT_WRITE,
     deadline=DeadlineClass.WRITE,
@@ -304,7 +292,7 @@ EMPTY = Operation(
     section="4.12",
     script=_SCRIPT,
     do="ml-addr-empty",
-    encode=_encode_empty,
+    encode=by("list_id"),
     decode=acknowledged,
     effect=Effect.IDEMPOTENT_WRITE,
     deadline=DeadlineClass.WRITE,

@@ -16,7 +16,7 @@ from app.api.types import DIGITS
 from app.errors import FieldError, Overloaded, ValidationFailed
 from app.gateway.operation import Effect
 from app.resources.events.schemas import TYPES, Events
-from app.resources.events.stream import EventStream, event_json
+from app.resources.events.stream import EventStream
 from app.storage.events.log import number_of
 
 router = resource_router("/v1/events", "Events")
@@ -78,7 +78,7 @@ async def list_events(
         return await _stream(call, last_event_id or after, types)
     events = await feed.read(tenant.id, _number("after", after, tenant.id) if after else 0, types, limit)
     zone = call.services.platform_clock.zone
-    data = [orjson.Fragment(event_json(event, zone)) for event in events]
+    data = [orjson.Fragment(event.json(zone)) for event in events]
     body = orjson.dumps({"data": data, "next": events[-1].id if events else after})
     return Response(body, headers={"Cache-Control": "no-store", "Vary": "Accept"}, media_type=JSON)
 

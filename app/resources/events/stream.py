@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
-import orjson
 from fastapi.sse import format_sse_event
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,20 +14,6 @@ from app.storage.events.feed import EventFeed, Follower
 from app.storage.events.log import LoggedEvent
 
 _BATCH = 100
-
-
-def event_json(event: LoggedEvent, zone: tzinfo) -> bytes:
-    """Return an event as it is answered, streamed and delivered."""
-    occurred_at = datetime.fromtimestamp(event.occurred_at, zone)
-    return orjson.dumps(
-        {
-            "id": event.id,
-            "type": event.type,
-            "occurred_at": occurred_at.isoformat(timespec="milliseconds"),
-            "data": orjson.Fragment(event.data),
-            "previous": orjson.Fragment(event.previous or "null"),
-        }
-    )
 
 
 class EventStream(Response):
@@ -119,8 +104,7 @@ class EventStream(Response):
             news = await follower.wait(self._look_up)
 
     def _written(self, event: LoggedEvent) -> bytes:
-        data = event_json(event, self._zone).decode()
-        return format_sse_event(data_str=data, event=event.type, id=event.id)
+        return format_sse_event(data_str=event.json(self._zone).decode(), event=event.type, id=event.id)
 
 
 async def _write(send: Send, body: bytes) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.gateway.checks import IMPORT_ID, NOTHING, Check, same
-from app.gateway.operation import RUNNING, CachePolicy, DeadlineClass, Effect, Operation
+from app.gateway.operation import RUNNING, CachePolicy, DeadlineClass, Effect, Operation, by, no_parameters
 from app.gateway.pages import Collection
 from app.resources.imports.schemas import Import, ImportAccepted, ImportFile, ImportRecord, SkippedRows
 from app.upstream.document import Document
@@ -54,14 +54,6 @@ def _encode_new(request: NewImport) -> Parameters:
     file = request.file
     upload = StoredFile("file", file.name, file.content_type, file.content, file.size)
     return Parameters(query={"list_id": str(request.list_id)}, upload=upload)
-
-
-def _encode_get(import_id: int) -> Parameters:
-    return Parameters(query={"id": str(import_id)})
-
-
-def _encode_list(_request: None) -> Parameters:
-    return Parameters()
 
 
 def _accepted(document: Document, request: NewImport) -> ImportAccepted:
@@ -114,7 +106,7 @@ GET = Operation(
     section="4.9.4",
     script=_SCRIPT,
     do="ml-addr-add-file-query",
-    encode=_encode_get,
+    encode=by("id"),
     decode=_import,
     effect=Effect.READ,
     tags=_TAGS,
@@ -126,7 +118,7 @@ LIST = Operation(
     section="4.15",
     script=_SCRIPT,
     do="ml-addr-add-log",
-    encode=_encode_list,
+    encode=no_parameters,
     decode=_imports,
     effect=Effect.READ,
     tags=_TAGS,

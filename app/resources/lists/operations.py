@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic_core import to_jsonable_python
 
 from app.gateway.checks import LIST_ID, NOTHING, Check, ExportCheck, same
-from app.gateway.operation import EDITED, DeadlineClass, Effect, Export, Operation, acknowledged
+from app.gateway.operation import EDITED, DeadlineClass, Effect, Export, Operation, acknowledged, by, no_parameters
 from app.gateway.pages import Collection
 from app.resources.lists.schemas import ContactList, ContactListChanges, ExportedContact, NewContactList, Unsubscribe
 from app.texts import sentence
@@ -36,14 +36,6 @@ class EditList:
 
     list_id: int
     changes: ContactListChanges
-
-
-def _nothing(_request: None) -> Parameters:
-    return Parameters()
-
-
-def _by_id(list_id: int) -> Parameters:
-    return Parameters(query={"id": str(list_id)})
 
 
 def _described(fields: dict[str, str], description: str | None) -> dict[str, str]:
@@ -94,7 +86,7 @@ LIST = Operation(
     script="mloperate.php",
     do="maillist-list",
     root="maillist",
-    encode=_nothing,
+    encode=no_parameters,
     decode=_lists,
     effect=Effect.READ,
     tags=_TAGS,
@@ -107,7 +99,7 @@ GET = Operation(
     script="mloperate.php",
     do="maillist-detail",
     root="maillist",
-    encode=_by_id,
+    encode=by("id"),
     decode=_list,
     effect=Effect.READ,
     tags=_TAGS,
@@ -145,7 +137,7 @@ DELETE = Operation(
     section="4.5",
     script="mloperate.php",
     do="maillist-del",
-    encode=_by_id,
+    encode=by("id"),
     decode=acknowledged,
     effect=Effect.IDEMPOTENT_WRITE,
     deadline=DeadlineClass.WRITE,
@@ -208,7 +200,7 @@ EXPORT_CONTACTS = Export(
     section="4.6",
     script=_SCRIPT,
     do="subscription-export",
-    encode=_by_id,
+    encode=by("id"),
     source=TextLines(ExportedContact, _exported_contacts, headings=_HEADINGS),
     tags=frozenset({"contacts"}),
 )
@@ -218,7 +210,7 @@ EXPORT_UNSUBSCRIBES = Export(
     section="4.7",
     script=_SCRIPT,
     do="unsubscribe-export",
-    encode=_by_id,
+    encode=by("id"),
     source=TextLines(Unsubscribe, _unsubscribes, headings=_HEADINGS),
     tags=frozenset({"unsubscribes"}),
 )

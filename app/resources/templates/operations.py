@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.gateway.checks import NOTHING, TEMPLATE_ID, Check, same
-from app.gateway.operation import EDITED, RUNNING, DeadlineClass, Effect, Operation, acknowledged
+from app.gateway.operation import EDITED, RUNNING, DeadlineClass, Effect, Operation, acknowledged, by, no_parameters
 from app.gateway.pages import Collection
 from app.resources.templates.records import REVIEW_RECORD, TEMPLATE_RECORD
 from app.resources.templates.schemas import (
@@ -56,14 +56,6 @@ class DeleteAttachments:
 
     template_id: int
     attachment_id: int | None = None
-
-
-def _nothing(_request: None) -> Parameters:
-    return Parameters()
-
-
-def _by_id(template_id: int) -> Parameters:
-    return Parameters(query={"tpl_id": str(template_id)})
 
 
 def _files(attachments: Sequence[NewTemplateAttachment]) -> tuple[File, ...]:
@@ -145,7 +137,7 @@ LIST = Operation(
     script=_SCRIPT,
     do="list-tpl",
     root="template_list",
-    encode=_nothing,
+    encode=no_parameters,
     decode=_templates,
     effect=Effect.READ,
     tags=_TAGS,
@@ -158,7 +150,7 @@ GET = Operation(
     script=_SCRIPT,
     do="list-tpl",
     root="template_list",
-    encode=_by_id,
+    encode=by("tpl_id"),
     decode=_template,
     effect=Effect.READ,
     tags=_TAGS,
@@ -171,7 +163,7 @@ REVIEW = Operation(
     script=_SCRIPT,
     do="get-tpl-status",
     root="template",
-    encode=_by_id,
+    encode=by("tpl_id"),
     decode=_review,
     effect=Effect.READ,
     tags=_TAGS,
@@ -211,7 +203,7 @@ DELETE = Operation(
     section="5.5",
     script=_SCRIPT,
     do="del-tpl",
-    encode=_by_id,
+    encode=by("tpl_id"),
     decode=acknowledged,
     effect=Effect.IDEMPOTENT_WRITE,
     deadline=DeadlineClass.WRITE,

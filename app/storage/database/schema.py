@@ -213,6 +213,9 @@ webhooks = Table(
     Column("enabled", Integer, nullable=False),
     Column("disabled_reason", Text),
     Column("failing_since", Double),
+    # In a row; for how long nothing else is tried.
+    Column("failures", Integer, nullable=False),
+    Column("retry_at", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import structlog
@@ -12,6 +12,7 @@ from app.storage.database.database import Database
 from app.storage.events import log as event_log
 from app.storage.events import watching
 from app.storage.events.log import LoggedEvent
+from app.tasks import beside
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +38,8 @@ class EventFeed:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow while the context is open; the database must be."""
-        task = asyncio.create_task(self._follow())
-        try:
+        async with beside(self._follow()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def read(self, tenant: str, after: int, types: Collection[str], limit: int) -> list[LoggedEvent]:
         """Return the next events after a number.

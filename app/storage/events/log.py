@@ -3,6 +3,9 @@
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+import orjson
 
 from app.storage.database.statements import Statement, Steps
 
@@ -26,6 +29,11 @@ _DELIVER = (
     " FROM events JOIN webhooks ON webhooks.tenant = events.tenant"
     " WHERE events.tenant = :tenant AND events.number > :before AND events.number <= :last AND webhooks.enabled = 1"
     " AND (webhooks.types = '|*|' OR replace(webhooks.types, '|' || events.type || '|', '') <> webhooks.types)"
+)
+_DELIVER_TO = (
+    "INSERT INTO deliveries (tenant, webhook, number, resource, status, tries, attempts, due_at, created_at)"
+    " SELECT tenant, :webhook, number, resource, 'pending', 0, '[]', {now}, {now} FROM events"
+    " WHERE tenant = :tenant AND number > :before AND number <= :last"
 )
 _READ = (
     "SELECT number, type, occurred_at, data, previous FROM events WHERE tenant = :tenant AND number > :after{types}"
@@ -59,6 +67,19 @@ class LoggedEvent:
         """The name it is known by; names of one tenant sort as its events."""
         return event_id(self.tenant, self.number)
 
+    def json(self, zone: tzinfo) -> bytes:
+        """Return it as it is read, streamed and delivered."""
+        occurred_at = datetime.fromtimestamp(self.occurred_at, zone)
+        return orjson.dumps(
+            {
+                "id": self.id,
+                "type": self.type,
+                "occurred_at": occurred_at.isoformat(timespec="milliseconds"),
+                "data": orjson.Fragment(self.data),
+                "previous": orjson.Fragment(self.previous or "null"),
+            }
+        )
+
 
 def event_id(tenant: str, number: int) -> str:
     """Return the id of a tenant's event; no other tenant has one like it."""
@@ -78,8 +99,8 @@ def _mark(tenant: str) -> str:
     return hashlib.blake2b(tenant.encode(), digest_size=_TENANT_BYTES, person=b"umail-events").hexdigest()
 
 
-def appending(tenant: str, added: Sequence[NewEvent]) -> Steps[int | None]:
-    """Add events and what takes them to webhooks; return the last one's number.
+def appending(tenant: str, added: Sequence[NewEvent], *, webhook: str | None = None) -> Steps[int | None]:
+    """Add events and what takes them to webhooks, or to one alone; return the last one's number.
 
     None if nobody has wanted events for a week, which is longer than those who watch may be gone.
     """
@@ -104,7 +125,8 @@ def appending(tenant: str, added: Sequence[NewEvent]) -> Steps[int | None]:
         )
         for number, each in enumerate(added, before + 1)
     ]
-    yield [*rows, Statement(_DELIVER, {"tenant": tenant, "before": before, "last": last})]
+    range_ = {"tenant": tenant, "before": before, "last": last}
+    yield [*rows, Statement(_DELIVER_TO, {**range_, "webhook": webhook}) if webhook else Statement(_DELIVER, range_)]
     return last
 
 

@@ -7,7 +7,17 @@ from typing import Any
 from sqlalchemy import Row, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.storage.database.schema import api_keys, master_keys, tenant_changes, tenants
+from app.storage.database.schema import (
+    api_keys,
+    deliveries,
+    event_streams,
+    events,
+    master_keys,
+    tenant_changes,
+    tenants,
+    watched,
+    webhooks,
+)
 from app.storage.database.statements import serialize
 from app.storage.tenants.models import (
     Missing,
@@ -63,7 +73,8 @@ async def register_master_key(connection: AsyncConnection, vault: Vault, moment:
 async def unregister_unused(connection: AsyncConnection, vault: Vault) -> None:
     """Forget the master keys that nothing is encrypted with any more, except the current one."""
     used = exists().where(tenants.c.master_key == master_keys.c.id)
-    await connection.execute(delete(master_keys).where(master_keys.c.id != vault.current, ~used))
+    by_webhooks = exists().where(webhooks.c.master_key == master_keys.c.id)
+    await connection.execute(delete(master_keys).where(master_keys.c.id != vault.current, ~used, ~by_webhooks))
 
 
 async def check_master_keys(connection: AsyncConnection, vault: Vault, moment: datetime) -> None:
@@ -136,10 +147,12 @@ async def change(
 
 
 async def remove(connection: AsyncConnection, *, tenant_id: str) -> None:
-    """Delete a tenant and its keys."""
+    """Delete a tenant with its keys, events and webhooks."""
     await begin(connection)
     await existing(connection, tenant_id)
-    await connection.execute(delete(api_keys).where(api_keys.c.tenant == tenant_id))
+    # Whoever gets its id next must not read what happened in its account.
+    for table in (api_keys, webhooks, deliveries, events, watched, event_streams):
+        await connection.execute(delete(table).where(table.c.tenant == tenant_id))
     await connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
     await number_change(connection, tenant_id)
 
@@ -181,9 +194,19 @@ async def rewrap_some(connection: AsyncConnection, *, vault: Vault, moment: date
         wrapped = vault.rewrap(row.id, WrappedKey(row.master_key, row.data_key))
         values = {"data_key": wrapped.sealed, "master_key": wrapped.master_key}
         await connection.execute(update(tenants).where(tenants.c.id == row.id).values(values))
+    await _rewrap_webhooks(connection, vault)
     if len(rows) < _BATCH:
         await unregister_unused(connection, vault)
     return len(rows)
+
+
+async def _rewrap_webhooks(connection: AsyncConnection, vault: Vault) -> None:
+    key = (webhooks.c.tenant, webhooks.c.id)
+    query = select(*key, webhooks.c.data_key, webhooks.c.master_key).where(webhooks.c.master_key != vault.current)
+    for row in (await connection.execute(query)).all():
+        wrapped = vault.rewrap(row.tenant, WrappedKey(row.master_key, row.data_key))
+        values = {"data_key": wrapped.sealed, "master_key": wrapped.master_key}
+        await connection.execute(update(webhooks).where(key[0] == row.tenant, key[1] == row.id).values(values))
 
 
 def _with_staged(row: Row[Any]) -> Row[Any]:

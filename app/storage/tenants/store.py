@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.storage.tenants.lookups import KeyUsage
 from app.storage.tenants.remembered import Answer, Flights, Question, Remembered, Version
 from app.storage.tenants.repository import USES_APART, TenantRepository
 from app.storage.tenants.rows import api_key, opened_tenant
+from app.tasks import beside
 from app.tenants.models import ApiKey, Tenant
 from app.tenants.store import NO_DIGEST, Identity, hash_key
 from app.tenants.vault import Vault
@@ -77,15 +78,11 @@ class DatabaseTenantStore:
         self._remembered.forget_all()
         self._current_at = self._monotonic()
         self._seen = await self._database.run(lookups.last_change, reads_only=True)
-        tasks = [asyncio.create_task(work) for work in (self._follow(), self._write_usage())]
         try:
-            yield
+            async with beside(self._follow(), self._write_usage()):
+                yield
         finally:
             self._current_at = float("-inf")
-            for task in tasks:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
             await self._usage.flush()
 
     def _noted(self, key: str, digest: str, answer: Answer) -> Identity | None:

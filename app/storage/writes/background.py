@@ -13,6 +13,7 @@ from app.errors import DatabaseError
 from app.storage.database.database import Database
 from app.storage.database.statements import T, Work
 from app.storage.writes import approvals, attempts, keys, leases
+from app.tasks import beside
 
 log = structlog.get_logger(__name__)
 
@@ -110,13 +111,8 @@ class Sweeper:
     async def running(self) -> AsyncIterator[None]:
         """Sweep while the context is open."""
         self._wake = asyncio.Event()  # of the loop that runs now
-        task = asyncio.create_task(self._sweep())
-        try:
+        async with beside(self._sweep()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _sweep(self) -> None:
         while True:

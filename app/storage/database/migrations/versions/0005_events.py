@@ -61,6 +61,8 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Integer, nullable=False),
         sa.Column("disabled_reason", sa.Text),
         sa.Column("failing_since", sa.Double),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("retry_at", sa.Double),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("updated_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id", name="webhooks_pkey"),

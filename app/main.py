@@ -44,9 +44,9 @@ from app.upstream.transport import GuardedTransport
 from app.upstream.wire import Transport
 from app.wiring.edge import build_authenticator, build_keys_document, build_tracing, build_ways_in, watch
 from app.wiring.events import build_background, build_receivers
-from app.wiring.gateway import build_destinations, build_gateway, build_policies, build_submitter
+from app.wiring.gateway import build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
-from app.wiring.storage import build_master_keys, build_storage
+from app.wiring.storage import build_destinations, build_master_keys, build_storage
 
 
 def create_app(

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, IPvAnyNetwork, SecretStr
 from pydantic_settings import NoDecode
 
-from app.api.request_head import root_path
 from app.tenants.models import is_loopback
 from app.tenants.vault import MasterKeys
+from app.texts import root_path
 
 IN_MEMORY = "memory://"
 IN_DATABASE = "database"

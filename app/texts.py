@@ -1,5 +1,6 @@
 """Sentences for people that can be told in their language."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,3 +76,19 @@ def reason_of(error: ErrorDetails) -> str:
     if error["type"] == "string_pattern_mismatch":
         return "has characters that it may not have"
     return error["msg"].removeprefix("Value error, ")
+
+
+_LONGEST_ROOT_PATH = 200
+_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+
+
+def root_path(value: str) -> str:
+    """Return the path in front of all paths without a slash at its end.
+
+    Raises:
+        ValueError: it could name another host, climb, or need quoting in a page or a header.
+    """
+    path = value.rstrip("/")
+    if len(path) > _LONGEST_ROOT_PATH or not _ROOT_PATH.fullmatch(path):
+        raise ValueError("must be a plain path like /umail")
+    return path

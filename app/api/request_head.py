@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from app.errors import GatewayError, HeadersTooLarge, MalformedRequest, UrlTooLong
 from app.gateway.context import RequestContext
-from app.texts import sentence
+from app.texts import root_path, sentence
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -142,22 +142,8 @@ Network = IPv4Network | IPv6Network
 ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
 
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+):\d+")
-_LONGEST_ROOT_PATH = 200
-_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _IPV6_SUBSCRIBER = 64
 _PREFIX = b"x-forwarded-prefix"
-
-
-def root_path(value: str) -> str:
-    """Return the path in front of all paths without a slash at its end.
-
-    Raises:
-        ValueError: it could name another host, climb, or need quoting in a page or a header.
-    """
-    path = value.rstrip("/")
-    if len(path) > _LONGEST_ROOT_PATH or not _ROOT_PATH.fullmatch(path):
-        raise ValueError("must be a plain path like /umail")
-    return path
 
 
 def parse_address(text: str | None) -> Address | None:

@@ -9,7 +9,10 @@ import typer
 
 from app.cli.starting import fail
 
+app = typer.Typer(rich_markup_mode=None)
 
+
+@app.command()
 def mcp(
     url: Annotated[str, typer.Option(help="The gateway's URL, as https://gateway.example/mcp.")],
     key_file: Annotated[

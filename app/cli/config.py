@@ -11,12 +11,12 @@ from app.cli.starting import AsJson, fail, load_settings
 from app.cli.terminal import print_json, print_table
 from app.settings import Settings
 from app.tenants.document import TenantsFileError, load_tenants, tenants_schema
-from app.wiring.gateway import build_destinations
+from app.wiring.storage import build_destinations
 
-config = typer.Typer(no_args_is_help=True, help="What is configured, and whether it can be used.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is configured, and whether it can be used.")
 
 
-@config.command()
+@app.command()
 def check(
     tenants: Annotated[
         Path | None,
@@ -35,7 +35,7 @@ def check(
     typer.echo(f"The settings and {path} are fine: {count} tenants.")
 
 
-@config.command()
+@app.command()
 def show(as_json: AsJson = False) -> None:
     """Show every setting in effect and where it comes from; secrets are masked."""
     settings = load_settings({})
@@ -46,7 +46,7 @@ def show(as_json: AsJson = False) -> None:
     print_table(("setting", "value", "source"), rows)
 
 
-@config.command()
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the tenants file, for editors."""
     print_json(tenants_schema())

@@ -13,7 +13,6 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
-from app.doctor.diagnosis import PLAN
 from app.settings import Settings
 from app.texts import reason_of
 
@@ -98,13 +97,18 @@ def shown_setting(settings: Settings, name: str) -> str:
 
 def unknown_operations(lifetimes: Iterable[str]) -> list[str]:
     """Return the names that are no read of the gateway's."""
-    known = {check.operation.name for check in PLAN} | {"*"}
-    return [name for name in lifetimes if name not in known]
+    return [name for name in lifetimes if name != "*" and name not in _reads()]
 
 
 def nearest_operation(name: str) -> str:
     """Return the read whose name is most like another."""
-    return _nearest(name, [check.operation.name for check in PLAN])
+    return _nearest(name, _reads())
+
+
+def _reads() -> list[str]:
+    from app.doctor.diagnosis import PLAN  # noqa: PLC0415 - loads every operation, which few commands need
+
+    return [check.operation.name for check in PLAN]
 
 
 def _given() -> Iterator[tuple[str, str]]:

@@ -92,6 +92,10 @@ def _detail(finding: Finding) -> str:
     return "; ".join(parts)
 
 
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
 def doctor(
     tenant_id: Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id.", show_default=False)],
     only: Annotated[

@@ -15,12 +15,12 @@ from app.tenants.vault import generate_master_key
 
 _AT_ONCE = 500
 
-keys = typer.Typer(no_args_is_help=True, help="API keys and master keys.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys and master keys.")
 
 TenantId = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id.", show_default=False)]
 
 
-@keys.command()
+@app.command()
 def create(
     tenant_id: TenantId,
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; several times; read by default.")] = None,
@@ -52,7 +52,7 @@ def create(
     _show(created, as_json=as_json)
 
 
-@keys.command("list")
+@app.command("list")
 def list_(
     tenant_id: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Whose keys.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Revoked ones too.")] = False,
@@ -78,7 +78,7 @@ def list_(
     )
 
 
-@keys.command()
+@app.command()
 def revoke(
     tenant_id: TenantId,
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id.", show_default=False)],
@@ -91,7 +91,7 @@ def revoke(
     typer.echo(f"Key {key_id} of {tenant_id} is revoked.")
 
 
-@keys.command()
+@app.command()
 def rotate(
     tenant_id: TenantId,
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key to replace.", show_default=False)],
@@ -121,20 +121,20 @@ def _show(created: CreatedKey, *, as_json: bool) -> None:
     print_fields({"key": key, "id": record.id, "scopes": record.scopes, "expires": record.expires_at})
 
 
-@keys.command("rotate-master")
+@app.command("rotate-master")
 def rotate_master() -> None:
     """Encrypt all tenants' secrets with the first of the configured master keys; others are then needed no more."""
     count = administer(lambda repository: repository.rotate_master())
     typer.echo(f"{count} tenants were under another master key; all are under the current one now.")
 
 
-@keys.command("generate-master")
+@app.command("generate-master")
 def generate_master() -> None:
     """Print a new master key, for UMAIL_GATEWAY_MASTER_KEY; all replicas need the same one."""
     typer.echo(generate_master_key())
 
 
-@keys.command("generate")
+@app.command("generate")
 def generate() -> None:
     """Print a new API key, once, and the hash to put into a tenants file."""
     key = generate_key()

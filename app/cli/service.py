@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import platform
 from collections.abc import Coroutine
 from enum import StrEnum
 from functools import partial
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import structlog
@@ -40,28 +38,7 @@ class DocumentForm(StrEnum):
 
 log = structlog.get_logger("app.start")
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="A typed REST/JSON gateway in front of the U-Mail e-mail marketing platform.",
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"umail-gateway {version('umail-gateway')}, Python {platform.python_version()}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    _version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Set nothing up: every command reads the settings itself."""
+app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command()

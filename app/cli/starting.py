@@ -17,9 +17,7 @@ from app.settings import Settings
 from app.storage.tenants.models import RepositoryError
 from app.storage.tenants.repository import TenantRepository
 from app.telemetry.logs import configure_logging
-from app.tenants.models import Tenant
 from app.texts import reason_of
-from app.wiring.gateway import build_destinations, probing
 from app.wiring.storage import administration
 
 T = TypeVar("T")
@@ -69,14 +67,3 @@ def administer(work: Work[T]) -> T:
         fail(str(refusal), code=1)
     except DatabaseError as error:
         fail(str(error))
-
-
-async def check_login(tenant: Tenant) -> None:
-    """Try a tenant's U-Mail login; a command whose login the platform does not accept ends, and saves nothing."""
-    settings = load_settings({})
-    if refusal := build_destinations(settings).refusal(tenant):
-        fail(refusal)
-    async with probing(settings) as prober:
-        probe = await prober.probe(tenant)
-    if probe.outcome != "accepted":
-        fail(f"{probe.outcome}: {probe.detail}", code=1)

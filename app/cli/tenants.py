@@ -21,18 +21,20 @@ from app.cli.options import (
     Username,
     Watched,
 )
-from app.cli.starting import AsJson, administer, check_login, checked, fail
+from app.cli.starting import AsJson, administer, checked, fail, load_settings
 from app.cli.terminal import confirm, print_fields, print_json, print_table, read_password
 from app.storage.tenants.models import TenantPatch, TenantRecord
 from app.storage.tenants.repository import TenantRepository
 from app.tenants.models import SmtpAccount, Tenant, UpstreamAccount
+from app.wiring.gateway import probing
+from app.wiring.storage import build_destinations
 
 _AT_ONCE = 500
 
-tenants = typer.Typer(no_args_is_help=True, help="Tenants and their U-Mail logins, in the database.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tenants and their U-Mail logins, in the database.")
 
 
-@tenants.command("add")
+@app.command("add")
 def add(
     tenant_id: Id,
     username: Annotated[str, typer.Option(help="The user at U-Mail.")],
@@ -78,7 +80,7 @@ def add(
     _print(administer(work), as_json=as_json)
 
 
-@tenants.command("list")
+@app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the tenants."""
     records = administer(_all)
@@ -91,13 +93,13 @@ def list_(as_json: AsJson = False) -> None:
     )
 
 
-@tenants.command()
+@app.command()
 def show(tenant_id: Id, as_json: AsJson = False) -> None:
     """Show a tenant, without its secrets."""
     _print(administer(lambda repository: repository.get(tenant_id)), as_json=as_json)
 
 
-@tenants.command()
+@app.command()
 def edit(
     tenant_id: Id,
     name: Name = None,
@@ -133,7 +135,7 @@ def edit(
     _print(administer(work), as_json=as_json)
 
 
-@tenants.command()
+@app.command()
 def relay(
     tenant_id: Id,
     host: Annotated[str | None, typer.Option(help="Without it, the tenant has no relay.", show_default=False)] = None,
@@ -151,7 +153,7 @@ def relay(
     _print(administer(lambda repository: repository.update(tenant_id, TenantPatch(smtp=account))), as_json=as_json)
 
 
-@tenants.command()
+@app.command()
 def rotate(
     tenant_id: Id,
     base_url: BaseUrl = None,
@@ -181,26 +183,26 @@ def rotate(
     _print(administer(work), as_json=as_json)
 
 
-@tenants.command()
+@app.command()
 def enable(tenant_id: Id, as_json: AsJson = False) -> None:
     """Let a tenant's requests pass again."""
     _print(administer(lambda repository: repository.update(tenant_id, TenantPatch(enabled=True))), as_json=as_json)
 
 
-@tenants.command()
+@app.command()
 def disable(tenant_id: Id, as_json: AsJson = False) -> None:
     """Refuse all requests of a tenant."""
     _print(administer(lambda repository: repository.update(tenant_id, TenantPatch(enabled=False))), as_json=as_json)
 
 
-@tenants.command()
+@app.command()
 def remove(tenant_id: Id, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete a tenant and its keys for good."""
     confirm("Delete the tenant and all its keys for good?", yes=yes)
     administer(lambda repository: repository.delete(tenant_id))
 
 
-@tenants.command()
+@app.command()
 def probe(tenant_id: Id) -> None:
     """Ask the platform whether a tenant's U-Mail login is right; ends with 1 if it does not say so."""
 
@@ -209,6 +211,17 @@ def probe(tenant_id: Id) -> None:
 
     administer(work)
     typer.echo("accepted")
+
+
+async def check_login(tenant: Tenant) -> None:
+    """Try a tenant's U-Mail login; a command whose login the platform does not accept ends, and saves nothing."""
+    settings = load_settings({})
+    if refusal := build_destinations(settings).refusal(tenant):
+        fail(refusal)
+    async with probing(settings) as prober:
+        probe = await prober.probe(tenant)
+    if probe.outcome != "accepted":
+        fail(f"{probe.outcome}: {probe.detail}", code=1)
 
 
 def _warn(login: UpstreamAccount) -> None:

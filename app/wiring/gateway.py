@@ -35,12 +35,7 @@ from app.tenants.models import Tenant
 from app.tenants.vault import Fingerprints, MasterKey
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
-from app.wiring.storage import administration, file_tenants
-
-
-def build_destinations(settings: Settings) -> Destinations:
-    """Build what tells where platforms and relays may be."""
-    return Destinations(allowed=settings.allowed_upstreams or (), refused=settings.refused_upstreams or ())
+from app.wiring.storage import administration, build_destinations, file_tenants
 
 
 @dataclass(frozen=True, slots=True)

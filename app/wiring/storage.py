@@ -59,6 +59,11 @@ class Storage:
             yield
 
 
+def build_destinations(settings: Settings) -> Destinations:
+    """Build what tells where platforms and relays may be."""
+    return Destinations(allowed=settings.allowed_upstreams or (), refused=settings.refused_upstreams or ())
+
+
 def build_storage(
     settings: Settings,
     master_keys: MasterKeys,

@@ -29,6 +29,7 @@ BROKEN_TEXTS = {
     "jwt_tenant_claim": "",
     "jwt_scope_claim": "",
     "host": None,
+    "management_host": None,
     "trusted_proxies": "10.0.0.1/8",
     "forwarded_header": "x-real-ip",
     "cors_origins": "app.example.com",

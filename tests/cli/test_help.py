@@ -7,20 +7,24 @@ from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from app.cli.command import app
+from app.cli.command import COMMANDS, app
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cli"
+ROOT: Any = typer.main.get_command(app)
+CONTEXT = ROOT.make_context("umail-gateway", [], resilient_parsing=True)
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     yield path
-    for name, each in sorted(getattr(command, "commands", {}).items()):
-        yield from commands(each, (*path, name))
+    if isinstance(command, TyperGroup):
+        for name in sorted(command.list_commands(CONTEXT)):
+            yield from commands(command.get_command(CONTEXT, name), (*path, name))
 
 
-ALL = list(commands(typer.main.get_command(app)))
+ALL = list(commands(ROOT))
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
@@ -31,6 +35,11 @@ def test_the_help_of_every_command_is_known(path: tuple[str, ...]) -> None:
     if os.environ.get("UPDATE_HELP"):
         golden.write_text(result.stdout, encoding="utf-8")
     assert result.stdout == golden.read_text(encoding="utf-8")
+
+
+def test_the_list_says_what_each_command_says_of_itself() -> None:
+    for name, (_, text) in COMMANDS.items():
+        assert ROOT.get_command(CONTEXT, name).help.startswith(text.rstrip("."))
 
 
 def test_no_file_is_left_of_a_command_that_is_gone() -> None:

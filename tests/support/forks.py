@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["app.cli.command", "tests.support.forks"])
+_CONTEXT.set_forkserver_preload(["app.cli.command", "app.cli.service", "app.cli.tenants", "tests.support.forks"])
 
 
 class Forked:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "app").rglob("*.py"))}
 TREES = {path: ast.parse(text) for path, text in MODULES.items()}
 
-MOST_LINES = 39_700
+MOST_LINES = 40_500
 MOST_MODULES = 288
 MOST_DOCSTRINGS = 0.11
 MOST_SHARED_NAMES = 5

@@ -150,7 +150,7 @@ async def _send_campaign(api: ToolApi, arguments: SendCampaign) -> SentCampaign:
     key = f"mcp-{hashlib.sha256(arguments.ticket.encode()).hexdigest()}"
     headers = {"Preflight-Ticket": ticket, "Idempotency-Key": key}
     path = f"/v1/campaigns/{campaign_id}/release"
-    campaign = await api.change(Campaign, "POST", path, {"schedule": at}, headers)
+    campaign = (await api.change(Campaign, "POST", path, {"schedule": at}, headers)).now
     return SentCampaign(
         campaign_id=int(campaign_id),
         read_back=campaign is not None,

@@ -65,7 +65,7 @@ class Deliverer:
         metrics: Metrics,
         *,
         poll: float = 0.5,
-        lease: float = 10.0,
+        lease: float = 5.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._database = database

@@ -27,6 +27,7 @@ from app.gateway.pages import Page, pagination
 from app.storage.tenants.models import TenantPatch
 from app.storage.usage import NOTES, month_of, usage_of
 from app.tenants.models import Identifier, Tenant
+from app.texts import sentence
 
 _MONTH = r"^20\d\d-(0[1-9]|1[0-2])$"
 
@@ -165,7 +166,7 @@ async def _probed(prober: Prober, tenant: Tenant, pointer: str, *, force: bool) 
     probe = await prober.probe(tenant)
     if probe.outcome == "accepted" or force:
         return probe
-    message = f"{probe.detail} Nothing was saved; `force=true` saves it all the same."
+    message = sentence("{detail} Nothing was saved; `force=true` saves it all the same.", detail=probe.detail)
     raise ValidationFailed(
         "The platform did not accept the login.",
         [FieldError("body", pointer, f"login_{probe.outcome}", message)],

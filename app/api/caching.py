@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.request_head import RequestHead
 from app.api.sending import Headers
-from app.gateway.cached_reads import PlannedRead, Reading
+from app.gateway.cached_reads import PlannedRead, Reading, entry_of
 from app.gateway.context import Caller
-from app.policies.cache.model import NO_DIRECTIVES, CacheOutcome, Directives, Served
+from app.policies.cache.model import NO_DIRECTIVES, CacheOutcome, Directives, Served, Windows
 from app.tenants.models import Tenant
 
 CACHE_NAME = "umail-gateway"
@@ -64,6 +64,15 @@ def _parsed(values: Iterable[str]) -> dict[str, str]:
 def matches(if_none_match: str, etag: str) -> bool:
     """Tell whether a request that names entity tags has the answer already (RFC 9110, section 13.1.2)."""
     return if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match)
+
+
+def composed(content: bytes, parts: Sequence[Served], *headers: tuple[str, str], is_whole: bool = True) -> Served:
+    """Return an answer made of several reads: as old as the oldest, fresh as long as all are, a hit if all are hits."""
+    age = max(part.age for part in parts)
+    left = min(part.entry.windows.fresh - part.age for part in parts)
+    windows = Windows(age + max(left, 0.0) if is_whole else 0.0, 0.0, 0.0)
+    outcome = CacheOutcome.HIT if all(part.outcome in _KEPT for part in parts) else CacheOutcome.MISS
+    return Served(entry_of(content, windows, headers), outcome, age, stored=False, shared=False)
 
 
 class CachedResponse(Response):

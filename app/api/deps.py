@@ -5,14 +5,15 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Request, Security
 from starlette.responses import Response
 
-from app.api.caching import CachedResponse, directives_of, note_planned
+from app.api.caching import CachedResponse, composed, directives_of, note_planned
 from app.api.exports import ExportResponse, export_output, in_turn
 from app.api.rate_limits import count_request
 from app.api.request_head import RequestHead
-from app.api.responses import CollectionUrl, link_header
+from app.api.responses import CollectionUrl, containing, link_header
 from app.api.routing import ResourceRoute, require, strict_router
 from app.errors import StateUnavailable
 from app.gateway.aggregates import Aggregate
@@ -73,9 +74,21 @@ class Call:
         admit = self._count if counted else None
         return await self.services.reading.read(planned, self.caller, self._directives(), admit)
 
+    async def read_containing(self, operation: Operation[None, Any], text: str | None, *fields: str) -> Response:
+        """Answer with a collection, or with those of its items that hold a text in one of some fields."""
+        if not text:
+            return await self.read(operation, None)
+        served = await self.fetch(operation, None)
+        found = containing(orjson.loads(served.entry.body)["data"], text, *fields)
+        return self.answer(composed(orjson.dumps({"data": found}), [served]))
+
     async def aggregate(self, aggregate: Aggregate[In], query: In) -> Served:
         """Read the figures of an export; its call of the platform counts as a request."""
         return await self.services.reading.aggregate(aggregate, query, self.caller, self._directives(), self._count)
+
+    def answer(self, served: Served) -> Response:
+        """Answer with what has been read."""
+        return CachedResponse(served, RequestHead(self.request.scope["headers"]))
 
     async def _count(self) -> None:
         await count_request(self.services.limiter, self.caller, self.services.observer)

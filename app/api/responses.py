@@ -1,7 +1,7 @@
 """Answers: public models as JSON, and the headers that go with them."""
 
-from collections.abc import Awaitable
-from typing import Annotated, NamedTuple, TypeVar
+from collections.abc import Awaitable, Sequence
+from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query, Request
@@ -67,6 +67,16 @@ class ResponseAborted(Exception):
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+def containing(items: Sequence[dict[str, Any]], text: str, *fields: str) -> list[dict[str, Any]]:
+    """Return the items that hold a text in one of some fields, which are texts or lists of them, in whatever case."""
+    wanted = text.casefold()
+    return [item for item in items if any(wanted in _joined(item[field]).casefold() for field in fields)]
+
+
+def _joined(value: str | list[str] | None) -> str:
+    return "\n".join(value) if isinstance(value, list) else value or ""
 
 
 def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 COMMANDS = {
     "serve": ("service", "Run the gateway, configured by UMAIL_GATEWAY_… variables."),
+    "events": ("service", "Watch the tenants' accounts for events and deliver webhooks."),
     "migrate": ("service", "Bring the database to the form this release needs, and end."),
     "demo": ("service", "Run gateway and sandbox together with two demo tenants."),
     "sandbox": ("service", "Run the stand-in for the U-Mail platform."),

@@ -2,32 +2,30 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import Query
 from starlette.responses import Response
 
-from app.api.caching import CachedResponse
+from app.api.caching import composed
 from app.api.deps import Call
-from app.api.request_head import RequestHead
 from app.api.responses import CollectionUrl, link_header
 from app.errors import FieldError, GatewayError, NotFound, ValidationFailed, parameters_refused
-from app.gateway.cached_reads import entry_of
 from app.gateway.operation import Operation
 from app.gateway.pages import Pagination
-from app.policies.cache.model import CacheOutcome, Served, Windows
-from app.resources.campaigns.operations import FIND, GET, FindCampaigns
+from app.policies.cache.model import Served
+from app.resources.campaigns.operations import GET
+from app.resources.campaigns.schemas import Part
+from app.resources.campaigns.searching import CampaignSearch, found_page
 from app.resources.statistics.operations import GET as STATISTICS
 from app.resources.tracking.operations import OVERVIEW as TRACKING
 from app.texts import sentence
 
-Part = Literal["statistics", "tracking"]
 MOST_CAMPAIGNS = 50
 
 _SOURCES: Mapping[Part, Operation[int, Any]] = {"statistics": STATISTICS, "tracking": TRACKING}
 _NOT_STARTED = frozenset({"waiting", "held"})
-_KEPT = frozenset({CacheOutcome.HIT, CacheOutcome.STALE})
 
 Expand = Annotated[
     str | None,
@@ -52,35 +50,39 @@ def check_page_size(page_size: int) -> None:
         raise ValidationFailed(parameters_refused(1), [FieldError("parameter", "page_size", "too_large", message)])
 
 
-async def expanded_page(call: Call, query: FindCampaigns, parts: Sequence[Part]) -> Response:
-    """Answer with a page of campaigns and their parts, read side by side.
+async def expanded_page(call: Call, search: CampaignSearch, parts: Sequence[Part]) -> Response:
+    """Answer with a page of campaigns and their parts, read side by side; without parts, with the page alone.
 
     Raises:
         GatewayError: the campaigns themselves cannot be read.
     """
-    served = await call.fetch(FIND, query)
-    page = orjson.loads(served.entry.body)
+    page, served = await found_page(call, search)
     reading = _Expansion(call, served)
-    await reading.expand(page["data"], parts)
-    page["expansion_errors"] = reading.errors
+    if parts:
+        await reading.expand(page["data"], parts)
+        page["expansion_errors"] = reading.errors
     links = link_header(CollectionUrl.of(call.request), Pagination(**page["pagination"]))
     return reading.answer(page, ("Link", links))
 
 
 async def expanded_campaign(call: Call, campaign_id: int, parts: Sequence[Part]) -> Response:
-    """Answer with one campaign and its parts; raises `GatewayError` where the campaign itself cannot be read."""
+    """Answer with one campaign and its parts.
+
+    Raises:
+        GatewayError: the campaign itself cannot be read.
+    """
     served = await call.fetch(GET, campaign_id)
     campaign = orjson.loads(served.entry.body)
-    reading = _Expansion(call, served)
+    reading = _Expansion(call, [served])
     await reading.expand([campaign], parts)
     campaign["expansion_errors"] = reading.errors
     return reading.answer(campaign)
 
 
 class _Expansion:
-    def __init__(self, call: Call, served: Served) -> None:
+    def __init__(self, call: Call, served: list[Served]) -> None:
         self._call = call
-        self._served = [served]
+        self._served = served
         # Other requests of the tenant find a slot between these.
         self._slots = asyncio.Semaphore(call.caller.tenant.limits.concurrency)
         self.errors: list[dict[str, Any]] = []
@@ -107,14 +109,7 @@ class _Expansion:
         campaign["expanded"][part] = orjson.Fragment(served.entry.body)
 
     def answer(self, content: dict[str, Any], *headers: tuple[str, str]) -> Response:
-        """Write an answer that is as fresh as its least fresh part, and comes from the cache if all of it does."""
-        age = max(served.age for served in self._served)
-        left = min(served.entry.windows.fresh - served.age for served in self._served)
-        fresh = 0.0 if self.errors else age + max(left, 0.0)
-        entry = entry_of(orjson.dumps(content), Windows(fresh, 0.0, 0.0), headers)
-        outcome = CacheOutcome.HIT if all(served.outcome in _KEPT for served in self._served) else CacheOutcome.MISS
-        served = Served(entry, outcome, age, stored=False, shared=False)
-        return CachedResponse(served, RequestHead(self._call.request.scope["headers"]))
+        return self._call.answer(composed(orjson.dumps(content), self._served, *headers, is_whole=not self.errors))
 
 
 def _is_unsent(campaign: Mapping[str, Any]) -> bool:

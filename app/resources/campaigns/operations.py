@@ -67,7 +67,11 @@ def _encode_sends(request: FindSends) -> Parameters:
 
 def _campaigns(document: Document, request: FindCampaigns) -> Page[Campaign]:
     campaigns = document.records("task", CAMPAIGN)
-    return Page[Campaign](data=campaigns, pagination=pagination(request.page, total=None, received=len(campaigns)))
+    page, received = request.page, len(campaigns)
+    # Only the last page tells how many there are.
+    is_last = received < page.page_size and (received > 0 or page.page == 1)
+    total = (page.page - 1) * page.page_size + received if is_last else None
+    return Page[Campaign](data=campaigns, pagination=pagination(page, total=total, received=received))
 
 
 def _campaign(document: Document, campaign_id: int) -> Campaign:

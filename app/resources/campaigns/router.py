@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.api.deps import AnyScopeCall, Call, ReadCall, SendCall, resource_router
 from app.api.documentation import documents
-from app.api.responses import PageRequestDep, answer, created, no_content, read_back
+from app.api.responses import answer, created, no_content, read_back
 from app.api.types import DIGITS, Batch, Flag, Id, IsoDate
 from app.errors import (
     FieldError,
@@ -27,7 +27,8 @@ from app.resources.campaigns.expansion import Expand, check_page_size, expanded_
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.releasing import CampaignEditor
 from app.resources.campaigns.requests import CampaignChanges, CampaignRelease, NewCampaign
-from app.resources.campaigns.schemas import Campaign, CampaignDetails, CampaignPage, Send, Status
+from app.resources.campaigns.schemas import Campaign, CampaignDetails, CampaignPage, Send
+from app.resources.campaigns.searching import CampaignSearchDep
 
 router = resource_router("/v1", "Campaigns")
 
@@ -51,25 +52,20 @@ _RULES = (SecondPersonRequired, PreflightRequired, TicketInvalid)
 
 
 @router.get("/campaigns", **documents(operations.FIND, summary="List campaigns", response_model=CampaignPage))
-async def list_campaigns(
-    pages: PageRequestDep,
-    call: ReadCall,
-    status: Annotated[Status | None, Query(description="Only campaigns in this state.")] = None,
-    date: Annotated[
-        IsoDate | None, Query(description="Only campaigns sent on this day of the platform's zone.")
-    ] = None,
-    expand: Expand = None,
-) -> Response:
-    """Return one page of the campaigns, with `expand` at most 50. The platform does not tell how many there are.
+async def list_campaigns(search: CampaignSearchDep, call: ReadCall, expand: Expand = None) -> Response:
+    """Return one page of the campaigns, with `expand` at most 50.
+
+    The platform does not tell how many there are: `total` is null before the last page. With `statuses`,
+    `date_end` or `sort`, the gateway reads all campaigns that match, at most 5,000, and `total` is known.
 
     Parts that `expand` names are as their own resources give them. One that could not be read is null and stands in
     `expansion_errors`.
     """
-    query = operations.FindCampaigns(pages, status, date)
-    if expand is None:
-        return await call.page(operations.FIND, query)
-    check_page_size(pages.page_size)
-    return await expanded_page(call, query, parts_of(expand))
+    if expand is None and search.query is not None:
+        return await call.page(operations.FIND, search.query)
+    if expand is not None:
+        check_page_size(search.pages.page_size)
+    return await expanded_page(call, search, parts_of(expand or ""))
 
 
 @router.get(

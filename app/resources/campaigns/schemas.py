@@ -9,7 +9,7 @@ from typing_extensions import TypeAliasType
 
 from app.api.types import Example, PublicModel
 from app.gateway.pages import Page
-from app.resources.statistics.schemas import CampaignStatistics
+from app.resources.statistics.schemas import STATISTICS_EXAMPLE, CampaignStatistics
 from app.resources.tracking.schemas import Tracking
 
 Status = Literal["waiting", "sending", "sent", "held", "paused", "cancelled"]
@@ -81,6 +81,21 @@ _HEAD: Example = {
 _SENDER: Example = {"type": "address", "address": "news@demo.example"}
 
 
+CAMPAIGN_EXAMPLE: Example = {
+    **_HEAD,
+    "sender": {**_SENDER, "domain": None},
+    "templates": [{"id": 255201, "name": "春季促销"}],
+    "lists": [{"id": 418801, "name": "Newsletter 北京"}],
+    **_FACTS,
+}
+_PARTS: Example = {"statistics": STATISTICS_EXAMPLE}
+_ERROR: Example = {"campaign_id": 5500001, "part": "tracking", "code": "upstream_timeout"}
+_DETAILS: Example = {**CAMPAIGN_EXAMPLE, "expanded": {**_PARTS, "tracking": None}, "expansion_errors": [_ERROR]}
+
+Part = Literal["statistics", "tracking"]
+CampaignPart = TypeAliasType("CampaignPart", Annotated[Part, Field(description="What `expand` may name.")])
+
+
 class CampaignSender(PublicModel):
     """Whom a campaign comes from."""
 
@@ -115,19 +130,7 @@ class CampaignList(PublicModel):
 class Campaign(PublicModel):
     """A mailing: what is sent to whom and when, and how far it has got."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    **_HEAD,
-                    "sender": {**_SENDER, "domain": None},
-                    "templates": [{"id": 255201, "name": "春季促销"}],
-                    "lists": [{"id": 418801, "name": "Newsletter 北京"}],
-                    **_FACTS,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [CAMPAIGN_EXAMPLE]})
 
     id: Annotated[int, Field(description="The campaign's id.")]
     batch: BatchNumber
@@ -155,14 +158,10 @@ class Campaign(PublicModel):
 class ExpansionError(PublicModel):
     """A part that could not be read; the campaign is answered without it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"campaign_id": 5500001, "part": "tracking", "code": "upstream_timeout"}],
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_ERROR]})
 
     campaign_id: Annotated[int, Field(description="Whose part.")]
-    part: Annotated[Literal["statistics", "tracking"], Field(description="Which part.")]
+    part: Annotated[CampaignPart, Field(description="Which part.")]
     code: Annotated[str, Field(description="The code of the error that reading it ended in.")]
 
 
@@ -174,12 +173,16 @@ ExpansionErrors = Annotated[
 class CampaignParts(PublicModel):
     """What `expand` names; null before the campaign has been sent, or where reading failed."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_PARTS]})
+
     statistics: Annotated[CampaignStatistics | None, Field(description="With `expand=statistics` alone.")] = None
     tracking: Annotated[Tracking | None, Field(description="With `expand=tracking` alone.")] = None
 
 
 class ExpandedCampaign(Campaign):
     """A campaign, with the parts that `expand` names."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**CAMPAIGN_EXAMPLE, "expanded": _PARTS}]})
 
     expanded: Annotated[
         CampaignParts | None, Field(description="With `expand` alone: the parts, as their own resources give them.")
@@ -188,6 +191,8 @@ class ExpandedCampaign(Campaign):
 
 class CampaignDetails(ExpandedCampaign):
     """One campaign, with the parts that `expand` names."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_DETAILS]})
 
     expansion_errors: ExpansionErrors = ()
 

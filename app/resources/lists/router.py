@@ -2,27 +2,28 @@
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents, export_documents
 from app.api.exports import RawCells
 from app.api.responses import created, no_content, read_back
-from app.api.types import Id
+from app.api.types import Id, ShortText
 from app.gateway.pages import Collection
 from app.resources.lists import operations
 from app.resources.lists.schemas import ContactList, ContactListChanges, NewContactList
 
 router = resource_router("/v1/lists", "Contact lists")
 
+Search = Annotated[ShortText | None, Query(description="Part of a name or a description, in whatever case.")]
 ListId = Annotated[Id, Path(description="The contact list's id.", examples=[418801])]
 
 
 @router.get("", **documents(operations.LIST, summary="List contact lists", response_model=Collection[ContactList]))
-async def list_contact_lists(call: ReadCall) -> Response:
-    """Return all contact lists of the account."""
-    return await call.read(operations.LIST, None)
+async def list_contact_lists(call: ReadCall, q: Search = None) -> Response:
+    """Return all contact lists of the account, or those whose name or description contains `q`."""
+    return await call.read_containing(operations.LIST, q, "name", "description")
 
 
 @router.get("/{list_id}", **documents(operations.GET, summary="Get a contact list", response_model=ContactList))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from app.resources.reports.schemas import Interval, TimelinePoint
+from app.resources.reports.schemas import IntervalName, TimelinePoint
 
 Series = Literal["opens", "clicks"]
 
@@ -44,7 +44,7 @@ def _bar(value: int, full: int, series: Series) -> str:
     )
 
 
-def columns(caption: str, points: Sequence[TimelinePoint], interval: Interval) -> str:
+def columns(caption: str, points: Sequence[TimelinePoint], interval: IntervalName) -> str:
     """Return a drawing of first opens and, in front of them, first clicks over time; quiet times take their place."""
     begin = points[0].at
     places = [_place(point.at, begin, interval) for point in points]
@@ -61,7 +61,7 @@ def columns(caption: str, points: Sequence[TimelinePoint], interval: Interval) -
     )
 
 
-def _place(at: datetime, begin: datetime, interval: Interval) -> int:
+def _place(at: datetime, begin: datetime, interval: IntervalName) -> int:
     return round((at - begin) / _STEPS[interval])
 
 

@@ -13,12 +13,12 @@ from app.resources.reports.schemas import (
     Difference,
     EngagementFigures,
     FailureCounts,
-    Interval,
+    IntervalName,
     OpenCounts,
+    PartName,
     ReadTimes,
     ReportError,
-    ReportPart,
-    Source,
+    SourceName,
     SourceValue,
     Timeline,
     TimelinePoint,
@@ -31,7 +31,7 @@ _NEVER_TRIED = ("invalid_address", "format_error")
 _REFUSED = ("mailbox_not_found", "mailbox_full", "recipient_rejected", "spam_rejected")
 _ACTIVITY = ("unique_opens", "total_opens", "unique_clicks")
 
-_COMPARED: Mapping[str, Mapping[Source, str]] = {
+_COMPARED: Mapping[str, Mapping[SourceName, str]] = {
     "expected": {"campaign": "recipient_count", "statistics": "expected_count"},
     "sent": {"campaign": "sent_count", "statistics": "sent_count", "tracking": "sent_count"},
     "delivered": {"statistics": "delivered_count", "tracking": "delivered_count"},
@@ -43,7 +43,7 @@ _COMPARED: Mapping[str, Mapping[Source, str]] = {
 }
 """What each source calls a figure."""
 
-Figures = Mapping[Source, Mapping[str, Any]]
+Figures = Mapping[SourceName, Mapping[str, Any]]
 
 
 def compose(parts: ReportParts) -> CampaignReport:
@@ -61,13 +61,13 @@ def compose(parts: ReportParts) -> CampaignReport:
         countries=opens.countries if opens else None,
         timeline=timeline(opens, _suitable(opens)) if opens else None,
         credits=parts.statistics.value.credits if parts.statistics.value else None,
-        read_at=ReadTimes(**{name: getattr(parts, name).read_at for name in get_args(ReportPart)}),
+        read_at=ReadTimes(**{name: getattr(parts, name).read_at for name in get_args(PartName)}),
         errors=_errors(parts),
         differences=list(_differences(figures)),
     )
 
 
-def timeline(opens: OpenCounts, interval: Interval) -> Timeline:
+def timeline(opens: OpenCounts, interval: IntervalName) -> Timeline:
     """Return when messages were first opened and clicked, by the hour or by the day."""
     if interval == "hour":
         return Timeline(interval="hour", points=opens.hours)
@@ -79,13 +79,13 @@ def timeline(opens: OpenCounts, interval: Interval) -> Timeline:
     return Timeline(interval="day", points=days)
 
 
-def _suitable(opens: OpenCounts) -> Interval:
+def _suitable(opens: OpenCounts) -> IntervalName:
     return "day" if opens.hours and opens.hours[-1].at - opens.hours[0].at > _WEEK else "hour"
 
 
 def _figures(parts: ReportParts) -> Figures:
     """Return what each source says; nothing for one that could not be read."""
-    figures: dict[Source, Mapping[str, Any]] = {}
+    figures: dict[SourceName, Mapping[str, Any]] = {}
     for name in ("campaign", "statistics", "tracking", "opens"):
         part = getattr(parts, name).value
         figures[name] = part.model_dump() if part else {}
@@ -102,7 +102,7 @@ def _failure_figures(failures: FailureCounts) -> Mapping[str, int]:
     return {**refused, "invalid": invalid, "failed": failures.total - invalid}
 
 
-def _of(figures: Figures, figure: str, *sources: Source) -> int | None:
+def _of(figures: Figures, figure: str, *sources: SourceName) -> int | None:
     """Return a figure from the first source that tells it."""
     said = (figures[source].get(_COMPARED[figure][source]) for source in sources)
     return next((value for value in said if value is not None), None)
@@ -140,7 +140,7 @@ def _links(tracking: Tracking | None) -> list[TrackedLink]:
 
 
 def _errors(parts: ReportParts) -> list[ReportError]:
-    found = [(name, getattr(parts, name).error) for name in get_args(ReportPart)]
+    found = [(name, getattr(parts, name).error) for name in get_args(PartName)]
     return [
         ReportError(part=name, code=error.code)
         for name, error in found

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from app.api.languages import TAGS, language_of
 from app.resources.reports.charts import Bar, bars, columns, swatch
-from app.resources.reports.schemas import Breakdown, CampaignReport, ReportPart, Timeline
+from app.resources.reports.schemas import Breakdown, CampaignReport, PartName, Timeline
 from app.resources.reports.wording import Wording, minute, number, percent
 from app.texts import sentence
 
@@ -218,12 +218,12 @@ class _Page:
         )
         return f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
-    def _nothing(self, part: ReportPart | None) -> str:
+    def _nothing(self, part: PartName | None) -> str:
         is_unread = any(each.part == part for each in self._report.errors)
         return f'<p class="soft">{self._label("unread" if is_unread else "none")}</p>'
 
     def _read_at(self) -> Iterator[str]:
-        times = [getattr(self._report.read_at, part) for part in get_args(ReportPart)]
+        times = [getattr(self._report.read_at, part) for part in get_args(PartName)]
         if known := [time for time in times if time is not None]:
             first, last = (time.isoformat(" ", "seconds") for time in (min(known), max(known)))
             yield self._say(sentence("As the platform had it between {first} and {last}.", first=first, last=last))

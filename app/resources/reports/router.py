@@ -5,13 +5,11 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from app.api.caching import CachedResponse
 from app.api.deps import ReadCall, resource_router
 from app.api.documentation import documents
 from app.api.exports import RawCells
 from app.api.negotiation import accept_header, preferred
 from app.api.openapi_answers import headers
-from app.api.request_head import RequestHead
 from app.api.responses import answer
 from app.api.tables import CSV, JSON
 from app.api.types import Id
@@ -21,7 +19,7 @@ from app.resources.reports.csv_form import report_table
 from app.resources.reports.operations import OPEN_COUNTS
 from app.resources.reports.page import report_page
 from app.resources.reports.reading import read_parts
-from app.resources.reports.schemas import CampaignReport, Interval, OpenCounts, Timeline
+from app.resources.reports.schemas import CampaignReport, IntervalName, OpenCounts, Timeline
 
 router = resource_router("/v1/campaigns/{campaign_id}", "Reports")
 
@@ -63,10 +61,10 @@ async def get_campaign_report(campaign_id: CampaignId, call: ReadCall, raw_cells
 async def get_campaign_timeline(
     campaign_id: CampaignId,
     call: ReadCall,
-    interval: Annotated[Interval, Query(description="How long a point lasts, in the platform's zone.")] = "hour",
+    interval: Annotated[IntervalName, Query(description="How long a point lasts, in the platform's zone.")] = "hour",
 ) -> Response:
     """Return how many recipients opened and clicked for the first time in each hour, or on each day."""
     served = await call.aggregate(OPEN_COUNTS, campaign_id)
     counts = OpenCounts.model_validate_json(served.entry.body)
     entry = entry_of(timeline(counts, interval).model_dump_json().encode(), served.entry.windows)
-    return CachedResponse(served._replace(entry=entry), RequestHead(call.request.scope["headers"]))
+    return call.answer(served._replace(entry=entry))

@@ -4,18 +4,46 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from app.api.types import Example, PublicModel
-from app.resources.campaigns.schemas import Campaign
+from app.resources.campaigns.schemas import CAMPAIGN_EXAMPLE, Campaign
 from app.resources.statistics.schemas import FailureReason
-from app.resources.tracking.schemas import Rate, TrackedLink
+from app.resources.tracking.schemas import LINK_EXAMPLE, Rate, TrackedLink
 
-Interval = Literal["hour", "day"]
-ReportPart = Literal["campaign", "statistics", "tracking", "failures", "opens"]
-Source = Literal["campaign", "statistics", "tracking", "failures", "opens", "links"]
+IntervalName = Literal["hour", "day"]
+PartName = Literal["campaign", "statistics", "tracking", "failures", "opens"]
+SourceName = Literal["campaign", "statistics", "tracking", "failures", "opens", "links"]
+Interval = TypeAliasType("Interval", Annotated[IntervalName, Field(description="How long a point lasts.")])
+ReportPart = TypeAliasType("ReportPart", Annotated[PartName, Field(description="One of the reads of a report.")])
+ReportSource = TypeAliasType(
+    "ReportSource", Annotated[SourceName, Field(description="Where a figure comes from: a read, or the sum of links.")]
+)
 
 _POINT: Example = {"at": "2026-03-02T09:00:00+08:00", "first_opens": 118, "first_clicks": 21}
 _BREAKDOWN: Example = {"top": [{"name": "Android", "recipients": 231}], "other": 12}
+_DELIVERY: Example = {
+    "expected": 1200,
+    "sent": 1180,
+    "delivered": 1139,
+    "failed": 41,
+    "delivery_rate": 0.9653,
+    "by_reason": [{"reason": "mailbox_not_found", "count": 25}],
+}
+_ENGAGEMENT: Example = {
+    "unique_opens": 412,
+    "total_opens": 655,
+    "open_rate": 0.3617,
+    "open_ratio": "36.17%",
+    "unique_clicks": 74,
+    "total_clicks": 103,
+    "click_rate": 0.065,
+    "click_ratio": "6.50%",
+    "click_to_open_rate": 0.1796,
+}
+_READ_AT: Example = dict.fromkeys(
+    ("campaign", "statistics", "tracking", "failures", "opens"), "2026-03-03T10:00:00+08:00"
+)
 _DIFFERENCE: Example = {
     "figure": "sent",
     "values": [{"source": "statistics", "value": 1180}, {"source": "tracking", "value": 1183}],
@@ -93,6 +121,8 @@ class FailureCounts(PublicModel):
 class DeliveryFigures(PublicModel):
     """What became of the messages: of the statistics or, where these are missing, of the tracking."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_DELIVERY]})
+
     expected: Annotated[int | None, Field(description="All recipients, those with unusable addresses included.")]
     sent: Annotated[int | None, Field(description="Messages sent.")]
     delivered: Annotated[int | None, Field(description="Messages sent and not refused.")]
@@ -107,6 +137,8 @@ class DeliveryFigures(PublicModel):
 class EngagementFigures(PublicModel):
     """What recipients did: of the tracking or, where this is missing, of the list of opens."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_ENGAGEMENT]})
+
     unique_opens: Annotated[int | None, Field(description="Recipients who opened.")]
     total_opens: Annotated[int | None, Field(description="All opens.")]
     open_rate: Annotated[Rate, Field(description="`unique_opens` / `delivered`.")]
@@ -120,6 +152,8 @@ class EngagementFigures(PublicModel):
 
 class ReadTimes(PublicModel):
     """When the platform gave each part; null for a part that is not there."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_READ_AT]})
 
     campaign: Annotated[datetime | None, Field(description="The campaign.")]
     statistics: Annotated[datetime | None, Field(description="Its statistics.")]
@@ -142,7 +176,7 @@ class SourceValue(PublicModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"source": "tracking", "value": 1183}]})
 
-    source: Annotated[Source, Field(description="Which source.")]
+    source: Annotated[ReportSource, Field(description="Which source.")]
     value: Annotated[int, Field(description="What it says.")]
 
 
@@ -158,6 +192,28 @@ class Difference(PublicModel):
 
 class CampaignReport(PublicModel):
     """All that is known of a campaign's outcome. Sources read at different times may differ while it goes out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "campaign": CAMPAIGN_EXAMPLE,
+                    "delivery": _DELIVERY,
+                    "engagement": _ENGAGEMENT,
+                    "links": [LINK_EXAMPLE],
+                    "devices": _BREAKDOWN,
+                    "browsers": _BREAKDOWN,
+                    "systems": _BREAKDOWN,
+                    "countries": _BREAKDOWN,
+                    "timeline": {"interval": "hour", "points": [_POINT]},
+                    "credits": 1139.0,
+                    "read_at": _READ_AT,
+                    "errors": [],
+                    "differences": [_DIFFERENCE],
+                }
+            ]
+        }
+    )
 
     campaign: Annotated[Campaign | None, Field(description="The campaign.")]
     delivery: Annotated[DeliveryFigures, Field(description="What became of its messages.")]

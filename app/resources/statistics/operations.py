@@ -14,11 +14,13 @@ from app.resources.statistics.schemas import (
     DailyStatistics,
     DeliveryFailure,
     FailedAddress,
+    StatisticsRow,
     WantedReason,
 )
 from app.texts import sentence
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
+from app.upstream.listed import Listed
 from app.upstream.records import Element, Record
 from app.upstream.sources import XmlRecords
 from app.upstream.values import Enumeration, day, identifier, integer, number
@@ -41,7 +43,7 @@ _DAILY = Record(
 )
 
 _CAMPAIGN = Record(
-    CampaignStatistics,
+    StatisticsRow,
     {
         "statistics_id": Element("task_id", convert=identifier),
         "date": Element("task_date", convert=day),
@@ -89,7 +91,9 @@ def _daily(document: Document, wanted: date) -> DailyStatistics:
 
 
 def _campaigns(document: Document, _wanted: date) -> Collection[CampaignStatistics]:
-    return Collection[CampaignStatistics](data=document.records("task", _CAMPAIGN))
+    found = document.records("task", _CAMPAIGN)
+    rows = [{**row, "campaign_id": None} for row in found.rows]
+    return Collection[CampaignStatistics](data=Listed(CampaignStatistics, rows, is_whole=found.is_whole))
 
 
 def _campaign(document: Document, campaign: CampaignKey) -> CampaignStatistics:
@@ -101,7 +105,8 @@ def _campaign(document: Document, campaign: CampaignKey) -> CampaignStatistics:
     chosen = named or [each for each in found if isinstance(campaign, int) or each.batch is None]
     if len(chosen) != 1 or (not named and len(found) > 1):
         raise UnexpectedForm("statistics among which those of the campaign cannot be told")
-    return chosen[0]
+    campaign_id = campaign if isinstance(campaign, int) else None
+    return CampaignStatistics(**chosen[0].model_dump(), campaign_id=campaign_id)
 
 
 def _credits(document: Document, _wanted: date) -> Collection[CreditStatistics]:

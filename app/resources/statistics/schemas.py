@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-from app.api.types import PublicModel
+from app.api.types import Example, PublicModel
 
 
 class DailyStatistics(PublicModel):
@@ -52,30 +52,26 @@ class DailyStatistics(PublicModel):
     actual_credits: Annotated[float | None, Field(description="Credits charged.")]
 
 
-class CampaignStatistics(PublicModel):
-    """What became of one campaign's messages."""
+STATISTICS_EXAMPLE: Example = {
+    "statistics_id": 1036701,
+    "date": "2026-03-02",
+    "batch": "20260302093000-2369-1",
+    "expected_count": 1200,
+    "sent_count": 1180,
+    "invalid_count": 20,
+    "failed_count": 41,
+    "delivered_count": 1139,
+    "mailbox_not_found_count": 25,
+    "mailbox_full_count": 7,
+    "recipient_rejected_count": 6,
+    "spam_rejected_count": 3,
+    "credits": 1139.0,
+    "campaign_id": 5500001,
+}
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "statistics_id": 1036701,
-                    "date": "2026-03-02",
-                    "batch": "20260302093000-2369-1",
-                    "expected_count": 1200,
-                    "sent_count": 1180,
-                    "invalid_count": 20,
-                    "failed_count": 41,
-                    "delivered_count": 1139,
-                    "mailbox_not_found_count": 25,
-                    "mailbox_full_count": 7,
-                    "recipient_rejected_count": 6,
-                    "spam_rejected_count": 3,
-                    "credits": 1139.0,
-                }
-            ]
-        }
-    )
+
+class StatisticsRow(PublicModel):
+    """What became of one campaign's messages, as the platform writes it."""
 
     statistics_id: Annotated[int | None, Field(description="Another number than the campaign's id.")]
     date: Annotated[datetime.date | None, Field(description="The day of sending.")]
@@ -92,6 +88,16 @@ class CampaignStatistics(PublicModel):
     ]
     spam_rejected_count: Annotated[int | None, Field(description="Rejected because they were taken for spam.")]
     credits: Annotated[float | None, Field(description="Credits charged.")]
+
+
+class CampaignStatistics(StatisticsRow):
+    """What became of one campaign's messages."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [STATISTICS_EXAMPLE]})
+
+    campaign_id: Annotated[
+        int | None, Field(description="The campaign's id; null where it was asked for by its batch number.")
+    ] = None
 
 
 class CreditStatistics(PublicModel):

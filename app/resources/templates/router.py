@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from app.api.deps import ReadCall, WriteCall, resource_router
 from app.api.documentation import documents
 from app.api.responses import created, no_content, read_back
-from app.api.types import Id
+from app.api.types import Id, ShortText
 from app.gateway.pages import Collection
 from app.resources.templates import operations
 from app.resources.templates.bodies import FORM, JSON, NewAttachmentsBody, NewTemplateBody
@@ -23,14 +23,15 @@ from app.resources.templates.schemas import (
 
 router = resource_router("/v1/templates", "Templates")
 
+Search = Annotated[ShortText | None, Query(description="Part of a name or a subject, in whatever case.")]
 TemplateId = Annotated[Id, Path(description="The template's id.", examples=[255201])]
 AttachmentId = Annotated[Id, Path(description="The attachment's id.", examples=[190001])]
 
 
 @router.get("", **documents(operations.LIST, summary="List templates", response_model=Collection[Template]))
-async def list_templates(call: ReadCall) -> Response:
-    """Return all templates of the account with their contents; the platform cannot page them."""
-    return await call.read(operations.LIST, None)
+async def list_templates(call: ReadCall, q: Search = None) -> Response:
+    """Return all templates with their contents, or those whose name or a subject contains `q`; they cannot be paged."""
+    return await call.read_containing(operations.LIST, q, "name", "subjects")
 
 
 @router.post(

@@ -13,7 +13,7 @@ _CLICKS: Example = {
     "first_click_at": "2026-03-02T09:34:10+08:00",
     "last_click_at": "2026-03-05T21:07:44+08:00",
 }
-_LINK: Example = {"id": 2400001, "url": "https://shop.example/sale?utm=mail&id=1", **_CLICKS}
+LINK_EXAMPLE: Example = {"id": 2400001, "url": "https://shop.example/sale?utm=mail&id=1", **_CLICKS}
 _LOCATION: Example = {"continent": "亚洲", "country": "中国", "place": "北京北京"}
 
 Rate = Annotated[float | None, Field(ge=0, le=1)]
@@ -22,7 +22,7 @@ Rate = Annotated[float | None, Field(ge=0, le=1)]
 class TrackedLink(PublicModel):
     """A link in a campaign's messages, and the clicks on it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_LINK]})
+    model_config = ConfigDict(json_schema_extra={"examples": [LINK_EXAMPLE]})
 
     id: Annotated[int | None, Field(description="The link's id.")]
     url: Annotated[str | None, Field(description="Where it leads.")]
@@ -55,7 +55,7 @@ class Tracking(PublicModel):
                     "click_rate": 0.065,
                     "open_ratio": "36.17%",
                     "click_ratio": "6.50%",
-                    "links": [_LINK],
+                    "links": [LINK_EXAMPLE],
                 }
             ]
         }

@@ -13,7 +13,7 @@ help:
 	@echo "make bench    measure everything, beside other servers; BENCH='--records 1000 100000' chooses the sizes of exports and imports"
 	@echo "make format   format the code and mend what the linter can"
 	@echo "make lock     resolve the dependencies anew"
-	@echo "make openapi  write openapi/ from the code"
+	@echo "make openapi  write openapi/ and the table of resources in README.md from the code"
 	@echo "make chart    write what settings there are into the chart's schema"
 
 $(VENV)/.python: Makefile
@@ -57,6 +57,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks.imports $(BENCH)
 	$(BIN)/python -m tests.benchmarks.caching
 	$(BIN)/python -m tests.benchmarks.keys
+	$(BIN)/python -m tests.benchmarks.writes
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -76,6 +77,7 @@ lock: $(VENV)/.python
 openapi: $(VENV)/.installed
 	$(BIN)/umail-gateway openapi > openapi/openapi.json
 	$(BIN)/umail-gateway openapi --format yaml > openapi/openapi.yaml
+	$(BIN)/python -m tests.support.resource_table
 
 chart: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.support.chart_settings

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from app.setting_types import IN_MEMORY
 from app.settings import Settings
 from app.storage.database.database import Database
 from app.telemetry.logs import configure_logging
-from app.tenants.models import ApiKey, Scope, SmtpAccount, Tenant, UpstreamAccount
+from app.tenants.models import ApiKey, EventRules, Scope, SmtpAccount, Tenant, UpstreamAccount
 from app.tenants.store import MemoryTenantStore, generate_key, hash_key
 from app.tenants.vault import generate_master_key
 from app.wiring.edge import build_protocol
@@ -35,6 +36,7 @@ _OWN: dict[str, Any] = {
     "master_key_file": None,
     "audit_log": "off",
     "duplicate_window": 0.0,
+    "webhook_networks": (ip_network("127.0.0.0/8"), ip_network("::1")),
 }
 """Settings that the demo decides: it keeps nothing, and sends what is sent again."""
 _FIRST_CAMPAIGN = {
@@ -49,6 +51,7 @@ U-Mail gateway demo
 
   Documentation  {url}/docs
   Example page   {url}/demo#{demo_key}
+  For agents     {url}/mcp
   API key        {demo_key}
   Second tenant  {empty_key}   (an empty account)
   Sandbox        {sandbox}
@@ -59,7 +62,9 @@ Worth trying: the contact lists, sending a first campaign, watching it
   curl -H 'Authorization: Bearer {demo_key}' -H 'Content-Type: application/json' \\
     {url}/v1/campaigns -d '{campaign}'
   curl -H 'Authorization: Bearer {demo_key}' {url}/v1/campaigns
+  curl -H 'Authorization: Bearer {demo_key}' {url}/v1/events
 
+What happens can also be watched: -N -H 'Accept: text/event-stream' keeps the last one open.
 Requests are shown below. Nothing of it outlives Ctrl-C.
 """
 
@@ -140,6 +145,7 @@ def _tenant(account: Account, key: str, sandbox: Sandbox) -> Tenant:
         ),
         smtp=_relay(account, sandbox) if account.seeded else None,
         role=account.role,
+        events=EventRules(enabled=True, requests_per_minute=120),
         keys=(ApiKey(id="demo", sha256=hash_key(key), scopes=_scopes(account)),),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.storage.events.log import event_id
 from tests.support.demos import running_demo
 from tests.support.processes import lines_until, run, running
 
@@ -103,15 +104,34 @@ def test_a_tenant_without_a_relay_is_told_so(demo: dict[str, str]) -> None:
 
 def test_what_is_worth_trying_works_when_pasted(demo: dict[str, str]) -> None:
     commands = re.findall(r"^  (curl (?:[^\n\\]|\\\n)+)$", demo["text"], re.MULTILINE)
-    assert len(commands) == 3
+    assert len(commands) == 4
     answers = []
     for command in commands:
         done = subprocess.run(f"{command} --fail -sS", shell=True, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         answers.append(json.loads(done.stdout))
-    lists, sent, campaigns = answers
+    lists, sent, campaigns, events = answers
+    assert "data" in events
     assert lists["data"]
     assert sent["id"] in {each["id"] for each in campaigns["data"]}
+
+
+def test_what_happens_is_told_within_seconds(demo: dict[str, str]) -> None:
+    with client(demo, "key") as gateway:
+        template = {"name": "n", "subjects": ["s"], "html": "<p>示例</p>"}
+        campaign = {
+            "template_ids": [gateway.post("/v1/templates", json=template).json()["id"]],
+            "list_id": gateway.get("/v1/lists").json()["data"][0]["id"],
+            "sender": {"type": "any"},
+            "from_name": "Demo",
+            "schedule": {"mode": "hold"},
+        }
+        created = gateway.post("/v1/campaigns", json=campaign).json()["id"]
+        # From the beginning: it may have been told already.
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": event_id("demo", 0)}
+        with gateway.stream("GET", "/v1/events", headers=headers, timeout=20) as stream:
+            told = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if "data: " in line)
+            assert any(event["type"] == "campaign.created" and event["data"]["id"] == created for event in told)
 
 
 def test_pages_of_localhost_may_use_it(demo: dict[str, str]) -> None:

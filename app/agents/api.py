@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel
@@ -23,6 +23,13 @@ class Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
         self.problem = problem
+
+
+class Changed(NamedTuple, Generic[M]):
+    """Something that was changed, or created; `now` is None where it cannot be read back."""
+
+    created: bool
+    now: M | None
 
 
 class ToolApi:
@@ -74,15 +81,16 @@ class ToolApi:
         path: str,
         body: Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
-    ) -> M | None:
-        """Change something and return it as it now is; None if it was changed and cannot be read back.
+    ) -> "Changed[M]":
+        """Change something and return it as it now is.
 
         Raises:
             Refused: the API answers with a problem.
         """
         request = InnerRequest(method=method, path=path, headers=headers or {}, body=orjson.dumps(body))
         answer = await self._ask(request)
-        return model.model_validate_json(bytes(answer.body)) if answer.body else None
+        now = model.model_validate_json(bytes(answer.body)) if answer.body else None
+        return Changed(answer.status == 201, now)
 
     async def rows_of(self, address: str, path: str, *, most: int, **query: object) -> list[dict[str, Any]]:
         """Return the rows of an export that are about an address, the last `most` of them; others are not kept.

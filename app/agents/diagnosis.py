@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
 
 from app.agents.api import Refused, ToolApi
-from app.agents.lookups import FoundContact, find_contact
+from app.agents.lookups import find_contact
 from app.agents.signs import (
     DAYS,
     MOST_DAYS,
@@ -22,6 +22,7 @@ from app.agents.tool import Tool
 from app.errors import GatewayError
 from app.gateway.pages import Page
 from app.resources.campaigns.schemas import Campaign
+from app.resources.contacts.schemas import ContactByEmail
 from app.resources.messages.schemas import SubmittedMessage
 from app.resources.statistics.schemas import CampaignStatistics
 
@@ -61,17 +62,15 @@ class _Inquiry:
 
     async def run(self) -> DeliveryDiagnosis:
         """Look everywhere."""
-        nobody = FoundContact(email=self._email, contacts=[], complete=True)
+        nobody = ContactByEmail(email=self._email, memberships=[])
         days = [self.since + timedelta(days=each) for each in range((self._until - self.since).days + 1)]
         found, failures, *by_day = await asyncio.gather(
             self._try("contacts", find_contact(self._api, self._email), nobody),
             self._try("delivery failures", self._failures(), []),
             *(self._try(f"campaigns of {day}", self._campaigns(day), []) for day in days),
         )
-        if not found.complete:
-            self.miss("contacts", "too_many")
         sent = [each for day in by_day for each in day if each.status not in _NOT_SENT]
-        lists = {each.list_id for each in found.contacts if each.list_id is not None}
+        lists = {each.list_id for each in found.memberships if each.list_id is not None}
         left = await self._left(_list_ids(sent))
         to_it = self._latest([each for each in sent if {one.id for one in each.lists} & (lists | left)], "campaigns")
         tracked = [each for each in to_it if each.tracking not in {None, "off"}]
@@ -231,7 +230,7 @@ DIAGNOSIS = (
         arguments=DiagnoseDelivery,
         result=DeliveryDiagnosis,
         routes=(
-            "list_contacts",
+            "get_contact_by_email",
             "list_campaigns",
             "list_delivery_failures",
             "list_campaign_opens",

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.api.audit import AGENTS
+from app.api.strict_json import read_strict_json
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -32,11 +33,16 @@ class AgentEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         scope["route"] = self.route
+        body = await _whole(receive)
+        if body is None:
+            return
+        # What the library reads next is bounded, and every reader understands it alike.
+        await read_strict_json(body)
         if self._ready is None or (self._ready.done() and self._ready.exception()):
             self._ready = asyncio.get_running_loop().create_future()
             self._serving = asyncio.create_task(self._serve(self._ready, scope["app"].routes))
         manager = await asyncio.shield(self._ready)
-        await manager.handle_request(scope, receive, send)
+        await manager.handle_request(scope, _again(body, receive), send)
 
     async def _serve(self, ready: "asyncio.Future[StreamableHTTPSessionManager]", routes: "list[BaseRoute]") -> None:
         try:
@@ -63,3 +69,29 @@ class AgentEndpoint:
                 self._serving.cancel()
                 await asyncio.gather(self._serving, return_exceptions=True)
                 self._serving = self._ready = None
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """Return a request's body; None if the client goes away before its end."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was received once more, and then what comes."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -3,20 +3,21 @@
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
-from app.agents.api import ToolApi
+from app.agents.api import Refused, ToolApi
 from app.agents.tool import Tool
-from app.api.contact_rows import HeldAddress, NewContact
-from app.api.types import Id, PublicModel, RequestModel
+from app.api.contact_rows import HeldAddress
+from app.api.types import EmailAddress, Id, PublicModel, RequestModel
+from app.errors import NotFound
 from app.gateway.pages import Collection, Page, PageRequest, Pagination, pagination
 from app.resources.account.schemas import Account, Service
-from app.resources.contacts.schemas import Contact
+from app.resources.contacts.schemas import Contact, ContactByEmail, ContactDetails
 from app.resources.lists.schemas import ContactList
 
 Item = TypeVar("Item")
 
-_MATCHES = 100
 
 PageNumber = Annotated[int, Field(ge=1, le=1_000_000, description="Page number, from 1.")]
 PageSize = Annotated[int, Field(ge=1, le=100, description="Items a page; ask for few.")]
@@ -85,32 +86,36 @@ def page_of(items: list[Item], number: int, size: int) -> tuple[list[Item], Pagi
     return chosen, place
 
 
+def _in_a_path(value: str) -> str:
+    if "/" in value:
+        raise PydanticCustomError("email_address", "must be one address, as the platform shows it")
+    return value
+
+
+Address = Annotated[HeldAddress, AfterValidator(_in_a_path), Field(description="The whole e-mail address.")]
+
+
 class FindContact(RequestModel):
     """Which contact."""
 
-    email: Annotated[HeldAddress, Field(description="The whole e-mail address.")]
+    email: Address
 
 
-class FoundContact(PublicModel):
-    """A contact in every list that has it."""
-
-    email: Annotated[str, Field(description="The address that was looked for.")]
-    contacts: Annotated[list[Contact], Field(description="One entry a list; empty if no list has the address.")]
-    complete: Annotated[bool, Field(description="False if there may be more entries than were looked through.")]
-
-
-async def find_contact(api: ToolApi, email: str, list_id: int | None = None) -> FoundContact:
-    """Look an address up, in one list or in all."""
-    path = "/v1/contacts" if list_id is None else f"/v1/lists/{list_id}/contacts"
-    page = await api.read(Page[Contact], path, q=email, page_size=_MATCHES)
-    same = [each for each in page.data if (each.email or "").lower() == email.lower()]
-    return FoundContact(email=email, contacts=same, complete=not page.pagination.has_more)
+async def find_contact(api: ToolApi, email: str) -> ContactByEmail:
+    """Look an address up in all lists; what no list has has no memberships."""
+    try:
+        return await api.read(ContactByEmail, f"/v1/contacts/by-email/{email}")
+    except Refused as refused:
+        if refused.problem.code != NotFound.code:
+            raise
+        return ContactByEmail(email=email.lower(), memberships=[])
 
 
-class SaveContact(NewContact):
+class SaveContact(ContactDetails):
     """A contact, and the list that is to have it."""
 
     list_id: Annotated[Id, Field(description="The contact list's id.")]
+    email: Annotated[EmailAddress, AfterValidator(_in_a_path), Field(description="The contact's e-mail address.")]
 
 
 class SavedContact(PublicModel):
@@ -121,16 +126,10 @@ class SavedContact(PublicModel):
 
 
 async def _save_contact(api: ToolApi, arguments: SaveContact) -> SavedContact:
-    found = await find_contact(api, arguments.email, arguments.list_id)
-    body = arguments.model_dump(mode="json", exclude_unset=True, exclude={"list_id"})
-    if not found.contacts:
-        contact = await api.post(Contact, f"/v1/lists/{arguments.list_id}/contacts", body)
-        return SavedContact(created=True, contact=contact)
-    (first, *_) = found.contacts
-    changes = {name: value for name, value in body.items() if name != "email"}
-    if not changes:
-        return SavedContact(created=False, contact=first)
-    return SavedContact(created=False, contact=await api.change(Contact, "PATCH", f"/v1/contacts/{first.id}", changes))
+    body = arguments.model_dump(mode="json", exclude_unset=True, exclude={"list_id", "email"})
+    path = f"/v1/lists/{arguments.list_id}/contacts/by-email/{arguments.email}"
+    changed = await api.change(Contact, "PUT", path, body)
+    return SavedContact(created=changed.created, contact=changed.now)
 
 
 LOOKUPS = (
@@ -159,18 +158,18 @@ LOOKUPS = (
         description="One person by the whole e-mail address, in every list that has it. There is no tool that lists"
         " the contacts of a list.",
         arguments=FindContact,
-        result=FoundContact,
-        routes=("list_contacts",),
+        result=ContactByEmail,
+        routes=("get_contact_by_email",),
         run=lambda api, arguments: find_contact(api, arguments.email),
     ),
     Tool(
         name="save_contact",
         title="Save a contact",
         description="Puts one person into one list, or changes the person's fields if the list has the address already."
-        " Only fields that are given are changed. Sends nothing.",
+        " Only fields that are given are changed; null clears one. Sends nothing.",
         arguments=SaveContact,
         result=SavedContact,
-        routes=("list_contacts_in_list", "add_contact", "edit_contact"),
+        routes=("put_contact_by_email",),
         run=_save_contact,
         overwrites=True,
     ),

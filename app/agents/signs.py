@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from app.api.contact_rows import HeldAddress
+from app.agents.lookups import Address
 from app.api.types import IsoDate, PublicModel, RequestModel
 
 DAYS = 7
@@ -42,7 +42,7 @@ Conclusion = TypeAliasType(
 class DiagnoseDelivery(RequestModel):
     """Whose mail, and since when."""
 
-    email: Annotated[HeldAddress, Field(description="The whole e-mail address.")]
+    email: Address
     since: Annotated[
         IsoDate | None,
         Field(description=f"The first day of sending, at most {MOST_DAYS} days ago; by default {DAYS} days ago."),

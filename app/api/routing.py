@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -30,7 +31,7 @@ from app.errors import (
 )
 from app.gateway.context import Caller
 from app.tenants.models import Scope
-from app.texts import sentence
+from app.texts import Text, sentence
 
 bearer = HTTPBearer(scheme_name="bearer", description="Your API key.", auto_error=False)
 api_key = APIKeyHeader(name="X-API-Key", scheme_name="api_key", description="Your API key.", auto_error=False)
@@ -48,6 +49,8 @@ FOUND_ROUTE = "found_route"
 """Where the scope of a request says which route it is for, once that was looked for."""
 
 _LARGE_BODY = "takes_large_body"
+_MOST_UNKNOWN = 20
+"""Unknown parameters that are told of; the rest would only make the answer longer."""
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -137,9 +140,8 @@ class ResourceRoute(StrictRoute):
             raise MalformedRequest("The query is not UTF-8.") from None
         given = request.query_params
         errors = [
-            FieldError("parameter", name[:100], "unknown_parameter", "is not a parameter of this resource")
-            for name in given
-            if name not in self._query_names
+            FieldError("parameter", name[:100], "unknown_parameter", self._valid_names())
+            for name in islice((name for name in given if name not in self._query_names), _MOST_UNKNOWN)
         ]
         errors += [
             FieldError("parameter", name, "repeated_parameter", "may stand once")
@@ -148,6 +150,12 @@ class ResourceRoute(StrictRoute):
         ]
         if errors:
             raise ValidationFailed(parameters_refused(len(errors)), errors)
+
+    def _valid_names(self) -> Text:
+        if not self._query_names:
+            return sentence("is not a parameter of this resource, which takes none")
+        names = ", ".join(sorted(self._query_names))
+        return sentence("is not a parameter of this resource, which takes: {names}", names=names)
 
     def _check_media_types(self, request: Request) -> None:
         if self.body_field is not None and not is_json(request.headers.get("content-type", "")):

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 COMMANDS = {
     "serve": ("service", "Run the gateway, configured by UMAIL_GATEWAY_… variables."),
+    "events": ("service", "Watch the tenants' accounts for events and deliver webhooks."),
     "migrate": ("service", "Bring the database to the form this release needs, and end."),
     "demo": ("service", "Run gateway and sandbox together with two demo tenants."),
     "sandbox": ("service", "Run the stand-in for the U-Mail platform."),
@@ -18,6 +19,7 @@ COMMANDS = {
     "mcp": ("agents", "Offer a gateway's tools over standard input and output."),
     "tenants": ("tenants", "Tenants and their U-Mail logins, in the database."),
     "keys": ("keys", "API keys and master keys."),
+    "usage": ("usage", "Show a tenant's requests and sends of a month, by key."),
     "config": ("config", "What is configured, and whether it can be used."),
 }
 """The module of each command in this package, and what the list of commands says of it."""

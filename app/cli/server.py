@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 import typer
 import uvicorn
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from app.cli.starting import fail
@@ -23,6 +25,23 @@ log = structlog.get_logger("app.start")
 _LOGIN = re.compile(r"//[^/@\s]*@")
 _AT_ONCE = 500
 _STORE_SECONDS = 2.0
+
+
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class ProbesOnly:
+    """Answers what is asked about a process that serves nothing else."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI scope."""
+        if scope["type"] == "http" and scope["path"] not in _PROBES:
+            await Response(status_code=404)(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
 
 
 class AnnouncingServer(uvicorn.Server):

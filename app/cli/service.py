@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import structlog
 import typer
 import yaml
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from app.cli.config import check_tenants_file, tenants_path
-from app.cli.server import announce_listening, announce_start, bind, run, run_workers
+from app.cli.server import ProbesOnly, announce_listening, announce_start, bind, run, run_workers
 from app.cli.starting import fail, load_settings
 from app.errors import DatabaseError
 from app.main import create_app
@@ -51,6 +52,31 @@ def serve(
     settings = load_settings({"host": host, "port": port})
     if workers > 1 and not settings.shares_state:
         fail("Several workers cannot share memory:// state: name a Valkey or Redis in UMAIL_GATEWAY_STATE_URL.")
+    application, options = _prepared(settings, workers)
+    sockets = bind(settings)
+    if workers > 1:
+        announce_listening(settings, f"http://{settings.host}:{settings.port}", workers=workers)
+        with counting_in_files():
+            run_workers("app.worker:application", sockets, workers=workers, **options)
+    else:
+        settle_memory()
+        run(application, partial(announce_listening, settings), sockets, **options)
+
+
+@app.command()
+def events(
+    host: Annotated[str | None, typer.Option(help="Address to listen on, for probes.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on, for probes.")] = None,
+) -> None:
+    """Watch the tenants' accounts for events and deliver webhooks, beside gateways that share database and state."""
+    settings = load_settings({"host": host, "port": port, "events_in_serve": True})
+    application, options = _prepared(settings, 1)
+    settle_memory()
+    run(ProbesOnly(application), partial(announce_listening, settings), bind(settings), **options)
+
+
+def _prepared(settings: Settings, workers: int) -> tuple[FastAPI, dict[str, Any]]:
+    """Return the gateway and how it is served; what is wrong with its surroundings ends the command."""
     logs = build_log_export(settings)
     configure_logging(settings.log_level, mirror=logs, form=settings.log_format)
     options: dict[str, Any] = {
@@ -73,14 +99,7 @@ def serve(
         asyncio.run(announce_start(settings, workers))
     except (TenantsFileError, DatabaseError, AuditFileError) as error:
         fail(str(error))
-    sockets = bind(settings)
-    if workers > 1:
-        announce_listening(settings, f"http://{settings.host}:{settings.port}", workers=workers)
-        with counting_in_files():
-            run_workers("app.worker:application", sockets, workers=workers, **options)
-    else:
-        settle_memory()
-        run(application, partial(announce_listening, settings), sockets, **options)
+    return application, options
 
 
 @app.command("migrate")

@@ -14,7 +14,7 @@ import structlog
 from app import __version__
 from app.errors import DatabaseError
 from app.events.changes import change, plain
-from app.events.sender import Receipt, WebhookSender
+from app.events.sender import Delivered, WebhookSender
 from app.events.watchers import forever
 from app.policies.retry import parse_retry_after
 from app.resources.events.webhook_schemas import webhook_of
@@ -65,7 +65,7 @@ class Deliverer:
         metrics: Metrics,
         *,
         poll: float = 0.5,
-        lease: float = 10.0,
+        lease: float = 5.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
@@ -136,13 +136,13 @@ class Deliverer:
         finally:
             self._under_way.pop(place, None)
 
-    async def _posted(self, claimed: Claimed) -> Receipt:
+    async def _posted(self, claimed: Claimed) -> Delivered:
         place, event = claimed.place, claimed.event
         try:
             keys = open_secrets(self._vault, place.tenant, place.webhook, claimed.secrets)
         except DatabaseError as error:
             log.error("webhook_secret_unreadable", tenant=place.tenant, webhook=place.webhook, reason=str(error))
-            return Receipt(None, 0.0, "the webhook's secret cannot be read")
+            return Delivered(None, 0.0, "the webhook's secret cannot be read")
         body = event.json(self._zone)
         headers = {
             "Content-Type": "application/json",
@@ -151,7 +151,7 @@ class Deliverer:
         }
         return await self._sender.post(claimed.url, headers, body)
 
-    def _outcome(self, claimed: Claimed, receipt: Receipt) -> Attempted:
+    def _outcome(self, claimed: Claimed, receipt: Delivered) -> Attempted:
         now = self._now()
         moment = datetime.fromtimestamp(now, self._zone).isoformat(timespec="milliseconds")
         told = {"at": moment, "status": receipt.status, "seconds": round(receipt.seconds, 3), "error": receipt.error}
@@ -185,7 +185,7 @@ class Deliverer:
             await self._database.write(partial(webhooks.rewrapping, tenant, webhook, wrapped, after))
 
 
-def _label(outcome: Attempted, receipt: Receipt) -> str:
+def _label(outcome: Attempted, receipt: Delivered) -> str:
     if outcome.status == "delivered":
         return "delivered"
     return "no_answer" if receipt.status is None else f"{receipt.status // 100}xx"

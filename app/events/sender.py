@@ -12,7 +12,7 @@ _MOST_READ = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Delivered:
     """What became of a POST: the status it was answered with, or why it was not."""
 
     status: int | None
@@ -28,7 +28,7 @@ class WebhookSender:
         self._transports = transports
         self._seconds = seconds
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Receipt:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Delivered:
         """Post once."""
         began = time.perf_counter()
         status, error, retry_after = None, None, None
@@ -44,7 +44,7 @@ class WebhookSender:
         if error is not None and status is not None:
             # The answer is known, and nobody needs the rest of it.
             error = None
-        return Receipt(status, time.perf_counter() - began, error, retry_after)
+        return Delivered(status, time.perf_counter() - began, error, retry_after)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -85,7 +85,7 @@ class Watchers:
         *,
         events_days: int,
         poll: float = 0.5,
-        lease: float = 10.0,
+        lease: float = 5.0,
     ) -> None:
         self._database = database
         self._tenants = tenants

@@ -61,7 +61,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class SubmissionReceipt:
     """What the relay took: the Message-ID, the recipients it accepted, and those it refused."""
 
     message_id: str

@@ -17,7 +17,7 @@ from app.gateway.context import Caller, UpstreamCall
 from app.gateway.sends import Sends, new_attempt
 from app.messages import failures
 from app.messages.mime import ascii_address, compose, domain_of
-from app.messages.models import Envelope, Message, Receipt, Rejection
+from app.messages.models import Envelope, Message, Rejection, SubmissionReceipt
 from app.messages.pool import RelayPool
 from app.storage.database.statements import Work
 from app.storage.events import log as event_log
@@ -41,7 +41,7 @@ class Submitter:
         self._observer = observer
         self._warned: set[tuple[str, str]] = set()
 
-    async def submit(self, message: Message, caller: Caller) -> Receipt:
+    async def submit(self, message: Message, caller: Caller) -> SubmissionReceipt:
         """Hand a message to the tenant's relay, once.
 
         Raises:
@@ -73,7 +73,7 @@ class Submitter:
                 trace.ended(call)
         return receipt
 
-    async def _submit(self, message: Message, caller: Caller, account: SmtpAccount) -> Receipt:
+    async def _submit(self, message: Message, caller: Caller, account: SmtpAccount) -> SubmissionReceipt:
         envelope = await self._envelope(message)
         message_id = envelope.message_id
         fingerprint = hashlib.sha256(message_id.encode()).hexdigest()
@@ -87,7 +87,7 @@ class Submitter:
             raise failures.sent_before(duplicate.earlier.request.get("message_id")) from None
         return receipt
 
-    async def _hand_over(self, envelope: Envelope, tenant_id: str, account: SmtpAccount) -> Receipt:
+    async def _hand_over(self, envelope: Envelope, tenant_id: str, account: SmtpAccount) -> SubmissionReceipt:
         try:
             async with asyncio.timeout(self._deadline), self._pool.connection(tenant_id, account) as connection:
                 rejections = await connection.submit(envelope)
@@ -118,7 +118,7 @@ class Submitter:
         await self._pool.aclose()
 
 
-def _told(receipt: Receipt, tenant: str) -> Work[None]:
+def _told(receipt: SubmissionReceipt, tenant: str) -> Work[None]:
     rejected = [{"email": each.email, "code": each.code, "message": each.message} for each in receipt.rejected]
     message = {"message_id": receipt.message_id, "accepted": list(receipt.accepted), "rejected": rejected}
     event = NewEvent(
@@ -129,10 +129,10 @@ def _told(receipt: Receipt, tenant: str) -> Work[None]:
     return partial(event_log.telling, tenant, event)
 
 
-def _receipt(envelope: Envelope, rejections: list[Rejection]) -> Receipt:
+def _receipt(envelope: Envelope, rejections: list[Rejection]) -> SubmissionReceipt:
     refused = {rejection.email for rejection in rejections}
     accepted = tuple(spelling for spelling in envelope.recipients.values() if spelling not in refused)
-    return Receipt(envelope.message_id, accepted, tuple(rejections))
+    return SubmissionReceipt(envelope.message_id, accepted, tuple(rejections))
 
 
 def _status_of(error: GatewayError) -> int | None:

@@ -132,7 +132,7 @@ def _by_name(headers: Headers) -> Mapping[str, str]:
 def _head(request: WireRequest, place: "_Place", target: str) -> bytes:
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {place.host}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "host"]
-    if request.method in _WITH_BODY and "Content-Length" not in request.headers:
+    if request.method in _WITH_BODY and "content-length" not in map(str.lower, request.headers):
         lines.append(f"Content-Length: {len(request.body)}")
     text = "\r\n".join([*lines, "", ""])
     if text.count("\r") != len(lines) + 1 or text.count("\n") != len(lines) + 1 or "\0" in text:

@@ -114,9 +114,13 @@ async def test_what_is_no_request_of_the_protocol(agents: Agents) -> None:
             problem(response, 405, "method_not_allowed")
             assert response.headers["allow"] == "POST"
         problem(await client.post("/mcp/", json=LIST), 404, "not_found")
-        for body, code in ((b"{", -32700), (b"[]", -32700), (b'{"jsonrpc": "2.0", "id": 1, "method": "no"}', -32601)):
-            response = await client.post("/mcp", content=body, headers={"Content-Type": "application/json"})
-            assert response.json()["error"]["code"] in {code, -32600, -32602}, response.text
+        json_headers = {"Content-Type": "application/json"}
+        ambiguous = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "method": "tools/call"}'
+        for body in (b"", b"{", b"\xff", b"[" * 1000, ambiguous, b"[" + b"1," * 30_000 + b"1]"):
+            problem(await client.post("/mcp", content=body, headers=json_headers), 400, "malformed_request")
+        for body in (b"[]", b"1", b'{"jsonrpc": "2.0", "id": 1, "method": "no"}'):
+            response = await client.post("/mcp", content=body, headers=json_headers)
+            assert response.json()["error"]["code"] in {-32700, -32600, -32601, -32602}, response.text
         response = await client.post("/mcp", json=LIST)
         assert response.headers["content-type"] == "application/json"
         assert "mcp-session-id" not in response.headers

@@ -22,7 +22,7 @@ READING = {
 }
 ALLOWED: dict[str, set[str]] = {
     "read": READING,
-    "write": {"create_template", "verify_domain"},
+    "write": {"save_contact", "create_template", "verify_domain"},
     "draft": {"prepare_campaign"},
     "send": {"prepare_campaign", "send_campaign", "submit_message"},
     "manage": set(),

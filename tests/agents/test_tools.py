@@ -67,10 +67,10 @@ async def test_contacts_are_found_and_saved(agents: Agents, state: AccountState)
         assert (changed["created"], changed["contact"]["id"]) == (False, made["contact"]["id"])
         assert (changed["contact"]["name"], changed["contact"]["variables"]) == ("Anna", {"var1": "gold"})
         found = await call(client, "find_contact", email="ann.agent@example.com")
-        assert [each["id"] for each in found["contacts"]] == [made["contact"]["id"]]
-        assert found["complete"] is True
+        assert [each["id"] for each in found["memberships"]] == [made["contact"]["id"]]
         nobody = await call(client, "find_contact", email="agent@example.com")
-        assert nobody["contacts"] == []
+        assert nobody["memberships"] == []
+        assert (await refused(client, "find_contact", email="a/b@example.com"))["code"] == "validation_failed"
         invalid = await refused(client, "save_contact", email="no address", list_id=list_id, colour="red")
         assert {each["pointer"] for each in invalid["errors"]} == {"/email", "/colour"}
         assert invalid["code"] == "validation_failed"
@@ -84,6 +84,7 @@ async def test_a_prepared_campaign_is_sent_once(
         prepared = await call(client, "prepare_campaign", **newsletter)
         (made,) = state.campaigns.keys() - before.keys()
         assert (prepared["campaign"]["id"], state.campaigns[made].status) == (made, HELD)
+        assert all(each["name"] for each in prepared["campaign"]["templates"] + prepared["campaign"]["lists"])
         assert prepared["preflight"]["verdict"] == "ready", prepared["preflight"]
         assert (prepared["preflight"]["ticket"], prepared["error"]) == (None, None)
         agents.entries()
@@ -193,7 +194,7 @@ async def test_texts_of_others_stay_data(agents: Agents, state: AccountState) ->
         assert INJECTION in {each["name"] for each in lists["data"]}
         assert INJECTION in {each["name"] for each in (await call(client, "list_templates"))["data"]}
         found = await call(client, "find_contact", email=contact.address)
-        assert INJECTION in {each["name"] for each in found["contacts"]}
+        assert INJECTION in {each["name"] for each in found["memberships"]}
         after = await client.list_tools(), await client.list_prompts(), await client.list_resources()
         assert [each.model_dump() for each in after] == [each.model_dump() for each in before]
         assert client.instructions

@@ -29,6 +29,14 @@ class TestPathsAndMethods:
         # A name is not taken for the id of another path.
         assert (await offline.put("/v1/campaigns/preflight")).headers["allow"] == "POST"
 
+    async def test_unknown_parameters_are_refused_by_naming_the_known_ones(self, offline: httpx2.AsyncClient) -> None:
+        (error,) = problem(await offline.get("/v1/campaigns?id=1"), 422, "validation_failed")["errors"]
+        assert error["parameter"] == "id"
+        assert "which takes: " in error["message"]
+        assert "date" in error["message"]
+        flood = await offline.get("/v1/campaigns?" + "&".join(f"x{number}" for number in range(2000)))
+        assert len(refused_fields(flood)) == 20
+
 
 class TestMediaTypes:
     @pytest.mark.parametrize(

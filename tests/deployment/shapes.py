@@ -23,7 +23,16 @@ def _resource(version: str, kind: str, spec: Schema) -> Schema:
 
 
 _DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"}
-_ENDPOINT = _exactly({"port": _TEXT, "path": _TEXT, "interval": _DURATION, "scrapeTimeout": _DURATION})
+_RELABELING = _exactly({"targetLabel": _TEXT, "replacement": _TEXT})
+_ENDPOINT = _exactly(
+    {
+        "port": _TEXT,
+        "path": _TEXT,
+        "interval": _DURATION,
+        "scrapeTimeout": _DURATION,
+        "relabelings": _all(_RELABELING),
+    }
+)
 _RULE = _exactly(
     {
         "alert": {"type": "string", "pattern": "^UmailGateway[A-Z][A-Za-z]+$"},
@@ -49,6 +58,11 @@ CUSTOM_RESOURCES: dict[str, Schema] = {
         "monitoring.coreos.com/v1",
         "ServiceMonitor",
         _exactly({"selector": _exactly({"matchLabels": _TEXTS}), "endpoints": _all(_ENDPOINT)}),
+    ),
+    "PodMonitor": _resource(
+        "monitoring.coreos.com/v1",
+        "PodMonitor",
+        _exactly({"selector": _exactly({"matchLabels": _TEXTS}), "podMetricsEndpoints": _all(_ENDPOINT)}),
     ),
     "PrometheusRule": _resource(
         "monitoring.coreos.com/v1",

@@ -100,7 +100,7 @@ def test_what_a_pod_mounts_is_there(values: Manifest) -> None:
 @each_example
 def test_selectors_find_the_pods_they_are_for(values: Manifest) -> None:
     manifests = render(values)
-    deployment = only(manifests, "Deployment")
+    deployment = only(manifests, "Deployment", "gateway")
     labels = deployment["spec"]["template"]["metadata"]["labels"].items()
     selectors = [each["spec"]["selector"] for each in manifests if each["kind"] in {"Service", "PodDisruptionBudget"}]
     for selector in [deployment["spec"]["selector"], *selectors]:

@@ -30,7 +30,7 @@ class TestSettings:
     @each_example
     def test_the_gateway_takes_what_pods_are_given(self, values: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
         manifests = render(values)
-        (container,) = only(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
+        (container,) = only(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"]
         names = [each["name"].removeprefix("UMAIL_GATEWAY_") for each in container["env"]]
         given = {f"UMAIL_GATEWAY_{name}": value for name, value in SHARED.items() if name in names}
         for name in os.environ:
@@ -50,7 +50,7 @@ class TestSettings:
     def test_the_tenants_file_is_where_it_is_mounted(self) -> None:
         manifests = render(example("tenants-file"))
         url = only(manifests, "ConfigMap")["data"]["UMAIL_GATEWAY_TENANTS_URL"]
-        (container,) = only(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
+        (container,) = only(manifests, "Deployment", "gateway")["spec"]["template"]["spec"]["containers"]
         (mount,) = [each for each in container["volumeMounts"] if each["name"] == "tenants"]
         (name,) = only(manifests, "Secret", "-tenants")["stringData"]
         assert url == f"file:{mount['mountPath']}/{name}"

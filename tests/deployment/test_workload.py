@@ -43,13 +43,13 @@ async def test_probes_and_scrapes_go_where_the_gateway_answers() -> None:
     [({}, 50), ({"DRAIN_TIME": 7.5, "SHUTDOWN_TIMEOUT": 60}, 78), ({"DRAIN_TIME": None, "SHUTDOWN_TIMEOUT": None}, 40)],
 )
 def test_a_pod_gets_the_time_to_drain_and_to_finish(settings: Manifest, seconds: int) -> None:
-    deployment = only(render({**example("minimal"), "settings": settings}), "Deployment")
+    deployment = only(render({**example("minimal"), "settings": settings}), "Deployment", "gateway")
     assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == seconds
 
 
 def test_pods_are_replaced_when_settings_or_secrets_change_and_not_for_tenants() -> None:
     def annotations(**changes: Any) -> Manifest:
-        deployment = only(render({**example("tenants-file"), **changes}), "Deployment")
+        deployment = only(render({**example("tenants-file"), **changes}), "Deployment", "gateway")
         found: Manifest = deployment["spec"]["template"]["metadata"]["annotations"]
         return found
 
@@ -61,12 +61,28 @@ def test_pods_are_replaced_when_settings_or_secrets_change_and_not_for_tenants()
 
 @pytest.mark.parametrize(("name", "strategy"), [("minimal", "Recreate"), ("production", "RollingUpdate")])
 def test_pods_overlap_only_if_they_share_what_they_know(name: str, strategy: str) -> None:
-    assert only(render(example(name)), "Deployment")["spec"]["strategy"]["type"] == strategy
+    assert only(render(example(name)), "Deployment", "gateway")["spec"]["strategy"]["type"] == strategy
+
+
+@pytest.mark.parametrize(
+    ("name", "apart"), [("minimal", False), ("tenants-file", False), ("production", True), ("httproute", True)]
+)
+def test_events_have_pods_of_their_own_where_these_can_share_what_they_know(name: str, apart: bool) -> None:
+    manifests = render(example(name))
+    watching = [each for each in manifests if each["metadata"]["name"] == "demo-umail-gateway-events"]
+    assert {each["kind"] for each in watching} <= {"Deployment", "PodMonitor"}
+    inside = only(manifests, "ConfigMap", "umail-gateway")["data"].get("UMAIL_GATEWAY_EVENTS_IN_SERVE")
+    assert (bool(watching), inside) == (apart, None if apart else "true")
+    if apart:
+        (container,) = only(watching, "Deployment")["spec"]["template"]["spec"]["containers"]
+        assert container["args"] == ["events"]
+        off = render({**example(name), "events": {"enabled": False}})
+        assert not any(each["metadata"]["name"].endswith("-events") for each in off)
 
 
 def test_the_autoscaler_decides_alone() -> None:
-    assert "replicas" not in only(render(example("production")), "Deployment")["spec"]
-    assert only(render(example("httproute")), "Deployment")["spec"]["replicas"] == 2
+    assert "replicas" not in only(render(example("production")), "Deployment", "gateway")["spec"]
+    assert only(render(example("httproute")), "Deployment", "gateway")["spec"]["replicas"] == 2
 
 
 @pytest.mark.parametrize(("name", "migrates"), [("minimal", False), ("ingress", False), ("httproute", True)])

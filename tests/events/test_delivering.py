@@ -45,7 +45,7 @@ class Gateway:
         self.seconds = 0.0
         self.metrics: Any = None
 
-    def deliverer(self, *, lease: float = 10.0, seconds: float = 15.0) -> Deliverer:
+    def deliverer(self, *, lease: float = 5.0, seconds: float = 15.0) -> Deliverer:
         transport = TransportForLibrary(GuardedTransport(ListedDestinations([LOOPBACK]), connections=400), connect=5.0)
         return Deliverer(
             self.database,

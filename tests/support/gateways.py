@@ -29,14 +29,22 @@ class GatewayProcess:
         settings: its settings, by the names of their environment variables without the prefix.
         workers: how many processes serve.
         program: what Python is told to run, if it shall be a new Python. Several workers always start with one.
+        command: the gateway's command.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, object], workers: int = 1, *, program: str | None = None
+        self,
+        folder: Path,
+        settings: Mapping[str, object],
+        workers: int = 1,
+        *,
+        program: str | None = None,
+        command: str = "serve",
     ) -> None:
         self._folder = folder
         self._workers = workers
         self._program = program
+        self._command = command
         self._settings = settings
         self._process: Process | Forked | None = None
         self._port = unused_port()
@@ -74,7 +82,9 @@ class GatewayProcess:
             "PYTHONWARNINGS": "default",
             "TMPDIR": str(temporary),
         }
-        arguments = ("serve", "--port", str(self._port), "--workers", str(self._workers))
+        arguments: tuple[str, ...] = (self._command, "--port", str(self._port))
+        if self._workers > 1:
+            arguments = (*arguments, "--workers", str(self._workers))
         with (self._folder / "log").open("ab") as log:
             if self._program is None and self._workers == 1:
                 self._process = Forked(arguments, self._folder, environment, log)

@@ -17,6 +17,7 @@ WITH_SOCKETS = (
     "cli",
     "contract",
     "deployment",
+    "events",
     "gateway/test_exports.py",
     "gateway/test_replies.py",
     "gateway/test_streaming.py",

@@ -66,6 +66,7 @@ async def receiving() -> AsyncIterator[Receivers]:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            assert sum(line.lower().startswith("content-length:") for line in head) == 1
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
             body = await reader.readexactly(int(headers["content-length"]))
             delivery = ReceivedDelivery(head[0].split()[1], headers, body, asyncio.get_running_loop().time())

@@ -4,7 +4,7 @@ import mimetypes
 import re
 from functools import cache
 
-from app.messages.models import Attachment, Correspondent, Message, Receipt
+from app.messages.models import Attachment, Correspondent, Message, SubmissionReceipt
 from app.resources.messages import schemas
 
 _PARAMETER = re.compile(r'; ?([^=;]+)=(?:"([^"]*)"|([^;]*))')
@@ -59,7 +59,7 @@ def outgoing(body: schemas.NewMessage) -> Message:
     )
 
 
-def submitted(receipt: Receipt) -> schemas.SubmittedMessage:
+def submitted(receipt: SubmissionReceipt) -> schemas.SubmittedMessage:
     """Return the public form of a receipt."""
     return schemas.SubmittedMessage(
         message_id=receipt.message_id,

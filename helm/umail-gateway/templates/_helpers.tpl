@@ -72,6 +72,11 @@ app.kubernetes.io/part-of: umail-gateway
 {{- if and (include "umail-gateway.sharesState" .) (include "umail-gateway.postgres" .) }}true{{ end -}}
 {{- end -}}
 
+{{/* Whether events have pods of their own: where they can share what they know with those that serve. */}}
+{{- define "umail-gateway.watches" -}}
+{{- if and .Values.events.enabled (include "umail-gateway.overlaps" .) }}true{{ end -}}
+{{- end -}}
+
 {{/* Seconds until a pod may be killed: those to drain, those to finish, and some to close up. */}}
 {{- define "umail-gateway.gracePeriod" -}}
 {{- $drain := hasKey .Values.settings "DRAIN_TIME" | ternary .Values.settings.DRAIN_TIME 0 -}}

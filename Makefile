@@ -57,6 +57,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.benchmarks.imports $(BENCH)
 	$(BIN)/python -m tests.benchmarks.caching
 	$(BIN)/python -m tests.benchmarks.keys
+	$(BIN)/python -m tests.benchmarks.writes
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -51,6 +51,7 @@ U-Mail gateway demo
 
   Documentation  {url}/docs
   Example page   {url}/demo#{demo_key}
+  For agents     {url}/mcp
   API key        {demo_key}
   Second tenant  {empty_key}   (an empty account)
   Sandbox        {sandbox}

@@ -128,6 +128,7 @@ def create_app(
         telemetry=RequestTelemetry(metrics, tracing),
         observer=observer,
         metrics=metrics,
+        usage=storage.usage,
         master_key=master_key,
         clock=clock,
     )
@@ -161,6 +162,7 @@ def create_app(
         ),
         submitter=submitter,
         writes=storage.writes,
+        usage=storage.usage,
         events=events,
         vault=Vault(master_keys) if settings.keeps_master_key else None,
         receivers=build_receivers(settings),

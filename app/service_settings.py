@@ -61,7 +61,9 @@ class ServiceSettings(BaseSettings):
         Path("~/.local/share/umail-gateway"),
         description="Folder of the SQLite file and of a master key made at the first start; made if it is not there.",
     )
-    journal_days: int = Field(90, ge=2, description="Days for which the journal of sends remembers attempts.")
+    journal_days: int = Field(
+        90, ge=2, description="Days for which the journal of sends remembers attempts, and usage is told."
+    )
     master_key: MasterKeyText | None = Field(
         None,
         description="32 bytes in base64, as `umail-gateway keys generate-master` prints them; tenants' secrets and what"

@@ -16,6 +16,7 @@ from app.policies.shedding import ByteBudget
 from app.readiness import Readiness
 from app.storage.events.feed import EventFeed
 from app.storage.tenants.repository import TenantRepository
+from app.storage.usage import UsageCounter
 from app.storage.writes.store import WriteStore
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import TelemetryObserver
@@ -57,6 +58,7 @@ class Services:
     import_limits: ImportLimits
     submitter: Submitter
     writes: WriteStore
+    usage: UsageCounter
     events: EventFeed
     vault: Vault | None
     receivers: Mapping[str, Destinations]

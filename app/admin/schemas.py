@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 
 from app.api.types import PublicModel
 from app.storage.tenants.models import KeyRecord, Login, NewKey, Relay, TenantPatch, TenantRecord
+from app.storage.usage import NOTES
 from app.tenants.models import (
     EventRules,
     Lifetimes,
@@ -49,6 +50,15 @@ _KEY: dict[str, Any] = {
     "created_at": "2026-11-25T09:00:00Z",
     "last_used_at": None,
     "revoked_at": None,
+}
+_USAGE: dict[str, Any] = {
+    "key_id": "web",
+    "requests": 1200,
+    "failed": 3,
+    "campaigns": 4,
+    "messages": 210,
+    "refused": 1,
+    "unknown": 0,
 }
 ProbeOutcome = TypeAliasType(
     "ProbeOutcome",
@@ -169,6 +179,36 @@ class NewKeyView(PublicModel):
 
     key: Annotated[str, Field(description="The key itself, this once.")]
     record: Annotated[KeyView, Field(description="What is kept of it.")]
+
+
+class KeyUsageView(PublicModel):
+    """What a key has asked for and sent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_USAGE]})
+
+    key_id: Annotated[str | None, Field(description="The key; null for sends from before keys were noted.")]
+    requests: Annotated[int, Field(description="Requests, refused ones included.")]
+    failed: Annotated[int, Field(description="How many of them were answered with 400 or more.")]
+    campaigns: Annotated[int, Field(description="Campaigns that the platform confirmed.")]
+    messages: Annotated[int, Field(description="Messages that the relay took.")]
+    refused: Annotated[int, Field(description="Campaigns and messages that were refused.")]
+    unknown: Annotated[int, Field(description="Campaigns and messages whose fate is not known.")]
+
+
+class UsageView(PublicModel):
+    """A tenant's usage in a month, by key."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"tenant": "acme", "month": "2026-11", "keys": [_USAGE], "credits": None, "notes": [*NOTES]}]
+        }
+    )
+
+    tenant: Annotated[str, Field(description="The tenant's id.")]
+    month: Annotated[str, Field(description="The month, in UTC.", examples=["2026-11"])]
+    keys: Annotated[list[KeyUsageView], Field(description="Its keys, the busiest first.")]
+    credits: Annotated[float | None, Field(description="Always null: the platform bills an account, not a key.")]
+    notes: Annotated[list[str], Field(description="What is not known.")]
 
 
 def _strictly(model: type[BaseModel]) -> BeforeValidator:

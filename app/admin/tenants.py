@@ -1,5 +1,6 @@
 """Endpoints of tenants, their U-Mail logins and their API keys."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Path, Query, Request
@@ -7,6 +8,7 @@ from starlette.responses import Response
 
 from app.admin.deps import Force, Prober, ProberDep, RepositoryDep, TenantId, admin_router, refuse_forbidden_hosts
 from app.admin.schemas import (
+    KeyUsageView,
     KeyView,
     LoginBody,
     NewApiKeyBody,
@@ -16,13 +18,18 @@ from app.admin.schemas import (
     ProbedTenant,
     TenantChangesBody,
     TenantView,
+    UsageView,
 )
+from app.api.deps import services_of
 from app.api.responses import PageRequestDep, answer, created, no_content, page
 from app.errors import FieldError, ValidationFailed
 from app.gateway.pages import Page, pagination
 from app.storage.tenants.models import TenantPatch
+from app.storage.usage import NOTES, month_of, usage_of
 from app.tenants.models import Identifier, Tenant
 from app.texts import sentence
+
+_MONTH = r"^20\d\d-(0[1-9]|1[0-2])$"
 
 tenants_router = admin_router("/tenants")
 
@@ -126,6 +133,32 @@ async def confirm_credentials(tenant_id: TenantId, repository: RepositoryDep) ->
 async def rollback_credentials(tenant_id: TenantId, repository: RepositoryDep) -> Response:
     """Drop the staged login; the present one was in use all the time."""
     return answer(TenantView.of(await repository.rollback(tenant_id)))
+
+
+@tenants_router.get("/{tenant_id}/usage", summary="Get a tenant's usage", response_model=UsageView)
+async def get_usage(
+    tenant_id: TenantId,
+    request: Request,
+    month: Annotated[
+        str | None,
+        Query(
+            pattern=r"^20\d\d-(0[1-9]|1[0-2])$",
+            description="The month, in UTC; this one by default.",
+            examples=["2026-11"],
+        ),
+    ] = None,
+) -> Response:
+    """Return requests and sends of a month by key; `notes` says what is not known.
+
+    Usage is known of tenants in a file, too, and outlives their removal.
+    """
+    services = services_of(request)
+    begins = month_of(month or f"{services.writes.now():%Y-%m}")
+    await services.usage.flush()
+    totals = await services.writes.reading(lambda: usage_of(tenant_id, begins))
+    keys = [KeyUsageView.model_validate(asdict(each)) for each in totals]
+    view = UsageView(tenant=tenant_id, month=f"{begins:%Y-%m}", keys=keys, credits=None, notes=list(NOTES))
+    return answer(view)
 
 
 async def _probed(prober: Prober, tenant: Tenant, pointer: str, *, force: bool) -> Probe:

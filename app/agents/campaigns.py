@@ -97,7 +97,8 @@ async def _prepare_campaign(api: ToolApi, arguments: PrepareCampaign) -> Prepare
         if before.ticket is None:
             return PreparedCampaign(campaign=None, preflight=_told(before), ticket=None, expires_at=None, error=None)
         headers = {"Preflight-Ticket": before.ticket}
-        campaign = await api.post(Campaign, "/v1/campaigns", held, headers=headers, allow_duplicate=repeats)
+        created = await api.post(Campaign, "/v1/campaigns", held, headers=headers, allow_duplicate=repeats)
+        campaign = await _in_full(api, created)
     released = {**body, "schedule": {"mode": "at", **planned} if planned else {"mode": "now"}}
     try:
         preflight = await api.post(Preflight, "/v1/campaigns/preflight", released, campaign_id=campaign.id)
@@ -112,6 +113,14 @@ async def _prepare_campaign(api: ToolApi, arguments: PrepareCampaign) -> Prepare
         expires_at=preflight.expires_at,
         error=None,
     )
+
+
+async def _in_full(api: ToolApi, created: Campaign) -> Campaign:
+    """Return a new campaign with the names that creating it does not tell, if the key may read."""
+    try:
+        return await api.read(Campaign, f"/v1/campaigns/{created.id}")
+    except Refused:
+        return created
 
 
 def _told(preflight: Preflight) -> Preflight:

@@ -19,19 +19,7 @@ ROUTES = Mapping[str, ResourceRoute]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool(Generic[Arguments]):
-    """One task, and the requests of the API that it takes.
-
-    Args:
-        name: what agents call it.
-        title: the same for people.
-        description: what it does, when to use it, and what it never does.
-        arguments: what it is given.
-        result: what it gives.
-        routes: names of the routes that it cannot do without; their scopes and effects are the tool's.
-        run: does it.
-        overwrites: whether it replaces what was there.
-        holds_back: whether nothing goes out although a route could send.
-    """
+    """One task, and the requests of the API that it takes."""
 
     name: str
     title: str
@@ -39,9 +27,12 @@ class Tool(Generic[Arguments]):
     arguments: type[Arguments]
     result: type[BaseModel]
     routes: tuple[str, ...]
+    """Names of the routes that it cannot do without; their scopes and effects are the tool's."""
     run: Callable[[ToolApi, Arguments], Awaitable[BaseModel]]
     overwrites: bool = False
+    """Whether it replaces what was there."""
     holds_back: bool = False
+    """Whether nothing goes out although a route could send."""
 
     def authorize(self, caller: Caller, routes: ROUTES) -> None:
         """Check whether a caller may use it.

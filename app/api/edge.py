@@ -27,6 +27,7 @@ from app.gateway.context import Caller, RequestContext
 from app.policies.bulkhead import Full
 from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
+from app.storage.usage import UsageCounter
 from app.telemetry.observer import AccessLog, Finished, RequestTelemetry, TelemetryObserver
 from app.tenants.models import effective_scopes
 from app.tenants.store import Identity
@@ -66,6 +67,7 @@ class EdgeMiddleware:
         telemetry: RequestTelemetry,
         observer: TelemetryObserver,
         access: AccessLog,
+        usage: UsageCounter,
     ) -> None:
         self._app = app
         self._proxies = proxies
@@ -80,6 +82,7 @@ class EdgeMiddleware:
         self._telemetry = telemetry
         self._observer = observer
         self._access = access
+        self._usage = usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI scope."""
@@ -127,6 +130,8 @@ class EdgeMiddleware:
         )
         self._access.write(context, over)
         self._telemetry.finish(context, over)
+        if context.caller is not None:
+            self._usage.note(context.caller.tenant.id, context.caller.key_id, answer.status)
 
     async def _handle(
         self, scope: Scope, receive: Receive, answer: AnswerSender, head: RequestHead, context: RequestContext

@@ -19,6 +19,7 @@ COMMANDS = {
     "mcp": ("agents", "Offer a gateway's tools over standard input and output."),
     "tenants": ("tenants", "Tenants and their U-Mail logins, in the database."),
     "keys": ("keys", "API keys and master keys."),
+    "usage": ("usage", "Show a tenant's requests and sends of a month, by key."),
     "config": ("config", "What is configured, and whether it can be used."),
 }
 """The module of each command in this package, and what the list of commands says of it."""

@@ -92,6 +92,7 @@ class Sends:
             fingerprint=fingerprint,
             request=request,
             request_id=caller.context.request_id,
+            key_id=caller.key_id,
         )
         begun = await self._store.begin(attempt)
         outcome: Outcome = Settled(AttemptState.UNKNOWN, "it was given up while it was under way")
@@ -195,4 +196,5 @@ def new_attempt(operation: str, fingerprint: str, request: dict[str, Any], calle
         fingerprint=fingerprint,
         request=request,
         request_id=caller.context.request_id,
+        key_id=caller.key_id,
     )

@@ -23,6 +23,7 @@ from app.gateway.clock import PlatformClock
 from app.policies.rate_limits import RateLimiter
 from app.policies.shedding import Shedder
 from app.settings import Settings
+from app.storage.usage import UsageCounter
 from app.telemetry.audit_log import AuditFile, AuditLog, Pseudonyms, StandardOutput
 from app.telemetry.metrics import Metrics
 from app.telemetry.observer import AccessLog, RequestTelemetry, TelemetryObserver
@@ -54,6 +55,7 @@ def build_ways_in(
     telemetry: RequestTelemetry,
     observer: TelemetryObserver,
     metrics: Metrics,
+    usage: UsageCounter,
     master_key: MasterKey,
     clock: PlatformClock,
 ) -> WaysIn:
@@ -85,6 +87,7 @@ def build_ways_in(
             telemetry=telemetry,
             observer=observer,
             access=access,
+            usage=usage,
         )
         if settings.cors_origins:
             wrapped = CrossOriginMiddleware(wrapped, origins=settings.cors_origins.split(","))

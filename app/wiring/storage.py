@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.storage.database.database import Database
 from app.storage.tenants.repository import TenantRepository
 from app.storage.tenants.store import DatabaseTenantStore
+from app.storage.usage import UsageCounter
 from app.storage.writes.store import WriteStore
 from app.tenants.destinations import Destinations
 from app.tenants.file import FileTenantStore
@@ -32,6 +33,7 @@ class Storage:
     tenants: TenantStore
     repository: TenantRepository | None
     writes: WriteStore
+    usage: UsageCounter
     database: Database
     folder: Path | None = None
 
@@ -55,6 +57,7 @@ class Storage:
                 make_folder(self.folder)
             await stack.enter_async_context(self.database.running())
             await stack.enter_async_context(self.writes.running())
+            await stack.enter_async_context(self.usage.running())
             await stack.enter_async_context(self.tenants.running())
             yield
 
@@ -86,10 +89,12 @@ def build_storage(
     if in_database:
         tenants = kept = DatabaseTenantStore(database, Vault(master_keys))
         repository = kept.repository
+    kept_for = timedelta(days=settings.journal_days)
     return Storage(
         tenants or file_tenants(settings, destinations),
         repository,
-        WriteStore(database, master_keys.current, now=clock.now, journal_kept=timedelta(days=settings.journal_days)),
+        WriteStore(database, master_keys.current, now=clock.now, journal_kept=kept_for),
+        UsageCounter(database, kept=kept_for, now=clock.now),
         database,
         folder,
     )
@@ -109,7 +114,7 @@ async def prepare(settings: Settings) -> None:
     if settings.tenants_in_database:
         async with administration(settings):
             return
-    async with _database(settings).running():
+    async with opened_database(settings):
         return
 
 
@@ -121,11 +126,22 @@ async def administration(settings: Settings) -> AsyncIterator[TenantRepository]:
         DatabaseError: the database cannot be used, or its secrets cannot be decrypted.
     """
     vault = Vault(build_master_keys(settings))
-    database = _database(settings)
-    async with database.running():
+    async with opened_database(settings) as database:
         repository = TenantRepository(database, vault)
         await repository.check()
         yield repository
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database outside of a gateway.
+
+    Raises:
+        DatabaseError: it cannot be used.
+    """
+    database = _database(settings)
+    async with database.running():
+        yield database
 
 
 def _database(settings: Settings) -> Database:

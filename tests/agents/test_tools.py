@@ -84,6 +84,7 @@ async def test_a_prepared_campaign_is_sent_once(
         prepared = await call(client, "prepare_campaign", **newsletter)
         (made,) = state.campaigns.keys() - before.keys()
         assert (prepared["campaign"]["id"], state.campaigns[made].status) == (made, HELD)
+        assert all(each["name"] for each in prepared["campaign"]["templates"] + prepared["campaign"]["lists"])
         assert prepared["preflight"]["verdict"] == "ready", prepared["preflight"]
         assert (prepared["preflight"]["ticket"], prepared["error"]) == (None, None)
         agents.entries()

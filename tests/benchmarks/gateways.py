@@ -65,11 +65,12 @@ def _peak_mib() -> float:
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def run_gateway(control: Connection, base_url: str) -> None:
-    """Serve the gateway as `umail-gateway serve` does; sends the port."""
+def run_gateway(control: Connection, base_url: str, slots: int = 1000) -> None:
+    """Serve the gateway as `umail-gateway serve` does, to a tenant with so many slots; sends the port."""
     configure_logging("WARNING", StringIO())
+    limits = {"requests_per_minute": 1_000_000, "concurrency": slots}
     settings = Settings(tenants_url="file:unused", export_timeout=3600, _env_file=None)
-    app = create_app(settings, tenants=MemoryTenantStore([make_tenant(base_url=base_url)]))
+    app = create_app(settings, tenants=MemoryTenantStore([make_tenant(base_url=base_url, limits=limits)]))
     gc.collect()
     gc.freeze()
     _serve(app, control)

@@ -36,7 +36,7 @@ _RECORD = (
     "<item><id>%d</id><subject>新闻订阅 %d</subject><description>Weekly news</description><count>%d</count>"
     "<status>enabled</status></item>"
 )
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 
 class _Platform(asyncio.Protocol):
@@ -104,19 +104,22 @@ def run_bare(control: Connection, body: bytes) -> None:
 
 
 @contextmanager
-def gateway(platform: int, *, tenants: int = 1, workers: int = 1, **settings: object) -> Iterator[tuple[int, int]]:
+def gateway(
+    platform: int, *, tenants: int = 1, workers: int = 1, smtp: dict[str, object] | None = None, **settings: object
+) -> Iterator[tuple[int, int]]:
     """Run `umail-gateway serve`, its log thrown away; yields its port and its process's id.
 
     Args:
         platform: the platform's port.
         tenants: how many there are; `key_of` gives their keys.
         workers: processes.
+        smtp: the tenants' relay, if they have one.
         settings: its settings, by their names in lower case.
     """
     with TemporaryDirectory() as name:
         folder, port = Path(name), unused_port()
         file = folder / "tenants.yaml"
-        file.write_text(_tenants(platform, tenants), encoding="utf-8")
+        file.write_text(_tenants(platform, tenants, smtp), encoding="utf-8")
         given = {"tenants_url": f"file:{file}", "data_dir": folder, "port": port, **settings}
         variables = {f"UMAIL_GATEWAY_{setting.upper()}": str(value) for setting, value in given.items()}
         environment = {key: value for key, value in os.environ.items() if not key.startswith("UMAIL_GATEWAY_")}
@@ -135,16 +138,16 @@ def key_of(tenant: int) -> str:
     return f"{KEY}{tenant or ''}"
 
 
-def _tenants(platform: int, count: int) -> str:
-    return yaml.safe_dump({"tenants": [_tenant(platform, number) for number in range(count)]})
+def _tenants(platform: int, count: int, smtp: dict[str, object] | None) -> str:
+    return yaml.safe_dump({"tenants": [_tenant(platform, number, smtp) for number in range(count)]})
 
 
-def _tenant(platform: int, number: int) -> dict[str, Any]:
+def _tenant(platform: int, number: int, smtp: dict[str, object] | None) -> dict[str, Any]:
     base, name = f"http://127.0.0.1:{platform}/mm-ms/apinew/", f"acme{number or ''}"
     tenant = make_tenant(tenant_id=name, base_url=base, suffix=str(number or "")).model_dump(mode="json")
     tenant["upstream"]["password"] = "tenant-password"
     tenant["limits"] = {"requests_per_minute": 1_000_000_000, "concurrency": 1000, "campaigns_per_hour": 100}
-    return tenant
+    return {**tenant, "smtp": smtp} if smtp else tenant
 
 
 def wait_for(target: Target) -> None:

@@ -96,7 +96,7 @@ class TestAccounts:
         assert found(result)["exports.unsubscribes"]["calls"] == 3
         assert found(result)["lists.list"]["records"] == 5
         counts = json.loads(result.stdout)["counts"]
-        assert counts == {"decoded": 27, "empty": 1, "drifted": 1, "refused": 0, "unreachable": 0, "skipped": 1}
+        assert counts == {"decoded": 28, "empty": 1, "drifted": 1, "refused": 0, "unreachable": 0, "skipped": 1}
 
     async def test_nothing_but_reads_goes_out(self, doctor: Doctor, sandbox: Sandbox) -> None:
         await doctor(sandbox.base_url, "seeded", code=1)

@@ -50,6 +50,7 @@ _BEYOND_SCHEMAS = frozenset(
         "repeated_header",
         "reserved_header",
         "time_in_past",
+        "too_large",
         "too_many_days",
         "too_many_recipients",
     }

@@ -16,7 +16,7 @@ import pytest
 from app.doctor.diagnosis import PLAN
 from app.doctor.findings import NotRecordable
 from app.doctor.recording import RecordedReply, Recorder
-from app.gateway.checks import BATCH, DAY, DOMAIN, NOTHING, AnyCheck
+from app.gateway.checks import BATCH, DAY, DOMAIN, EMAIL, NOTHING, AnyCheck
 from tests.support.platform import FakePlatform, describe, xml_reply
 from tests.support.running import client_of, make_app
 from tests.support.tenants import make_tenant
@@ -49,6 +49,9 @@ STAY = {
 }
 """Words that the gateway knows, and what stand-ins are made of."""
 MALFORMED = {
+    # Stand-ins keep neither that two spellings are one address, nor a count.
+    "contacts/by_email/many",
+    "contacts/by_email/too_many",
     "failures/addresses/cut",
     "exports/contacts/html",
     "statistics/daily/maintenance",
@@ -79,6 +82,8 @@ def value_of(check: AnyCheck, path: str) -> Any:
         return None
     if check.by is DAY:
         return date.fromisoformat(given or "2026-03-02")
+    if check.by is EMAIL:
+        return given or "li.na@example.com"
     if check.by is DOMAIN:
         return given or "news.example.com"
     if check.by is BATCH:

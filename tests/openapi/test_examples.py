@@ -21,6 +21,8 @@ REFUSED_AGAIN = {
     "unsubscribe_addresses": "not_found",
 }
 """What the platform itself does not do twice, and the code of its refusal."""
+OF_WEBHOOKS = frozenset({"get_webhook", "list_deliveries", "rotate_webhook_secret", "test_webhook", "retry_delivery"})
+"""What asks for a webhook by its id, which nobody knows before it is there."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def body(content: Part) -> Part:
 def test_every_write_succeeds_once_and_again(client: httpx2.Client) -> None:
     wrong = []
     for path, operation in operations("post"):
-        for expected in (None, REFUSED_AGAIN.get(operation["operationId"])):
+        name = operation["operationId"]
+        for expected in ("not_found",) if name in OF_WEBHOOKS else (None, REFUSED_AGAIN.get(name)):
             answer = client.request(**request("post", path, operation))
             if (answer.json().get("code") if answer.is_error else None) != expected:
                 wrong.append(f"{path} {answer.status_code} {answer.text}")
@@ -67,5 +70,9 @@ def test_every_write_succeeds_once_and_again(client: httpx2.Client) -> None:
 
 
 def test_every_read_runs_as_shown(client: httpx2.Client) -> None:
-    answers = {path: client.request(**request("get", path, operation)) for path, operation in operations("get")}
+    answers = {
+        path: client.request(**request("get", path, operation))
+        for path, operation in operations("get")
+        if operation["operationId"] not in OF_WEBHOOKS
+    }
     assert not [f"{path} {answer.status_code} {answer.text}" for path, answer in answers.items() if answer.is_error]

@@ -160,3 +160,20 @@ async def test_parts_are_read_side_by_side_within_the_tenants_slots() -> None:
     assert page["expansion_errors"] == []
     assert all(each["expanded"]["statistics"]["sent_count"] == each["id"] for each in page["data"])
     assert (len(platform.requests), platform.most) == (41, slots)
+
+
+async def test_another_campaigns_statistics_are_not_passed_off_as_this_ones() -> None:
+    def reply(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("stask.php"):
+            return xml_reply("<data><task><task_id>8</task_id><task_ident>2-2</task_ident></task></data>")
+        if request.url.params.get("do") == "task-list":
+            return xml_reply("<task_list><task><id>1</id><sn>1-1</sn><send_status>3</send_status></task></task_list>")
+        return xml_reply("<track/>" if request.url.params.get("do") == "overview" else "<data/>")
+
+    async with client_of(make_app([make_tenant()], FakePlatform([reply]).transport)) as client:
+        page = (await client.get("/v1/campaigns/1?expand=statistics,tracking")).json()
+        assert page["expanded"] == {"statistics": None, "tracking": None}
+        assert page["expansion_errors"] == [{"campaign_id": 1, "part": "statistics", "code": "upstream_malformed"}]
+        report = (await client.get("/v1/campaigns/1/report")).json()
+        assert {"part": "statistics", "code": "upstream_malformed"} in report["errors"]
+        assert report["delivery"]["delivered"] is None

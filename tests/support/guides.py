@@ -1,6 +1,5 @@
 """The guides' tables: `python -m tests.support.guides` writes them from the code, between their markers."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -165,7 +164,9 @@ def _commands(group: Any, called: str) -> Iterator[tuple[str, str]]:
             if hasattr(command, "list_commands"):
                 yield from _commands(command, f"{called} {name}")
             else:
-                arguments = [(each.metavar or each.name).upper() for each in command.params if each.param_type_name == "argument"]
+                arguments = [
+                    (each.metavar or each.name).upper() for each in command.params if each.param_type_name == "argument"
+                ]
                 text = re.sub(r"\s+", " ", (command.help or "").split("\n\n")[0])
                 yield f"`{' '.join([called, name, *arguments])}`", _cell(text)
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api.caching import composed
 from app.api.deps import Call
 from app.api.responses import CollectionUrl, link_header
-from app.errors import FieldError, GatewayError, NotFound, ValidationFailed, parameters_refused
+from app.errors import FieldError, GatewayError, NotFound, UpstreamMalformed, ValidationFailed, parameters_refused
 from app.gateway.operation import Operation
 from app.gateway.pages import Pagination
 from app.policies.cache.model import Served
@@ -105,11 +105,19 @@ class _Expansion:
         except GatewayError as error:
             self.errors.append({"campaign_id": campaign["id"], "part": part, "code": error.code})
             return
+        if part == "statistics" and not same_batch(campaign["batch"], orjson.loads(served.entry.body)["batch"]):
+            self.errors.append({"campaign_id": campaign["id"], "part": part, "code": UpstreamMalformed.code})
+            return
         self._served.append(served)
         campaign["expanded"][part] = orjson.Fragment(served.entry.body)
 
     def answer(self, content: dict[str, Any], *headers: tuple[str, str]) -> Response:
         return self._call.answer(composed(orjson.dumps(content), self._served, *headers, is_whole=not self.errors))
+
+
+def same_batch(one: str | None, other: str | None) -> bool:
+    """Tell whether two batch numbers may be one; statistics name their campaign by nothing else."""
+    return one is None or other is None or one.lower() == other.lower()
 
 
 def _is_unsent(campaign: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
 from app.errors import NotFound
-from app.gateway.checks import CONTACT_ID, LIST_ID, Check, same
+from app.gateway.checks import CONTACT_ID, EMAIL, LIST_ID, Check, same
 from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged, by
 from app.gateway.pages import Page, PageRequest, pagination
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactByEmail, ContactChanges
@@ -311,13 +311,18 @@ def _ids(contacts: Page[Contact]) -> list[int]:
     return [contact.id for contact in contacts.data]
 
 
+def _emails(contacts: Page[Contact]) -> list[str]:
+    return [contact.email for contact in contacts.data if contact.email]
+
+
 CHECKS = (
     Check(
         operation=FIND,
         by=LIST_ID,
         ask=_find,
         path=f"/v1/lists/{{}}/contacts?page_size={_AT_ONCE}",
-        tells={CONTACT_ID: _ids},
+        tells={CONTACT_ID: _ids, EMAIL: _emails},
     ),
     Check(operation=GET, by=CONTACT_ID, ask=same, path="/v1/contacts/{}"),
+    Check(operation=BY_EMAIL, by=EMAIL, ask=FindByEmail, path="/v1/contacts/by-email/{}"),
 )

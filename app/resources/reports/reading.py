@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from app.api.deps import Call
 from app.errors import GatewayError, NotFound
+from app.gateway.failures import unusable
 from app.policies.cache.model import Served
+from app.resources.campaigns.expansion import same_batch
 from app.resources.campaigns.operations import GET as CAMPAIGN
 from app.resources.campaigns.schemas import Campaign
 from app.resources.reports.operations import FAILURE_COUNTS, OPEN_COUNTS
@@ -62,10 +64,17 @@ async def read_parts(call: Call, campaign_id: int) -> ReportParts:
         tracking = tasks.create_task(reader.read(call.fetch(TRACKING, campaign_id, counted=True), Tracking))
         opens = tasks.create_task(reader.read(call.aggregate(OPEN_COUNTS, campaign_id), OpenCounts))
         failures = tasks.create_task(_failures(reader, campaign, statistics, tracking))
-    parts = ReportParts(campaign, statistics.result(), tracking.result(), failures.result(), opens.result())
+    of_campaign = _checked(statistics.result(), campaign.value)
+    parts = ReportParts(campaign, of_campaign, tracking.result(), failures.result(), opens.result())
     if campaign.error and parts.statistics.error and parts.tracking.error:
         raise campaign.error
     return parts
+
+
+def _checked(statistics: ReadPart[CampaignStatistics], campaign: Campaign | None) -> ReadPart[CampaignStatistics]:
+    if campaign and statistics.value and not same_batch(campaign.batch, statistics.value.batch):
+        return ReadPart(error=unusable(STATISTICS, "the statistics of another campaign"))
+    return statistics
 
 
 class _Reader:

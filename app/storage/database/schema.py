@@ -63,6 +63,8 @@ sends = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     # The process that was sending it, as `leases` has it.
     Column("holder", Text),
+    # Whose request it was.
+    Column("key_id", Text),
 )
 Index("sends_id_key", sends.c.id, unique=True)
 Index(
@@ -283,6 +285,18 @@ api_keys = Table(
     Column("revoked_at", UtcDateTime),
 )
 Index("api_keys_sha256_key", api_keys.c.sha256, unique=True)
+
+# Requests by key and by day, in UTC.
+key_usage = Table(
+    "key_usage",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+)
+Index("key_usage_day_idx", key_usage.c.day)
 
 # The number of each tenant's last change. Numbers only grow, so that whoever knows all up to one asks for those above;
 # deleted tenants stay here.

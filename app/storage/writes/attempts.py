@@ -28,8 +28,8 @@ _SELECT = f"SELECT {_COLUMNS}, {_ALIVE} FROM sends WHERE tenant = :tenant"
 _LATEST = " ORDER BY number DESC LIMIT 1"
 _ALIKE = f"{_SELECT} AND operation = :operation AND state <> 'refused'"
 _INSERT = (
-    f"INSERT INTO sends ({_COLUMNS}, holder) VALUES (:id, :tenant, :operation, :idempotency_key, :fingerprint,"
-    " :request, :state, NULL, :detail, :request_id, :moment, :moment, :holder)"
+    f"INSERT INTO sends ({_COLUMNS}, holder, key_id) VALUES (:id, :tenant, :operation, :idempotency_key, :fingerprint,"
+    " :request, :state, NULL, :detail, :request_id, :moment, :moment, :holder, :key_id)"
 )
 _UPDATE = "UPDATE sends SET state = :state, detail = :detail, updated_at = :moment"
 _OPEN = " WHERE id = :id AND state IN ('pending', 'unknown')"
@@ -246,5 +246,6 @@ def _insert(attempt: NewAttempt, state: AttemptState, detail: str | None, holder
             "request_id": attempt.request_id,
             "moment": moment,
             "holder": holder,
+            "key_id": attempt.key_id,
         },
     )

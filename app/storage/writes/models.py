@@ -44,6 +44,7 @@ class NewAttempt:
     request: Mapping[str, Any]
     request_id: str
     idempotency_key: str | None = None
+    key_id: str | None = None
     id: str = field(default_factory=lambda: uuid4().hex)
 
 

@@ -23,7 +23,19 @@ _LENGTH = 180
 _PROLOGUE = """
 set -euo pipefail
 curl() { command curl --silent --show-error --fail-with-body --max-time 20 "$@"; }
-umail-gateway() { "$PYTHON" -c 'from app.cli import main; main()' "$@"; }
+"""
+_RUNNER = """
+import os, shlex, sys
+from typer.testing import CliRunner
+from app.cli.command import app
+for line in sys.stdin:
+    words = shlex.split(os.path.expandvars(line), comments=True)
+    start = words.index("umail-gateway")
+    given = os.environ["PASSWORD"] if "|" in words[:start] else None
+    done = CliRunner().invoke(app, words[start + 1:], input=given)
+    print(line, done.output)
+    if done.exit_code:
+        sys.exit(f"{line} ended with {done.exit_code}: {done.exception!r}")
 """
 
 
@@ -32,14 +44,13 @@ def blocks(path: Path, how: str) -> list[str]:
     return [block[3] for block in _BLOCK.finditer(path.read_text(encoding="utf-8")) if block[2] == how]
 
 
-def shell(commands: list[str], folder: Path, **environment: str) -> None:
-    script = folder / "commands.sh"
-    script.write_text(_PROLOGUE + "\n".join(commands), encoding="utf-8")
+def run(program: list[str], commands: list[str], folder: Path, **environment: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("UMAIL_GATEWAY_")}
     done = subprocess.run(
-        ["bash", "-v", str(script)],
+        program,
+        input="".join(commands).encode(),
         cwd=folder,
-        env={**kept, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT), **environment},
+        env={**kept, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         timeout=120,
         check=False,
@@ -113,13 +124,14 @@ def test_commands_at_the_demo(tmp_path: Path) -> None:
                 each.replace("http://127.0.0.1:8000", demo["url"]).replace("http://127.0.0.1:9000", demo["sandbox"])
                 for each in blocks(path, "demo")
             ]
-            shell(commands, tmp_path, KEY=demo["key"])
+            run(["bash", "-v"], [_PROLOGUE, *commands], tmp_path, KEY=demo["key"])
 
 
 async def test_commands_of_operators(tmp_path: Path) -> None:
     async with Sandbox([Account(username="demo", password="secret", role="customer", seeded=True)]) as sandbox:
         await asyncio.to_thread(
-            shell,
+            run,
+            [sys.executable, "-c", _RUNNER],
             blocks(ROOT / "helm/README.md", "cli"),
             tmp_path,
             PASSWORD="secret",

@@ -125,6 +125,8 @@ async def test_what_can_be_read_is_read_and_means_the_same(ask: Ask, habit: str)
         for case in _cases()
         for replies in case.under(REPAIRABLE[habit])
         if (answer := await ask(case, replies)) != case.golden["output"]
+        # A listing that had to be repaired does not prove that something is missing from it.
+        if not (case.golden["output"]["status"] == 404 and _refused(answer))
     ]
     assert not wrong
 

@@ -91,12 +91,7 @@ CampaignSearchDep = Annotated[CampaignSearch, Depends(campaign_search)]
 
 
 async def found_page(call: Call, search: CampaignSearch) -> tuple[dict[str, Any], list[Served]]:
-    """Return a page of campaigns as JSON, and the reads that it is made of.
-
-    Raises:
-        ValidationFailed: more campaigns match than can be put in order.
-        GatewayError: not all of them can be read.
-    """
+    """Return a page of campaigns as JSON, and the reads that it is made of."""
     if search.query is not None:
         served = await call.fetch(FIND, search.query)
         return orjson.loads(served.entry.body), [served]

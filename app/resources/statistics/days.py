@@ -17,11 +17,7 @@ from app.resources.statistics.operations import LIST
 
 
 async def campaigns_of(call: Call, days: Sequence[date]) -> Response:
-    """Answer with the days' statistics in their order; an id that cannot be read is null.
-
-    Raises:
-        GatewayError: the statistics of a day cannot be read.
-    """
+    """Answer with the days' statistics in their order; an id that cannot be read is null."""
     reading = _DaysReading(call)
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -144,6 +144,12 @@ def last_sends(tenant: str | None, most: int) -> Steps[list[SendRow]]:
     return [SendRow._make((*row[:-1], time_of(row[-1]))) for row in rows]
 
 
+def last_success() -> Steps[dict[str, datetime]]:
+    """Return when each tenant's latest confirmed send was made."""
+    (rows,) = yield [Statement("SELECT tenant, max(created_at) FROM sends WHERE state = 'confirmed' GROUP BY tenant")]
+    return {tenant: time_of(moment) for tenant, moment in rows}
+
+
 def month_of(text: str) -> date:
     """Return the first day of a month such as `2026-11`; raises `ValueError` where it is none."""
     return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 
 from app import __version__, admin
 from app.admin import runtime
+from app.admin.console.routes import install_console
+from app.admin.console.sessions import Sessions
 from app.agents.discovery import METADATA, discovery_routes
 from app.agents.endpoint import AgentEndpoint
 from app.api import handlers, service
@@ -42,7 +44,14 @@ from app.tenants.vault import Fingerprints, Vault
 from app.upstream.client import UpstreamClient
 from app.upstream.transport import GuardedTransport
 from app.upstream.wire import Transport
-from app.wiring.edge import build_authenticator, build_keys_document, build_tracing, build_ways_in, watch
+from app.wiring.edge import (
+    build_admin_credential,
+    build_authenticator,
+    build_keys_document,
+    build_tracing,
+    build_ways_in,
+    watch,
+)
 from app.wiring.events import build_background, build_receivers
 from app.wiring.gateway import build_gateway, build_policies, build_submitter
 from app.wiring.state import build_state
@@ -117,10 +126,12 @@ def create_app(
             yield
 
     fast_path = FastPath(reading)
+    operators = build_admin_credential(settings, metrics)
     agents = AgentEndpoint(most_bytes=settings.max_body_bytes)
     ways_in = build_ways_in(
         settings,
         authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
+        operators=operators,
         limiter=state.limiter,
         fast_path=fast_path,
         resource_metadata=METADATA if settings.jwt_issuer and settings.mcp_enabled else None,
@@ -177,7 +188,10 @@ def create_app(
         tenant_repository=storage.repository,
     )
     app.add_middleware(IdempotencyMiddleware, store=storage.writes, observer=observer)
-    _route(app, operators=settings.admin_token is not None)
+    _route(app, operators=operators is not None)
+    if operators is not None and settings.admin_token is not None:
+        token = settings.admin_token.get_secret_value()
+        install_console(app, Sessions(token, operators, seconds_now=lambda: clock.utc().timestamp()))
     if settings.mcp_enabled:
         app.router.routes.append(agents.route)
     app.router.routes += discovery_routes(issuer=settings.jwt_issuer, agents=settings.mcp_enabled)

@@ -13,13 +13,14 @@ from app.telemetry.audit_log import AuditEntry, AuditLog, Pseudonyms
 
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _ADMIN = "/admin/v1/"
+_STATUS_PAGE = "/admin/"
 AGENTS = "/mcp"
 """Where agents ask for tools; what a tool changes is recorded as the request that it makes."""
 _TRACE_ID = slice(3, 35)
 
 
 class AuditMiddleware:
-    """Records every change under `/v1`, and everything under `/admin/v1`, refused attempts included.
+    """Records changes under `/v1` and on the status page, and all of `/admin/v1`, refused attempts included.
 
     It stands outside of everything that answers a request. Reads pass through untouched; tools that agents may not use
     are recorded as they are refused.
@@ -86,4 +87,4 @@ def _is_refused_tool(context: RequestContext) -> bool:
 
 
 def _is_audited(method: str, path: str) -> bool:
-    return (method in _CHANGES and path.startswith("/v1/")) or path.startswith(_ADMIN)
+    return (method in _CHANGES and path.startswith(("/v1/", _STATUS_PAGE))) or path.startswith(_ADMIN)

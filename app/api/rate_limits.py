@@ -43,11 +43,7 @@ def _policy(quotas: tuple[Quota, ...]) -> bytes:
 
 
 async def count_request(limiter: RateLimiter, caller: Caller, observer: TelemetryObserver) -> None:
-    """Count one request against the limits of tenant and key.
-
-    Raises:
-        RateLimited: one of them has no place for it.
-    """
+    """Count one request against the limits of tenant and key; raises `RateLimited` if it exceeds one."""
     tenant = caller.tenant
     quotas = quotas_of(tenant.id, tenant.limits.requests_per_minute, caller.key_id, caller.requests_per_minute)
     decision = await limiter.hit(quotas)

@@ -19,6 +19,8 @@ COMMANDS = {
     "mcp": ("agents", "Offer a gateway's tools over standard input and output."),
     "tenants": ("tenants", "Tenants and their U-Mail logins, in the database."),
     "keys": ("keys", "API keys and master keys."),
+    "status": ("status", "Show each tenant's login, quota, keys that end soon, breaker and last confirmed send."),
+    "call": ("call", "Carry out one operation of the API for a tenant."),
     "usage": ("usage", "Show a tenant's requests and sends of a month, by key."),
     "config": ("config", "What is configured, and whether it can be used."),
 }

@@ -13,6 +13,7 @@ import structlog
 from app.errors import DatabaseError
 from app.storage.database.database import Database
 from app.storage.database.statements import Statement, Steps
+from app.storage.writes.attempts import time_of
 from app.tasks import beside
 
 log = structlog.get_logger(__name__)
@@ -116,6 +117,37 @@ class UsageCounter:
             for key, (requests, failed) in rows
         ]
         yield [*added, Statement("DELETE FROM key_usage WHERE day < :oldest RETURNING day", {"oldest": oldest})]
+
+
+_LAST = (
+    "SELECT tenant, key_id, operation, state, reference, detail, created_at FROM sends ORDER BY number DESC LIMIT :most"
+)
+_LAST_OF_TENANT = _LAST.replace("ORDER", "WHERE tenant = :tenant ORDER")
+
+
+class SendRow(NamedTuple):
+    """One line of the journal, for operators."""
+
+    tenant: str
+    key_id: str | None
+    operation: str
+    state: str
+    reference: str | None
+    detail: str | None
+    created_at: datetime
+
+
+def last_sends(tenant: str | None, most: int) -> Steps[list[SendRow]]:
+    """Return the latest sends, of one tenant or of all."""
+    sql = _LAST if tenant is None else _LAST_OF_TENANT
+    (rows,) = yield [Statement(sql, {"tenant": tenant, "most": most})]
+    return [SendRow._make((*row[:-1], time_of(row[-1]))) for row in rows]
+
+
+def last_success() -> Steps[dict[str, datetime]]:
+    """Return when each tenant's latest confirmed send was made."""
+    (rows,) = yield [Statement("SELECT tenant, max(created_at) FROM sends WHERE state = 'confirmed' GROUP BY tenant")]
+    return {tenant: time_of(moment) for tenant, moment in rows}
 
 
 def month_of(text: str) -> date:

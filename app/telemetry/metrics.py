@@ -130,6 +130,11 @@ class Metrics:
         """Count a read by where its answer came from."""
         self._child(self._cache, outcome).inc()
 
+    def lookups(self) -> dict[str, float]:
+        """Return how many reads this process has answered, by where their answers came from."""
+        samples = (sample for metric in self._cache.collect() for sample in metric.samples)
+        return {each.labels["outcome"]: each.value for each in samples if each.name.endswith("_total")}
+
     def claimed(self, outcome: str) -> None:
         """Count a request with an idempotency key: `first`, `replayed`, `in_progress`, `reused`, and so on."""
         self._child(self._idempotency, outcome).inc()

@@ -59,8 +59,7 @@ class XmlReader:
         self._few: set[str] = set()  # names of children that are too few here for learning their form
 
     @property
-    def held(self) -> int:
-        """How many characters wait to be read."""
+    def held(self) -> int:  # characters that wait to be read
         return self._waiting + len(self._text) - self._at
 
     def feed(self, text: str) -> None:
@@ -153,8 +152,7 @@ class XmlReader:
         self._at = self._scanned = token.end()
 
     def _refuse_nothing(self) -> None:
-        rest = self._text[self._at :]
-        if not rest:
+        if not (rest := self._text[self._at :]):
             raise UnexpectedForm("an empty body")
         reason = "no element found" if rest.startswith("<") else "syntax error"
         raise NotWellFormed(f"not well-formed XML: {reason} at line {self._count_lines(self._at)}")

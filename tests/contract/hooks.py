@@ -44,6 +44,10 @@ _BEYOND_SCHEMAS = frozenset(
         "confirmation_needed",
         "content_id_without_html",
         "login_refused",
+        # Which events there are, and where receivers may be.
+        "unknown_event",
+        "receiver_url",
+        "every_type",
         "login_unknown",
         "no_contacts",
         "repeated_content_id",

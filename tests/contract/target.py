@@ -93,7 +93,7 @@ def _known(sandbox: Sandbox) -> Mapping[str, int]:
 
 async def _add_tenant(url: str, token: str, account: Account, sandbox: Sandbox) -> str:
     headers = {"Authorization": f"Bearer {token}"}
-    new_key = {"id": "all", "scopes": ["read", "write", "send", "manage"]}
+    new_key = {"id": "all", "scopes": ["read", "write", "send", "manage", "webhooks"]}
     async with httpx2.AsyncClient(base_url=f"{url}/admin/v1", headers=headers) as client:
         (await client.post("/tenants", json=_tenant(account, sandbox))).raise_for_status()
         made = await client.post(f"/tenants/{TENANT}/keys", json=new_key)

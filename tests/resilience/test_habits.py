@@ -125,6 +125,8 @@ async def test_what_can_be_read_is_read_and_means_the_same(ask: Ask, habit: str)
         for case in _cases()
         for replies in case.under(REPAIRABLE[habit])
         if (answer := await ask(case, replies)) != case.golden["output"]
+        # A listing that had to be repaired does not prove that something is missing from it.
+        if not (case.golden["output"]["status"] == 404 and _refused(answer))
     ]
     assert not wrong
 
@@ -139,8 +141,17 @@ async def test_what_cannot_be_trusted_is_refused_or_cut(ask: Ask, habit: str) ->
         if habit != "another" or (case.operation, case.name) not in UNNAMED
         for replies in case.under(UNTRUSTWORTHY[habit])
         if (answer := await ask(case, replies)) != case.golden["output"] and not _refused(answer)
+        if _without_campaigns(answer) != _without_campaigns(case.golden["output"])
+        or case.operation != "statistics.list"
     ]
     assert not wrong
+
+
+def _without_campaigns(answer: Any) -> Any:
+    """Leave out what statistics have from the day's campaigns, which is null where those cannot be trusted."""
+    if isinstance(answer, str) or "data" not in answer["body"]:
+        return answer
+    return {**answer, "body": [{**row, "campaign_id": None} for row in answer["body"]["data"]]}
 
 
 def _refused(answer: dict[str, Any] | str) -> bool:

@@ -173,3 +173,18 @@ async def test_a_days_statistics_name_their_campaigns(
     platform.misbehave(Fault("status", operation="list-task", status=500))
     (found,) = (await gateway.get(f"/v1/statistics/campaigns?date={sent[0]['started_at'][:10]}")).json()["data"]
     assert (found["campaign_id"], found["batch"]) == (None, sent[0]["batch"])
+
+
+async def test_statistics_of_several_days(
+    gateway: httpx2.AsyncClient, platform: Sandbox, everything: list[dict[str, Any]]
+) -> None:
+    days = sorted(each["started_at"][:10] for each in everything if each["status"] == "sent")[1:]
+    one_by_one = [(await gateway.get(f"/v1/statistics/campaigns?date={day}")).json()["data"] for day in days]
+    query = f"date={days[0]}&date_end={days[-1]}"
+    assert (await gateway.get(f"/v1/statistics/campaigns?{query}")).json()["data"] == [each for (each,) in one_by_one]
+    platform.misbehave(Fault("status", operation="stask", status=500))
+    problem(await gateway.get(f"/v1/statistics/campaigns?{query}"), 502, "upstream_error")
+    assert refused_fields(await gateway.get(f"/v1/statistics/campaigns?date_end={days[0]}")) == {"date"}
+    assert refused_fields(await gateway.get("/v1/statistics/campaigns?date=2026-03-01&date_end=2026-04-01")) == {
+        "date_end"
+    }

@@ -131,6 +131,23 @@ async def test_the_timeline_has_every_first_open_and_click(
                 assert (point["first_opens"], point["first_clicks"]) == (opens[point["at"]], clicks[point["at"]])
 
 
+async def test_opens_are_counted_once_for_report_and_timeline(platform: Sandbox, campaigns: list[Campaign]) -> None:
+    app = make_app([tenant_of(ACCOUNT, platform.base_url)], cache_lifetimes={})
+    async with app.router.lifespan_context(app), client_for(app, "acme") as client:
+        calls = len(platform.calls)
+        for path in ("report", "tracking/timeline?interval=day", "tracking/timeline", "report"):
+            answer = await client.get(f"/v1/campaigns/{campaigns[0].id}/{path}")
+            assert answer.status_code == 200
+        asked = [call.operation for call in platform.calls[calls:]]
+        assert sorted(asked) == sorted(["task-list", *PARTS.values()])
+        # The campaign is months old: new opens are few.
+        timeline = await client.get(f"/v1/campaigns/{campaigns[0].id}/tracking/timeline")
+        assert "max-age=600" in timeline.headers["cache-control"]
+        tag = timeline.headers["etag"]
+        again = await client.get(f"/v1/campaigns/{campaigns[0].id}/tracking/timeline", headers={"If-None-Match": tag})
+        assert again.status_code == 304
+
+
 async def test_names_what_the_platforms_sources_disagree_about(
     gateway: httpx2.AsyncClient, campaigns: list[Campaign]
 ) -> None:

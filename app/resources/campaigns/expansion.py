@@ -51,11 +51,7 @@ def check_page_size(page_size: int) -> None:
 
 
 async def expanded_page(call: Call, search: CampaignSearch, parts: Sequence[Part]) -> Response:
-    """Answer with a page of campaigns and their parts, read side by side; without parts, with the page alone.
-
-    Raises:
-        GatewayError: the campaigns themselves cannot be read.
-    """
+    """Answer with a page of campaigns and their parts, read side by side; without parts, with the page alone."""
     page, served = await found_page(call, search)
     reading = _Expansion(call, served)
     if parts:
@@ -66,11 +62,7 @@ async def expanded_page(call: Call, search: CampaignSearch, parts: Sequence[Part
 
 
 async def expanded_campaign(call: Call, campaign_id: int, parts: Sequence[Part]) -> Response:
-    """Answer with one campaign and its parts.
-
-    Raises:
-        GatewayError: the campaign itself cannot be read.
-    """
+    """Answer with one campaign and its parts; raises `GatewayError` if the campaign itself cannot be read."""
     served = await call.fetch(GET, campaign_id)
     campaign = orjson.loads(served.entry.body)
     reading = _Expansion(call, [served])

@@ -99,21 +99,6 @@ class ReleaseSchedule(Schedule):
     mode: Annotated[ReleaseMode, Field(description="At once, or at a time.")]
 
 
-class CampaignRelease(RequestModel):
-    """When a held campaign is to be sent."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"schedule": {"mode": "now"}},
-                {"schedule": {"mode": "at", "at": "2026-03-02T09:30:00+08:00"}},
-            ]
-        }
-    )
-
-    schedule: Annotated[ReleaseSchedule, Field(description="At once, or at a time.")]
-
-
 def _check_needed(value: object, *, needed: bool, when: str) -> None:
     if needed and value is None:
         raise PydanticCustomError("missing", "is needed when {when}", {"when": when})
@@ -155,6 +140,25 @@ TemplateIds = Annotated[
 ]
 TrackingDomain = Annotated[DomainName, Field(description="A host name of your own for tracked links.")]
 _EVERYONE = Recipients()
+
+
+class CampaignRelease(RequestModel):
+    """When a held campaign is to be sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"schedule": {"mode": "now"}, "recipients": {"from": 1}},
+                {"schedule": {"mode": "at", "at": "2026-03-02T09:30:00+08:00"}},
+            ]
+        }
+    )
+
+    schedule: Annotated[ReleaseSchedule, Field(description="At once, or at a time.")]
+    recipients: Annotated[
+        Recipients | None,
+        Field(description="Needed for a campaign made elsewhere: the platform does not tell which contacts get it."),
+    ] = None
 
 
 class CampaignContent(RequestModel):

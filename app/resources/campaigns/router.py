@@ -214,6 +214,8 @@ async def release_campaign(
     Of a release and a change at the same time one loses, with 409.
     """
     changes = CampaignChanges(schedule=body.schedule)
+    if body.recipients is not None:
+        changes = CampaignChanges(schedule=body.schedule, recipients=body.recipients)
     await _editor(call).edit(campaign_id, changes, call.caller, ticket=preflight_ticket, only_held=True)
     return await read_back(call.run(operations.GET, campaign_id))
 

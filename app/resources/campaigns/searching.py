@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -17,10 +17,10 @@ from app.gateway.pages import PageRequest, pagination
 from app.policies.cache.model import Served
 from app.resources.campaigns.operations import FIND, FindCampaigns
 from app.resources.campaigns.schemas import Status
+from app.resources.statistics.selection import days_between, wrong_days
 from app.texts import sentence
 
 Order = Literal["id", "-id", "scheduled_at", "-scheduled_at", "started_at", "-started_at", "sent_count", "-sent_count"]
-_MOST_DAYS = 31
 _MOST_CAMPAIGNS = 5000
 _AT_ONCE = 500
 _STATUS = "(waiting|sending|sent|held|paused|cancelled)"
@@ -47,10 +47,9 @@ class CampaignSearch:
         """Return the platform's searches that together find everything, each of its first page."""
         page = PageRequest(page_size=_AT_ONCE)
         if self.first_day and self.last_day:
-            days = [self.first_day + timedelta(days=each) for each in range((self.last_day - self.first_day).days + 1)]
             # Statuses are told apart here: a call for each day and status would be many.
             status = self.statuses[0] if len(self.statuses) == 1 else None
-            return [FindCampaigns(page, status, day) for day in days]
+            return [FindCampaigns(page, status, day) for day in days_between(self.first_day, self.last_day)]
         return [FindCampaigns(page, status, self.first_day) for status in self.statuses or (None,)]
 
 
@@ -80,37 +79,19 @@ async def campaign_search(
 ) -> CampaignSearch:
     """Read the query parameters."""
     statuses: list[Any] = [status] if status else list(dict.fromkeys(several.split(","))) if several else []
-    error = _wrong_days(first_day, last_day)
+    errors = wrong_days(first_day, last_day)
     if status and several:
-        error = FieldError("parameter", "statuses", "exclusive", "must not be given beside `status`")
-    if error:
-        raise ValidationFailed(parameters_refused(1), [error])
+        errors.append(FieldError("parameter", "statuses", "exclusive", "must not be given beside `status`"))
+    if errors:
+        raise ValidationFailed(parameters_refused(len(errors)), errors)
     return CampaignSearch(pages, statuses, first_day, last_day, order)
 
 
 CampaignSearchDep = Annotated[CampaignSearch, Depends(campaign_search)]
 
 
-def _wrong_days(first: date | None, last: date | None) -> FieldError | None:
-    if last is None:
-        return None
-    if first is None:
-        return FieldError("parameter", "date", "missing", "is needed beside `date_end`")
-    if last < first:
-        return FieldError("parameter", "date_end", "before_date", "must not be before `date`")
-    if (last - first).days >= _MOST_DAYS:
-        message = sentence("at most {most_days} days may be asked for", most_days=_MOST_DAYS)
-        return FieldError("parameter", "date_end", "too_many_days", message)
-    return None
-
-
 async def found_page(call: Call, search: CampaignSearch) -> tuple[dict[str, Any], list[Served]]:
-    """Return a page of campaigns as JSON, and the reads that it is made of.
-
-    Raises:
-        ValidationFailed: more campaigns match than can be put in order.
-        GatewayError: not all of them can be read.
-    """
+    """Return a page of campaigns as JSON, and the reads that it is made of."""
     if search.query is not None:
         served = await call.fetch(FIND, search.query)
         return orjson.loads(served.entry.body), [served]

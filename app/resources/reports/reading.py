@@ -47,12 +47,7 @@ class ReportParts:
 
 
 async def read_parts(call: Call, campaign_id: int) -> ReportParts:
-    """Read all parts; what cannot be read is left out.
-
-    Raises:
-        NotFound: there is no such campaign.
-        GatewayError: nothing can be read.
-    """
+    """Read all parts; what cannot be read is left out. Raises `NotFound` if there is no such campaign."""
     reader = _Reader(call)
     campaign = await reader.read(call.fetch(CAMPAIGN, campaign_id), Campaign)
     if campaign.value is None and isinstance(campaign.error, NotFound):

@@ -1,25 +1,21 @@
 """Endpoints of statistics."""
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 
-import orjson
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from app.api.caching import composed
 from app.api.deps import Call, ReadCall, resource_router
 from app.api.documentation import documents, export_documents
 from app.api.exports import RawCells
 from app.api.types import Batch, Id, IsoDate
-from app.errors import GatewayError
 from app.gateway.identifiers import find_statistics_id
 from app.gateway.pages import Collection
-from app.resources.campaigns.operations import LIST_SENDS, FindSends
 from app.resources.statistics import operations
+from app.resources.statistics.days import campaigns_of
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
-from app.resources.statistics.selection import AddressSelection, FailureSelection, Selection
+from app.resources.statistics.selection import AddressSelection, DayRange, FailureSelection, Selection
 
 router = resource_router("/v1", "Statistics")
 
@@ -46,21 +42,13 @@ async def get_daily_statistics(day: DayOfPath, call: ReadCall) -> Response:
         response_model=Collection[CampaignStatistics],
     ),
 )
-async def list_campaign_statistics(day: Day, call: ReadCall) -> Response:
-    """Return what became of the messages of each campaign of one day.
+async def list_campaign_statistics(days: DayRange, call: ReadCall) -> Response:
+    """Return what became of the messages of each campaign of a day, or of up to 31.
 
-    The platform tells batch numbers alone; the campaigns' ids are looked up, which counts as another request.
+    The platform tells batch numbers alone; the campaigns' ids are looked up. Each call of the platform counts as a
+    request: two for a day on which something was sent.
     """
-    served = [await call.fetch(operations.LIST, day)]
-    statistics = orjson.loads(served[0].entry.body)["data"]
-    if statistics:
-        with suppress(GatewayError):
-            served.append(await call.fetch(LIST_SENDS, FindSends(day=day), counted=True))
-            sends = orjson.loads(served[1].entry.body)["data"]
-            ids = {send["batch"].lower(): send["id"] for send in sends if send["batch"]}
-            for each in statistics:
-                each["campaign_id"] = ids.get((each["batch"] or "").lower())
-    return call.answer(composed(orjson.dumps({"data": statistics}), served))
+    return await campaigns_of(call, days)
 
 
 @router.get(

@@ -29,10 +29,7 @@ class Selection:
 
     def days(self) -> list[date | None]:
         """Return every day asked for; None where it is any day."""
-        if self.first_day is None or self.last_day is None:
-            return [self.first_day]
-        count = (self.last_day - self.first_day).days + 1
-        return [self.first_day + timedelta(days=each) for each in range(count)]
+        return [None] if self.first_day is None else [*days_between(self.first_day, self.last_day)]
 
     def campaign_parameters(self) -> list[str]:
         """Name the given parameters that choose a campaign."""
@@ -64,7 +61,7 @@ async def failure_selection(
 ) -> Selection:
     """Read the query parameters (manual 2.3.2)."""
     chosen = Selection(first_day, last_day, reason, campaign_id, batch, statistics_id)
-    errors = [*_wrong_days(chosen), *_wrong_campaigns(chosen)]
+    errors = [*wrong_days(chosen.first_day, chosen.last_day), *_wrong_campaigns(chosen)]
     if not errors and chosen.first_day is None and not chosen.campaign_parameters():
         errors = _one_needed(("date", *_CAMPAIGN_PARAMETERS))
     return _checked(chosen, errors)
@@ -80,30 +77,40 @@ async def address_selection(
 ) -> Selection:
     """Read the query parameters of the export of addresses (manual 2.3.1)."""
     chosen = Selection(first_day, last_day, reason, campaign_id, batch, statistics_id)
-    return _checked(chosen, [*_wrong_days(chosen), *_wrong_campaigns(chosen)])
+    return _checked(chosen, [*wrong_days(chosen.first_day, chosen.last_day), *_wrong_campaigns(chosen)])
 
 
 FailureSelection = Annotated[Selection, Depends(failure_selection)]
 AddressSelection = Annotated[Selection, Depends(address_selection)]
 
 
-def _wrong_days(chosen: Selection) -> list[FieldError]:
-    if chosen.last_day is None:
+def wrong_days(first: date | None, last: date | None) -> list[FieldError]:
+    """Return what is wrong with a range of days."""
+    if last is None:
         return []
-    if chosen.first_day is None:
+    if first is None:
         return [FieldError("parameter", "date", "missing", "is needed beside `date_end`")]
-    if chosen.last_day < chosen.first_day:
+    if last < first:
         return [FieldError("parameter", "date_end", "before_date", "must not be before `date`")]
-    if (chosen.last_day - chosen.first_day).days >= _MOST_DAYS:
-        return [
-            FieldError(
-                "parameter",
-                "date_end",
-                "too_many_days",
-                sentence("at most {most_days} days may be asked for", most_days=_MOST_DAYS),
-            )
-        ]
+    if (last - first).days >= _MOST_DAYS:
+        message = sentence("at most {most_days} days may be asked for", most_days=_MOST_DAYS)
+        return [FieldError("parameter", "date_end", "too_many_days", message)]
     return []
+
+
+def days_between(first: date, last: date | None) -> list[date]:
+    """Return each day of a range; one without an end is a day."""
+    return [first + timedelta(days=each) for each in range(((last or first) - first).days + 1)]
+
+
+async def day_range(first: NeededFirstDay, last: LastDay = None) -> list[date]:
+    """Read `date` and `date_end`, at most 31 days."""
+    if errors := wrong_days(first, last):
+        raise ValidationFailed(parameters_refused(len(errors)), errors)
+    return days_between(first, last)
+
+
+DayRange = Annotated[list[date], Depends(day_range)]
 
 
 def _wrong_campaigns(chosen: Selection) -> list[FieldError]:

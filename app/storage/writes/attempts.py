@@ -191,13 +191,14 @@ def attempt_of(row: Sequence[Any]) -> JournalEntry:
         reference=row[7],
         detail=row[8],
         request_id=row[9],
-        created_at=_time(row[10]),
-        updated_at=_time(row[11]),
+        created_at=time_of(row[10]),
+        updated_at=time_of(row[11]),
     )
     return attempt if row[12] or attempt.state is not AttemptState.PENDING else given_up(attempt)
 
 
-def _time(value: datetime | str) -> datetime:
+def time_of(value: datetime | str) -> datetime:
+    """Read a time as either kind of database gives it."""
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     return datetime.fromisoformat(value).replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The operators' status page at `/admin`: server-rendered, without scripts."""

@@ -95,7 +95,7 @@ class Database:
             DatabaseError: the database cannot be used, or did not answer in time. Whether what was to be committed is
                 there is then not known.
         """
-        return await self._carried_out(self._writer, work, self._timeout)
+        return await self._carried_out(self._writer, work, self._timeout, writes=True)
 
     async def read(self, work: Work[T]) -> T:
         """Carry out a transaction that changes nothing, and so waits for no other.
@@ -143,7 +143,7 @@ class Database:
             DatabaseError: it does not, or not in time.
         """
         if self._failing:
-            await self._carried_out(self._writer, _touch, self._check_timeout)
+            await self._carried_out(self._writer, _touch, self._check_timeout, writes=True)
         await self._carried_out(self._reader, _ask, self._check_timeout)
 
     async def _start(self, engine: AsyncEngine) -> None:
@@ -166,7 +166,7 @@ class Database:
         writer, reader = (SqliteThread(path, timeout=self._timeout, writes=writes) for writes in (True, False))
         return writer, reader
 
-    async def _carried_out(self, where: Quick, work: Work[T], seconds: float) -> T:
+    async def _carried_out(self, where: Quick, work: Work[T], seconds: float, *, writes: bool = False) -> T:
         if self._engine is None:
             raise DatabaseError("The database is not open.")
         try:
@@ -178,7 +178,8 @@ class Database:
                 log.error("database_lost", reason=str(error), consequence=_CONSEQUENCE)
             self._failing = True
             raise error from None
-        if self._failing and where is self._writer:
+        # A database that only reads any more answers reads; that does not make it well.
+        if self._failing and writes:
             self._failing = False
             seconds = asyncio.get_running_loop().time() - self._lost_at
             log.warning("database_back", outage_seconds=round(seconds, 1))

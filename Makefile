@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help demo check test coverage bench format lock openapi chart clean
+.PHONY: help demo check test coverage bench format lock openapi docs release chart clean
 
 help:
 	@echo "make demo     install, then run gateway and sandbox; prints a key and the documentation's URL; PORT=8001 SANDBOX_PORT=9001 choose ports"
@@ -13,7 +13,9 @@ help:
 	@echo "make bench    measure everything, beside other servers; BENCH='--records 1000 100000' chooses the sizes of exports and imports"
 	@echo "make format   format the code and mend what the linter can"
 	@echo "make lock     resolve the dependencies anew"
-	@echo "make openapi  write openapi/ and the table of resources in README.md from the code"
+	@echo "make openapi  write openapi/ from the code"
+	@echo "make docs     write the guides' tables from the code"
+	@echo "make release  write openapi/released/ for the present version"
 	@echo "make chart    write what settings there are into the chart's schema"
 
 $(VENV)/.python: Makefile
@@ -77,7 +79,12 @@ lock: $(VENV)/.python
 openapi: $(VENV)/.installed
 	$(BIN)/umail-gateway openapi > openapi/openapi.json
 	$(BIN)/umail-gateway openapi --format yaml > openapi/openapi.yaml
-	$(BIN)/python -m tests.support.resource_table
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.support.guides
+
+release: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.support.released
 
 chart: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.support.chart_settings

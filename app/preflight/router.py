@@ -102,7 +102,7 @@ async def _digest(body: NewCampaign, call: Call, campaign_id: int | None) -> str
     present = await call.run(GET, campaign_id)
     if present.status != "held" or not resembles(body, present):
         raise Conflict("The campaign is not held, or is another one than the body describes.")
-    return release_digest(campaign_id, known.version)
+    return release_digest(present, known.version)
 
 
 def _shown(outcome: Outcome, words: Catalogue) -> PreflightCheck:

@@ -64,7 +64,7 @@ class TenantsFile:
         """Read and check the file.
 
         Raises:
-            TenantsFileError: it is missing, not YAML, or not what the README describes; one line for each fault.
+            TenantsFileError: it is missing, not YAML, or not what `helm/README.md` describes; one line for each fault.
         """
         resolver = _Resolver(self._path.parent, self._environment)
         try:

@@ -1,15 +1,12 @@
 """What people read comes in their language, all of it."""
 
-import re
 import string
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
 
 from app.api.languages import catalogue, preferred_language, read_catalogue
-from app.api.problem_catalogue import EXPLANATIONS
 from app.api.strict_json import strict_json
 from app.errors import MalformedRequest
 from app.texts import sentence
@@ -122,12 +119,3 @@ def test_what_is_not_json_is_said_in_our_words() -> None:
         with pytest.raises(MalformedRequest) as refused:
             strict_json(body)
         assert fault in CHINESE.gettext(refused.value.detail)
-
-
-def test_the_readme_lists_the_errors_that_the_page_lists() -> None:
-    table = (Path(__file__).parents[2] / "README.md").read_text().partition("| status | code | when |")[2]
-    rows = [row.split("|") for row in table.partition("\n\n")[0].splitlines()[2:]]
-    listed = {(code, status) for row in rows for code in re.findall(r"`(\w+)`", row[2]) for status in row[1].split(",")}
-    for kind in EXPLANATIONS:
-        assert (kind.code, f" {kind.status}") in {(code, f" {status.strip()}") for code, status in listed}, kind.code
-    assert {code for code, _ in listed} == {kind.code for kind in EXPLANATIONS}

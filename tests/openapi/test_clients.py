@@ -1,4 +1,4 @@
-"""Clients generated from the document, as the README shows them, at a running gateway."""
+"""Clients generated from the document, as the guide shows them, at a running gateway."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from app.sandbox import Account, Sandbox
 from tests.support.gateways import key_of, running_gateway, tenants_file
 from tests.support.tools import FOLDER, client_python, node_modules, run_tool, run_unchecked
 
-README = FOLDER.parent / "README.md"
+GUIDE = FOLDER / "README.md"
 DOCUMENT = FOLDER / "openapi.json"
 _STRICT = {
     "strict": True,
@@ -34,8 +34,8 @@ _STRICT = {
 
 
 def section() -> str:
-    """Return what the README says of clients."""
-    return README.read_text(encoding="utf-8").partition("### Clients\n")[2].partition("\n### ")[0]
+    """Return what the guide says of clients."""
+    return GUIDE.read_text(encoding="utf-8").partition("## Clients\n")[2].partition("\n## ")[0]
 
 
 def code(language: str) -> str:
@@ -45,7 +45,7 @@ def code(language: str) -> str:
 
 def arguments(tool: str) -> list[str]:
     """Return what a tool is called with there."""
-    line = re.search(rf"^\$ (?:npx )?{tool} (.*)$", section(), re.MULTILINE)
+    line = re.search(rf"^(?:npx )?{tool} (.*)$", section(), re.MULTILINE)
     assert line
     return line[1].replace("openapi/openapi.json", str(DOCUMENT)).split()
 

@@ -201,6 +201,16 @@ class TestTickets:
         answer = await who["ann"].post(f"{path}/release", json={"schedule": LATER}, headers=ticket)
         assert answer.status_code == 200, answer.text
 
+    async def test_a_change_made_elsewhere_voids_what_was_found(
+        self, who: People, sandbox: Sandbox, body: Body
+    ) -> None:
+        ticket = {"Preflight-Ticket": (await preflight(who["ann"], body))["ticket"]}
+        made = (await who["ann"].post("/v1/campaigns", json=body, headers=ticket)).json()
+        ticket = {"Preflight-Ticket": (await preflight(who["ann"], body, campaign_id=made["id"]))["ticket"]}
+        sandbox.state("seeded").campaigns[made["id"]].sender_name = "changed elsewhere"
+        path = f"/v1/campaigns/{made['id']}/release"
+        problem(await who["ann"].post(path, json={"schedule": LATER}, headers=ticket), 409, "ticket_invalid")
+
     async def test_a_campaign_as_it_was_found_is_released(self, who: People, body: Body) -> None:
         ticket = {"Preflight-Ticket": (await preflight(who["draft"], body))["ticket"]}
         made = (await who["draft"].post("/v1/campaigns", json=body, headers=ticket)).json()

@@ -127,6 +127,23 @@ class TestTwoPersons:
             problem(await release(two[who], path), 403, "second_person_required")
         assert (await release(two["ann-too"], path)).status_code == 200
 
+    async def test_a_refused_change_makes_nobody_the_last_editor(self, two: People, sandbox: Sandbox) -> None:
+        path = await held(two["ann"], sandbox)
+        assert (await two["bob"].patch(path, json={"from_name": "Bob's"})).status_code == 200
+        problem(await two["ann"].patch(path, json={"template_ids": [999_999]}), 404, "not_found")
+        problem(await release(two["bob"], path), 403, "second_person_required")
+        assert (await release(two["ann-too"], path)).status_code == 200
+
+    async def test_whoever_may_have_changed_it_last_releases_nothing(self, two: People, sandbox: Sandbox) -> None:
+        path = await held(two["draft"], sandbox)
+        assert (await two["bob"].patch(path, json={"from_name": "Bob's"})).status_code == 200
+        sandbox.misbehave(Fault("reset_after", operation="edit-task"))
+        problem(await two["ann"].patch(path, json={"from_name": "Ann's"}), 504, "outcome_unknown")
+        for who in ("ann", "bob"):
+            problem(await release(two[who], path), 403, "second_person_required")
+        assert (await two["bob"].patch(path, json={"from_name": "Bob's again"})).status_code == 200
+        assert (await release(two["ann"], path)).status_code == 200
+
     async def test_what_waits_is_not_changed(self, two: People, sandbox: Sandbox) -> None:
         path = await held(two["ann"], sandbox)
         await release(two["bob"], path)

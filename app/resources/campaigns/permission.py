@@ -47,13 +47,27 @@ class Standing:
 
     def involved(self, person: str) -> bool:
         """Tell whether a person made the campaign, or may have, or was the last to change it."""
-        return person in self.authors or person == self.known.editor
+        return person in self.authors or person in self.editors
+
+    @property
+    def editors(self) -> frozenset[str]:
+        return frozenset((self.known.editor or "").split("\n")) - {""}
 
     def changed(self, caller: Caller, campaign_id: int, *, edits: bool) -> Work[None]:
-        """Return the steps that write down an edit or, without one, a release; they raise `CampaignChanged`."""
+        """Return the steps that write down an edit or, without one, a release; they raise `CampaignChanged`.
+
+        Until `settled`, both the editor and those before count as the last one.
+        """
         author = "\n".join(sorted(self.authors)) or None
-        editor = caller.person if edits else None
+        editor = "\n".join(sorted({*self.editors, caller.person})) if edits else None
         return partial(approvals.noting_change, caller.tenant.id, campaign_id, self.known, author=author, editor=editor)
+
+    def settled(self, caller: Caller, campaign_id: int, *, carried_out: bool) -> list[Work[None]]:
+        """Return the steps that write down the last editor of an edit whose fate is known, if there is a choice."""
+        editor = caller.person if carried_out else self.known.editor
+        if self.editors | {caller.person} == {editor}:
+            return []
+        return [partial(approvals.settling_editor, caller.tenant.id, campaign_id, self.known, editor)]
 
 
 async def known_of(writes: WriteStore, tenant: str, campaign_id: int) -> Authorship:
@@ -104,7 +118,7 @@ def check_creation(caller: Caller, campaign: NewCampaign, ticket: str | None) ->
 
 
 def check_release(
-    caller: Caller, campaign_id: int, standing: Standing, ticket: str | None, *, edits: bool
+    caller: Caller, present: Campaign, standing: Standing, ticket: str | None, *, edits: bool
 ) -> list[Work[None]]:
     """Check whether a caller may put a campaign into the queue; return the steps that use the ticket up.
 
@@ -123,7 +137,7 @@ def check_release(
             "You made or last changed this campaign; another person must release it. Nothing was sent."
         )
     demanded = rules.require_preflight and (edits or not standing.known.preflighted)
-    return _used(caller, ticket, release_digest(campaign_id, standing.known.version, edits=edits), demanded=demanded)
+    return _used(caller, ticket, release_digest(present, standing.known.version, edits=edits), demanded=demanded)
 
 
 def _used(caller: Caller, ticket: str | None, digest: str, *, demanded: bool) -> list[Work[None]]:
@@ -155,8 +169,13 @@ def resembles(body: NewCampaign, present: Campaign) -> bool:
     return bool(wanted.among([present])) and shown == (body.reply_to, body.tracking)
 
 
-def release_digest(campaign_id: int, version: int, *, edits: bool = False) -> str:
-    return _digest({"release": campaign_id, "version": version, "edits": edits})
+def release_digest(present: Campaign, version: int, *, edits: bool = False) -> str:
+    """Return the digest of a release: another one after any change, also one made elsewhere that the platform shows."""
+    content = present.model_dump(
+        mode="json", include={"sender", "from_name", "reply_to", "send_limit", "tracking_code"}
+    )
+    content |= {"templates": [each.id for each in present.templates], "lists": [each.id for each in present.lists]}
+    return _digest({"release": present.id, "version": version, "edits": edits, "content": content})
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -1,13 +1,13 @@
 """Changing, releasing and deleting campaigns, and finding out what became of it when the platform did not say."""
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import partial
 
 from app.api.routing import require
-from app.errors import Conflict, GatewayError, OutcomeUnknown
+from app.errors import Conflict, GatewayError, OutcomeUnknown, StateUnavailable, UpstreamMalformed
 from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
 from app.gateway.context import Caller
@@ -110,12 +110,12 @@ class CampaignEditor:
             standing = await standing_of(self._writes, caller, present)
             if seen is not None and seen.version != standing.known.version:
                 raise changed_meanwhile()
-            steps = check_release(caller, campaign_id, standing, ticket, edits=edits) if queued else []
+            steps = check_release(caller, present, standing, ticket, edits=edits) if queued else []
             steps.append(standing.changed(caller, campaign_id, edits=edits))
             steps.append(partial(watching.watch, tenant.id, "campaign", campaign_id, due_in=_CARRIED_OUT_AFTER))
             held.ensure()
             async with self._noting(edit, caller):
-                await self._carry_out(edit, present, caller, steps)
+                await self._carry_out(edit, present, caller, steps, standing if edits else None)
         _note(caller, standing, released=queued)
 
     async def delete(self, campaign_id: int, caller: Caller) -> None:
@@ -145,20 +145,54 @@ class CampaignEditor:
         return self._sends.noting(RECIPIENTS, _fingerprint(RECIPIENTS, edit.campaign_id), noted, caller)
 
     async def _carry_out(
-        self, edit: EditCampaign, present: Campaign, caller: Caller, steps: Sequence[Work[None]]
+        self,
+        edit: EditCampaign,
+        present: Campaign,
+        caller: Caller,
+        steps: Sequence[Work[None]],
+        edited: Standing | None,
     ) -> None:
+        """Send an edit; `edited` is how the campaign stood if more than its schedule is changed."""
         try:
             if edit.timing.mode == "hold":
                 await self._writes.transaction(lambda: _all(steps))
-                await self._gateway.call(EDIT, edit, caller)
+                async with self._settling(edit, caller, edited):
+                    await self._gateway.call(EDIT, edit, caller)
             else:
-                await self._queue(edit, present, caller, steps)
+                settled = edited.settled(caller, edit.campaign_id, carried_out=True) if edited else []
+                await self._queue(edit, present, caller, steps, settled)
         except CampaignChanged:
             raise changed_meanwhile() from None
         except TicketRefused as refused:
             raise ticket_invalid(refused) from None
 
-    async def _queue(self, edit: EditCampaign, present: Campaign, caller: Caller, steps: Sequence[Work[None]]) -> None:
+    @asynccontextmanager
+    async def _settling(self, edit: EditCampaign, caller: Caller, edited: Standing | None) -> AsyncIterator[None]:
+        """Write down who was the last editor, unless nobody knows whether the edit was carried out."""
+        try:
+            yield
+        except (OutcomeUnknown, UpstreamMalformed):
+            raise
+        except GatewayError:
+            await self._settle(edit, caller, edited, carried_out=False)
+            raise
+        await self._settle(edit, caller, edited, carried_out=True)
+
+    async def _settle(self, edit: EditCampaign, caller: Caller, edited: Standing | None, *, carried_out: bool) -> None:
+        settled = edited.settled(caller, edit.campaign_id, carried_out=carried_out) if edited else []
+        if settled:
+            # Where it cannot be written, all of them count as the last.
+            with suppress(StateUnavailable):
+                await self._writes.transaction(lambda: _all(settled))
+
+    async def _queue(
+        self,
+        edit: EditCampaign,
+        present: Campaign,
+        caller: Caller,
+        steps: Sequence[Work[None]],
+        settled: Sequence[Work[None]],
+    ) -> None:
         operation = EDIT_QUEUED
         fingerprint = _fingerprint(operation.name, edit.campaign_id)
         attempt = new_attempt(operation.name, fingerprint, {"campaign_id": edit.campaign_id}, caller)
@@ -166,7 +200,7 @@ class CampaignEditor:
         try:
             async with self._sends.sending(attempt, caller, also=steps) as sent:
                 await self._gateway.call(operation, edit, caller)
-                await sent.confirmed(reference)
+                await sent.confirmed(reference, settled)
         except DuplicateKey:
             raise OutcomeUnknown(
                 sentence(
@@ -177,13 +211,13 @@ class CampaignEditor:
         except OutcomeUnknown:
             if not await _is_carried_out(edit, present, self._gateway, caller):
                 raise
-            await sent.found(reference)
+            await sent.found(reference, settled)
 
 
 def _note(caller: Caller, standing: Standing, *, released: bool) -> None:
     """Have the audit log tell who released what somebody else has made."""
     if released:
-        people = {"author": ", ".join(sorted(standing.authors)), "editor": standing.known.editor or ""}
+        people = {"author": ", ".join(sorted(standing.authors)), "editor": ", ".join(sorted(standing.editors))}
         told = {name: person for name, person in people.items() if person}
         caller.context.audit_targets = {**(caller.context.audit_targets or {}), **told, "released_by": caller.person}
 

@@ -1,54 +1,24 @@
 """Upstream operations of contacts (manual 4.8 to 4.12)."""
 
-import re
 from dataclasses import dataclass
 
-from app.api.contact_rows import SEX_CODES, VARIABLES, ContactRow, NewContact, write_line
+from app.api.contact_rows import ContactRow, NewContact, write_line
 from app.errors import NotFound
 from app.gateway.checks import CONTACT_ID, EMAIL, LIST_ID, Check, same
 from app.gateway.operation import EDITED, DeadlineClass, Effect, Operation, acknowledged, by
 from app.gateway.pages import Page, PageRequest, pagination
+from app.resources.contacts.records import CONTACT, batch_accepted, written_fields
 from app.resources.contacts.schemas import BatchAccepted, Contact, ContactByEmail, ContactChanges
 from app.texts import sentence
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.envelope import Parameters
 from app.upstream.listed import Listed
-from app.upstream.records import Combined, Element, Record
-from app.upstream.values import day, identifier, integer, local_time, text, word
+from app.upstream.values import integer, text
 
-_ZERO_DATE = "0000-00-00"
 _SCRIPT = "mloperate.php"
 _TAGS = frozenset({"contacts", "lists"})
 _COUNT = frozenset({"total_num"})
 _MOST_ALIKE = 500
-_COUNTED = {
-    "added": re.compile(r"成功添加\s*([0-9]{1,6})\s*个"),
-    "refused": re.compile(r"无效地址\s*([0-9]{1,6})\s*个"),
-    "updated": re.compile(r"重复地址\s*([0-9]{1,6})\s*个"),
-}
-"""What the platform's text tells of a batch, in its order."""
-
-
-def _variables(*values: str | None) -> dict[str, str]:
-    return {name: value for name, value in zip(VARIABLES, values, strict=True) if value is not None}
-
-
-_CONTACT = Record(
-    Contact,
-    {
-        "id": Element("id", convert=integer, required=True),
-        "list_id": Element("list_id", convert=identifier),
-        "email": Element("address"),
-        "name": Element("fullname"),
-        "sex": Element("sex", convert=word({"m": "male", "f": "female", "男": "male", "女": "female"}), optional=True),
-        "birthday": Element("birthday", "brithday", convert=day),
-        "phone": Element("phone"),
-        "area": Element("area"),
-        "created_at": Element("time", convert=local_time),
-        **{name: Element(name, optional=True) for name in VARIABLES},
-    },
-    combined={"variables": Combined(_variables, *VARIABLES)},
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +76,11 @@ def _encode_by_email(request: FindByEmail) -> Parameters:
     return _encode_find(FindContacts(request.list_id, PageRequest(page_size=_MOST_ALIKE), request.email.lower()))
 
 
-def _fields(contact: NewContact | ContactChanges) -> dict[str, str]:
-    """Write the fields given as the platform names them; null clears, which a birthday does by its zero date."""
-    given = contact.model_fields_set
-    written = {
-        "address": contact.email,
-        "fullname": contact.name or "",
-        "sex": SEX_CODES[contact.sex] if contact.sex else "",
-        "birthday": contact.birthday.isoformat() if contact.birthday else _ZERO_DATE,
-        "phone": contact.phone or "",
-        "area": contact.area or "",
-    }
-    names = {"email": "address", "name": "fullname"}
-    fields = {names.get(name, name): written[names.get(name, name)] for name in sorted(given - {"variables"})}
-    return fields | {name: value or "" for name, value in contact.variables.items()}
-
-
 def _encode_add(request: AddContact) -> Parameters:
     # The body, unlike the query, stays out of the access logs on the way.
-    return Parameters(query={"list_id": str(request.list_id)}, form={**_fields(request.contact), "return_id": "1"})
+    return Parameters(
+        query={"list_id": str(request.list_id)}, form={**written_fields(request.contact), "return_id": "1"}
+    )
 
 
 def _encode_batch(request: AddBatch) -> Parameters:
@@ -133,11 +89,11 @@ def _encode_batch(request: AddBatch) -> Parameters:
 
 
 def _encode_edit(request: EditContact) -> Parameters:
-    return Parameters(query={"id": str(request.contact_id)}, form=_fields(request.changes))
+    return Parameters(query={"id": str(request.contact_id)}, form=written_fields(request.changes))
 
 
 def _contacts(document: Document, request: FindContacts) -> Page[Contact]:
-    contacts = document.records("addr", _CONTACT, beside=_COUNT)
+    contacts = document.records("addr", CONTACT, beside=_COUNT)
     total = document.leaf("total_num", integer)
     document.expect_rows(total, before=(request.page.page - 1) * request.page.page_size, received=len(contacts))
     return Page[Contact](data=contacts, pagination=pagination(request.page, total=total, received=len(contacts)))
@@ -163,7 +119,7 @@ def _by_email(document: Document, request: FindByEmail) -> ContactByEmail:
 def _contact(document: Document, contact_id: int) -> Contact:
     return document.one(
         "addr",
-        _CONTACT,
+        CONTACT,
         contact_id,
         missing=sentence("There is no contact {contact_id}.", contact_id=contact_id),
         beside=_COUNT,
@@ -187,13 +143,7 @@ def _added(document: Document, request: AddContact) -> Contact:
 
 
 def _batch_accepted(document: Document, request: AddBatch) -> BatchAccepted:
-    message = document.leaf("data", text)
-    counts = [_COUNTED[name].findall(message or "") for name in _COUNTED]
-    told = [int(found[0]) for found in counts if len(found) == 1]
-    added, refused, updated = told if len(told) == len(_COUNTED) and sum(told) == len(request.contacts) else [None] * 3
-    return BatchAccepted(
-        accepted=len(request.contacts), added=added, updated=updated, refused=refused, upstream_message=message
-    )
+    return batch_accepted(document.leaf("data", text), len(request.contacts))
 
 
 FIND = Operation(

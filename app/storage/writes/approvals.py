@@ -27,6 +27,10 @@ _CHANGE = (
     " version = campaign_authors.version + 1, updated_at = excluded.updated_at"
     " WHERE campaign_authors.version = :version RETURNING version"
 )
+_SETTLE = (
+    "UPDATE campaign_authors SET editor = :editor"
+    " WHERE tenant = :tenant AND campaign_id = :campaign_id AND version = :version"
+)
 
 
 _PREFIX = "pf_"
@@ -57,6 +61,7 @@ class Authorship:
 
     Args:
         author: the person who made it; None if it was made elsewhere.
+        editor: the person who last changed it, or whoever may have, a line each.
         preflighted: whether it was made with a ticket and is as the preflight found it.
         version: grows with every change and release; 0 for a campaign of which nothing is known.
     """
@@ -99,6 +104,15 @@ def noting_change(
     (changed,) = yield [Statement(_CHANGE, values)]
     if not changed:
         raise CampaignChanged
+
+
+def settling_editor(tenant: str, campaign_id: int, before: Authorship, editor: str | None) -> Steps[None]:
+    """Write down who was the last editor, once it is known what became of the change that `noting_change` wrote down.
+
+    Where the campaign has been changed or released since, nothing happens.
+    """
+    values = {"tenant": tenant, "campaign_id": campaign_id, "version": before.version + 1, "editor": editor}
+    yield [Statement(_SETTLE, values)]
 
 
 Fault = Literal["unknown", "used", "expired", "other_request"]

@@ -1,4 +1,4 @@
-"""What the README shows of deploying works as it stands there."""
+"""What the guide shows of deploying works as it stands there."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,8 @@ from app.settings import Settings
 from tests.support.charts import UniqueKeys, only, render
 
 ROOT = Path(__file__).parents[2]
-DEPLOYING = re.split(r"(?m)^## ", (ROOT / "README.md").read_text(encoding="utf-8").partition("## Deploying\n")[2])[0]
+GUIDE = (ROOT / "helm/README.md").read_text(encoding="utf-8")
+DEPLOYING = GUIDE.partition("## Docker\n")[2].partition("\n## systemd")[0]
 COMPOSE, VALUES = (yaml.load(text, UniqueKeys) for text in re.findall(r"(?s)```yaml\n(.*?)```", DEPLOYING))
 GATEWAY: dict[str, Any] = COMPOSE["services"]["gateway"]
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.tenants.models import EventRules, Limits, SendRules, Tenant
+from app.tenants.models import Tenant
 from app.texts import reason_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TenantsFile:
         self._environment = environment
         self._secret = secrets.token_bytes(16)
         self._known: dict[bytes, Tenant] = {}
-        self._parts: dict[Limits | SendRules | EventRules, Any] = {}
+        self._parts: dict[Any, Any] = {}
 
     def load(self) -> LoadedTenants:
         """Read and check the file.

@@ -14,7 +14,7 @@ from app.tenants.models import Lifetimes
 
 
 class Settings(ServiceSettings):
-    """Every setting; its description here is the one in the README."""
+    """Every setting; `make docs` writes the descriptions into `helm/README.md`."""
 
     upstream_timezone: TimeZone = Field("Asia/Shanghai", description="Zone of the platform's local times.")
     allowed_upstreams: Networks | None = Field(

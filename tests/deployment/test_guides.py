@@ -44,7 +44,7 @@ def blocks(path: Path, how: str) -> list[str]:
     return [block[3] for block in _BLOCK.finditer(path.read_text(encoding="utf-8")) if block[2] == how]
 
 
-def run(program: list[str], commands: list[str], folder: Path, **environment: str) -> None:
+def run(program: list[str], commands: list[str], folder: Path, **environment: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("UMAIL_GATEWAY_")}
     done = subprocess.run(
         program,
@@ -56,9 +56,10 @@ def run(program: list[str], commands: list[str], folder: Path, **environment: st
         check=False,
     )
     assert done.returncode == 0, (done.stderr[-1500:] + done.stdout[-1500:]).decode()
+    return done.stdout.decode()
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=str)
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_tables_are_what_the_code_says(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text == with_tables(text), "write them with `make docs`"
@@ -124,7 +125,10 @@ def test_commands_at_the_demo(tmp_path: Path) -> None:
                 each.replace("http://127.0.0.1:8000", demo["url"]).replace("http://127.0.0.1:9000", demo["sandbox"])
                 for each in blocks(path, "demo")
             ]
-            run(["bash", "-v"], [_PROLOGUE, *commands], tmp_path, KEY=demo["key"])
+            answers = run(["bash", "-v"], [_PROLOGUE, *commands], tmp_path, KEY=demo["key"])
+            for shown in re.findall(r"/campaigns/(\d+)/report", "".join(commands)):
+                assert f'"campaign":{{"id":{shown}' in answers
+                assert path.parent != ROOT or f'{{"id":{shown},"batch":null' in answers, "the id that the README shows"
 
 
 async def test_commands_of_operators(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ async def test_what_cannot_be_asked_is_unknown(who: People, sandbox: Sandbox, bo
 
 async def test_messages_come_in_chinese(who: People, body: Body) -> None:
     response = await who["ann"].post("/v1/campaigns/preflight", json=body, headers={"Accept-Language": "zh-CN"})
-    assert response.json()["checks"][3]["message"] == "联系人列表存在。"
+    assert response.json()["checks"][3]["message"] == "联系人分类存在。"
 
 
 async def test_without_history_nothing_is_expected(who: People, sandbox: Sandbox, body: Body) -> None:

@@ -70,7 +70,7 @@ class Setting:
 
     async def recovers(self) -> None:
         """See that it is ready again by itself, and that writes are carried out."""
-        while (await self.ready()).status_code != 200:  # nothing tells when
+        while (await self.ready()).status_code != 200:  # noqa: ASYNC110 - nothing tells when
             await asyncio.sleep(0.1)
         before = self.left()
         assert [each.status_code for each in await self.writes()] == [201, 201]

@@ -15,8 +15,8 @@ _MOST_NAMES = 1_000
 _DEEPEST = 64
 _LARGE = 65_536
 """Bytes from which on a body is read in a thread."""
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_BRACKET = re.compile(rb"[\[\]{}]")
+_TOKEN = re.compile(rb'[,\[\]{}]|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_OPENING, _CLOSING, _QUOTE = frozenset(b"[{"), frozenset(b"]}"), ord('"')
 _FAULTS = {
     "Expecting value": "a value is missing here",
     "Expecting property name": "a name in double quotes is missing here",
@@ -75,12 +75,18 @@ def strict_decoder(**options: Any) -> json.JSONDecoder:
 def _check_size(body: bytes) -> None:
     if _punctuation(body) <= _DEEPEST:
         return
-    bare = _STRING.sub(b"", body)
-    if _punctuation(bare) > _MOST_VALUES:
-        raise MalformedRequest(sentence("The body holds more than {most_values} values.", most_values=_MOST_VALUES))
-    depth = 0
-    for bracket in _BRACKET.findall(bare):
-        depth += 1 if bracket in b"[{" else -1
+    # Token by token, so that it ends where there are too many, and other threads get their turn.
+    values = strings = depth = 0
+    for found in _TOKEN.finditer(body):
+        sign = body[found.start()]
+        if sign in _CLOSING:
+            depth -= 1
+            continue
+        strings += sign == _QUOTE
+        values += sign != _QUOTE
+        depth += sign in _OPENING
+        if values > _MOST_VALUES or strings > 2 * _MOST_VALUES:
+            raise MalformedRequest(sentence("The body holds more than {most_values} values.", most_values=_MOST_VALUES))
         if depth > _DEEPEST:
             raise MalformedRequest(sentence("The body is more than {deepest} levels deep.", deepest=_DEEPEST))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -74,7 +75,11 @@ class SingleFlight(Generic[T]):
             return flight.task.result()
         # Each waiter raises the same error, which would otherwise collect the frames of all of them.
         flight.traceback = flight.traceback or error.__traceback__
-        raise error.with_traceback(flight.traceback)
+        try:
+            raise error.with_traceback(flight.traceback)
+        finally:
+            # The error, its traceback and this frame would keep each other.
+            del error, flight
 
     async def hold(self, flight: Flight[T]) -> None:
         flight.waiters += 1
@@ -95,11 +100,18 @@ class SingleFlight(Generic[T]):
         self._tasks.discard(task)
         self._forget(flight)
         if not task.cancelled():
-            task.exception()
+            _let_go(task.exception())
 
     def _forget(self, flight: Flight[T]) -> None:
         if self._current.get(flight.key) is flight:
             del self._current[flight.key]
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the frames behind an error hold, such as a reply that was refused; the error may live for long."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 _LONGEST_QUEUE = 0.5  # seconds to wait for a fetch that cannot be joined

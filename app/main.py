@@ -81,6 +81,7 @@ def create_app(
     clock = PlatformClock(ZoneInfo(settings.upstream_timezone), now)
     master_keys = build_master_keys(settings)
     storage = build_storage(settings, master_keys, clock, destinations=destinations, tenants=tenants, database=database)
+    storage.database.observe_with(metrics.database_used)
     master_key = master_keys.current
     fingerprints = Fingerprints(master_key)
     state = build_state(settings, master_key, metrics)

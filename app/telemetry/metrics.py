@@ -82,6 +82,12 @@ class Metrics:
         self._state_failures = self._counter(
             "state_failures", "Uses of the state store that failed, by what was wanted of it.", "action"
         )
+        self._database = self._histogram(
+            "database_duration_seconds",
+            "Transactions of the journal, of keys and events, by kind and outcome, waiting included.",
+            *("kind", "outcome"),
+            buckets=_WAITS,
+        )
         self._audit_failures = self._counter("audit_failures", "Entries of the audit log that could not be written.")
         self._breaker_changes = self._counter(
             "breaker_changes", "Changes of circuit breakers, by the state they came into.", "state"
@@ -142,6 +148,10 @@ class Metrics:
     def state_failed(self, action: str) -> None:
         """Count a failed use of the state store."""
         self._child(self._state_failures, action).inc()
+
+    def database_used(self, kind: str, seconds: float, done: bool) -> None:
+        """Count a transaction: a `read` or a `write`, and whether it could be carried out."""
+        self._child(self._database, kind, "ok" if done else "failed").observe(seconds)
 
     def audit_failed(self) -> None:
         """Count an entry of the audit log that is lost."""

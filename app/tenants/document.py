@@ -58,6 +58,7 @@ class TenantsFile:
         self._environment = environment
         self._secret = secrets.token_bytes(16)
         self._known: dict[bytes, Tenant] = {}
+        self._parts: dict[Any, Any] = {}
 
     def load(self) -> LoadedTenants:
         """Read and check the file.
@@ -95,7 +96,7 @@ class TenantsFile:
             tenant = self._known.get(digest)
             if tenant is None:
                 try:
-                    tenant = Tenant.model_validate(raw)
+                    tenant = self._slim(Tenant.model_validate(raw))
                 except ValidationError as error:
                     faults += [_fault(raw, number, each) for each in error.errors(include_url=False)]
                     continue
@@ -103,10 +104,17 @@ class TenantsFile:
             known[digest] = tenant
             tenants.append(tenant)
         faults += _doubled(tenants)
+        while document["tenants"]:
+            document["tenants"].pop()
         if faults:
             raise TenantsFileError("\n".join(f"{self._path}: {fault}" for fault in faults[:_MOST_FAULTS]))
         self._known = known
         return LoadedTenants(tuple(tenants), tuple(changed), (self._path, *resolver.files))
+
+    def _slim(self, tenant: Tenant) -> Tenant:
+        """Let tenants share what is the same in many of them."""
+        parts = {"limits": tenant.limits, "sends": tenant.sends, "events": tenant.events}
+        return tenant.model_copy(update={name: self._parts.setdefault(part, part) for name, part in parts.items()})
 
 
 def load_tenants(path: Path, environment: Mapping[str, str]) -> LoadedTenants:
@@ -174,6 +182,7 @@ class _StrictLoader(_SAFE):
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._built: dict[int, Any] = {}
+        self._texts: dict[str, str] = {}
         self._resolver: _Resolver | None = None
 
     def descend_resolver(self, *_position: Any) -> None:
@@ -184,12 +193,15 @@ class _StrictLoader(_SAFE):
     def document(self, resolver: "_Resolver") -> Any:
         self._resolver = resolver
         node = self.get_single_node()
-        return None if node is None else self._build(node)
+        built = None if node is None else self._build(node)
+        self._built.clear()
+        _dismantle(node)
+        return built
 
     def _build(self, node: yaml.Node) -> Any:
         if isinstance(node, yaml.ScalarNode):
             value = node.value if node.tag == _TEXT else self.construct_object(node)
-            return self._resolver.text(value) if self._resolver and isinstance(value, str) else value
+            return self._text(value) if isinstance(value, str) else value
         known = self._built.get(id(node))
         if known is not None:
             return known
@@ -208,6 +220,21 @@ class _StrictLoader(_SAFE):
         if self._resolver and "password_file" in fields and "password" not in fields:
             fields["password"] = self._resolver.secret(str(fields.pop("password_file")))
         return fields
+
+    def _text(self, value: str) -> str:
+        # A copy, equal ones together: the parser's own would keep all the memory around them from being given back.
+        known = self._texts.get(value)
+        if known is None:
+            known = value.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+            self._texts[known] = known
+        return self._resolver.text(known) if self._resolver else known
+
+
+def _dismantle(node: yaml.Node | None) -> None:
+    """Free a large tree step by step: freed in one go it would hold up all other threads."""
+    for _, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        while isinstance(value, yaml.SequenceNode) and value.value:
+            value.value.pop()
 
 
 class _Resolver:

@@ -3,12 +3,17 @@
 import asyncio
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from app.errors import DatabaseError
+from app.storage.database.database import Database
+from app.storage.database.statements import Statement, Steps
+from app.storage.writes import attempts
 from app.telemetry.metrics import Metrics, TenantLabels
 from app.telemetry.watches import LoopLag
 from app.telemetry.workers import Processes, Workers
@@ -201,3 +206,19 @@ class TestWorkers:
         assert both["process_open_fds"] > own["process_open_fds"]
         assert both["process_start_time_seconds"] <= own["process_start_time_seconds"]
         assert not list(Processes(lambda: [4_000_000]).collect())
+
+
+async def test_transactions_are_counted_by_kind_and_outcome(tmp_path: Path) -> None:
+    seen: list[tuple[str, bool]] = []
+    database = Database(f"sqlite:///{tmp_path}/gateway.db")
+    database.observe_with(lambda kind, seconds, done: seen.append((kind, done and seconds >= 0)))
+
+    def failing() -> Steps[None]:
+        yield [Statement("SELECT 1 FROM nowhere")]
+
+    async with database.running():
+        await database.check()
+        await database.write(lambda: attempts.forgetting(datetime.now(UTC), 1))
+        with pytest.raises(DatabaseError):
+            await database.read(failing)
+    assert seen == [("read", True), ("write", True), ("read", False)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -62,6 +63,7 @@ class Database:
         self._at_work: set[asyncio.Task[Any]] = set()
         self._failing = False
         self._lost_at = 0.0
+        self._observe: Callable[[str, float, bool], None] = lambda _kind, _seconds, _done: None
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)!r})"
@@ -88,6 +90,10 @@ class Database:
                     await asyncio.wait(self._at_work)
                 self._engine = None
 
+    def observe_with(self, observe: Callable[[str, float, bool], None]) -> None:
+        """Have each transaction's kind and seconds told, and whether it could be carried out."""
+        self._observe = observe
+
     async def write(self, work: Work[T]) -> T:
         """Carry out a transaction; once begun it is carried to its end even if the caller is cancelled.
 
@@ -95,7 +101,7 @@ class Database:
             DatabaseError: the database cannot be used, or did not answer in time. Whether what was to be committed is
                 there is then not known.
         """
-        return await self._carried_out(self._writer, work, self._timeout)
+        return await self._carried_out(self._writer, work, self._timeout, "write")
 
     async def read(self, work: Work[T]) -> T:
         """Carry out a transaction that changes nothing, and so waits for no other.
@@ -103,7 +109,7 @@ class Database:
         Raises:
             DatabaseError: the database cannot be used, or did not answer in time.
         """
-        return await self._carried_out(self._reader, work, self._timeout)
+        return await self._carried_out(self._reader, work, self._timeout, "read")
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction; leaving commits it, leaving with an exception undoes it.
@@ -143,8 +149,8 @@ class Database:
             DatabaseError: it does not, or not in time.
         """
         if self._failing:
-            await self._carried_out(self._writer, _touch, self._check_timeout)
-        await self._carried_out(self._reader, _ask, self._check_timeout)
+            await self._carried_out(self._writer, _touch, self._check_timeout, "write")
+        await self._carried_out(self._reader, _ask, self._check_timeout, "read")
 
     async def _start(self, engine: AsyncEngine) -> None:
         try:
@@ -166,18 +172,21 @@ class Database:
         writer, reader = (SqliteThread(path, timeout=self._timeout, writes=writes) for writes in (True, False))
         return writer, reader
 
-    async def _carried_out(self, where: Quick, work: Work[T], seconds: float) -> T:
+    async def _carried_out(self, where: Quick, work: Work[T], seconds: float, kind: str) -> T:
         if self._engine is None:
             raise DatabaseError("The database is not open.")
+        began = time.perf_counter()
         try:
             result = await where.run(work, seconds=seconds)
         except DatabaseError as failure:
+            self._observe(kind, time.perf_counter() - began, False)
             error = self._unusable(failure)
             if not self._failing:
                 self._lost_at = asyncio.get_running_loop().time()
                 log.error("database_lost", reason=str(error), consequence=_CONSEQUENCE)
             self._failing = True
             raise error from None
+        self._observe(kind, time.perf_counter() - began, True)
         if self._failing and where is self._writer:
             self._failing = False
             seconds = asyncio.get_running_loop().time() - self._lost_at

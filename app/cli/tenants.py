@@ -30,6 +30,7 @@ from app.wiring.gateway import probing
 from app.wiring.storage import build_destinations
 
 _AT_ONCE = 500
+_USUAL_ENDS = ("/mm-ms/apinew", "/mm-ms/api")
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tenants and their U-Mail logins, in the database.")
 
@@ -221,7 +222,9 @@ async def check_login(tenant: Tenant) -> None:
     async with probing(settings) as prober:
         probe = await prober.probe(tenant)
     if probe.outcome != "accepted":
-        fail(f"{probe.outcome}: {probe.detail}", code=1)
+        usual = tenant.upstream.base_url.rstrip("/").endswith(_USUAL_ENDS)
+        hint = "" if usual else f" Should {tenant.upstream.base_url} end in /mm-ms/apinew/?"
+        fail(f"{probe.outcome}: {probe.detail}{hint}", code=1)
 
 
 def _warn(login: UpstreamAccount) -> None:

@@ -362,7 +362,9 @@ async def test_a_login_is_tried_before_it_is_saved(command: Command, sandbox: Sa
         elsewhere = [*rotate, "--base-url", "http://169.254.169.254/"]
         assert "not allowed" in command(*elsewhere, input=f"{PASSWORD}\n", code=2).stderr
         nowhere = [*rotate, "--base-url", "http://127.0.0.1:9/"]
-        assert "unknown: " in command(*nowhere, input=f"{PASSWORD}\n", code=1).stderr
+        said = command(*nowhere, input=f"{PASSWORD}\n", code=1).stderr
+        assert "unknown: " in said
+        assert "Should http://127.0.0.1:9/ end in /mm-ms/apinew/?" in said
 
     # Commands have event loops of their own.
     await asyncio.to_thread(work)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from app.sandbox import Fault, Sandbox
 from app.sandbox.state import AccountState
 from app.storage.database.database import Database
+from app.storage.database.statements import Statement, Steps
 from tests.resources.test_permission import HOLD, LATER, People, people, release
 from tests.support.misbehaving import named, operations_of
 from tests.support.problems import problem
@@ -216,16 +218,42 @@ class TestTickets:
         made = (await who["draft"].post("/v1/campaigns", json=body, headers=ticket)).json()
         assert (await release(who["ann"], f"/v1/campaigns/{made['id']}")).status_code == 200
 
-    async def test_a_hundred_at_once_send_once(self, sandbox: Sandbox, body: Body, database_url: str) -> None:
-        database = Database(database_url)
-        async with people(sandbox, sends={"require_preflight": True}, database=database) as who:
-            ticket = {"Preflight-Ticket": (await preflight(who["ann"], body))["ticket"]}
-            answers = await asyncio.gather(
-                *(who["ann"].post("/v1/campaigns", json=body, headers=ticket) for _ in range(100))
-            )
+    async def test_a_hundred_at_once_in_two_gateways_send_once(
+        self, sandbox: Sandbox, body: Body, database_url: str
+    ) -> None:
+        async with gateway(sandbox, database_url) as one, gateway(sandbox, database_url) as other:
+            ticket = {"Preflight-Ticket": (await preflight(one["ann"], body))["ticket"]}
+            asked = [who["ann"].post("/v1/campaigns", json=body, headers=ticket) for who in (one, other) * 50]
+            answers = await asyncio.gather(*asked)
         codes = sorted(each.status_code for each in answers)
         assert codes.count(201) == 1
         assert len(named(sandbox, body["from_name"], "seeded")) == 1
         refused = {each.json()["code"] for each in answers if each.status_code != 201}
         assert refused <= {"ticket_invalid", "upstream_quota_exhausted"}
         assert operations_of(sandbox).count("add-task") == 1
+
+    async def test_a_ticket_outlives_the_gateway_and_not_its_time(
+        self, sandbox: Sandbox, body: Body, database_url: str
+    ) -> None:
+        async with gateway(sandbox, database_url) as who:
+            kept, late = [{"Preflight-Ticket": (await preflight(who["ann"], body))["ticket"]} for _ in range(2)]
+        database = Database(database_url)
+        async with gateway(sandbox, database) as who:
+            made = await who["ann"].post("/v1/campaigns", json=body, headers=kept)
+            assert made.status_code == 201, made.text
+            await database.write(expire_tickets)
+            refused = await who["ann"].post("/v1/campaigns", json=body, headers=late)
+            assert "expired" in problem(refused, 409, "ticket_invalid")["detail"]
+        async with gateway(sandbox, database_url) as who:
+            refused = await who["ann"].post("/v1/campaigns", json=body, headers=kept)
+            assert "has used" in problem(refused, 409, "ticket_invalid")["detail"]
+        assert operations_of(sandbox).count("add-task") == 1
+
+
+def gateway(sandbox: Sandbox, database: Database | str) -> AbstractAsyncContextManager[People]:
+    made = Database(database) if isinstance(database, str) else database
+    return people(sandbox, sends={"require_preflight": True}, database=made)
+
+
+def expire_tickets() -> Steps[None]:
+    yield [Statement("UPDATE preflight_tickets SET expires_at = {now} - 1", {})]

@@ -25,6 +25,7 @@ async def test_no_crash_sends_anything_twice(tmp_path: Path) -> None:
     assert not result.broken_promises(), told
     assert len(result.answered) + len(result.unknown) == CAMPAIGNS, told
     assert result.kills, told
+    assert result.tickets, told
     assert len(result.answered) > CAMPAIGNS / 2, told
 
 

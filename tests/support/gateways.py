@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Container, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -129,13 +129,14 @@ async def _is_ready(client: httpx2.AsyncClient) -> bool:
         return False
 
 
-def tenants_file(folder: Path, base_url: str, accounts: Iterable[tuple[str, str]]) -> str:
+def tenants_file(
+    folder: Path, base_url: str, accounts: Iterable[tuple[str, str]], *, preflighted: Container[str] = ()
+) -> str:
     """Write a tenants file and return its URL; each tenant's API key is `key_of` its name.
 
     Args:
-        folder: where to.
-        base_url: the platform's.
         accounts: names and passwords.
+        preflighted: those that demand preflights.
     """
     tenants = [
         {
@@ -143,6 +144,7 @@ def tenants_file(folder: Path, base_url: str, accounts: Iterable[tuple[str, str]
             "name": name,
             "upstream": {"base_url": base_url, "username": name, "password": password},
             "limits": {"requests_per_minute": 1_000_000, "concurrency": 100},
+            "sends": {"require_preflight": name in preflighted},
             "keys": [{"id": "all", "sha256": hash_key(key_of(name)), "scopes": ["read", "write", "send"]}],
         }
         for name, password in accounts

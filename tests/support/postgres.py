@@ -1,5 +1,8 @@
 """A real PostgreSQL server, started from a package."""
 
+import os
+import select
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +24,21 @@ class Databases:
         name = f"test{next(self._numbers)}"
         self._server.psql(f"CREATE DATABASE {name};")
         return str(self._server.get_uri(database=name))
+
+    def tell(self, command: str) -> None:
+        self._server.psql(command)
+
+    def kill(self) -> None:
+        """End the server at once, as a crash does: what is not in its log is lost, and it must recover."""
+        process = self._server.get_pid()
+        assert process is not None
+        ended = os.pidfd_open(process)
+        os.kill(process, signal.SIGQUIT)
+        assert select.select([ended], [], [], 30)[0]
+        os.close(ended)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
 
 
 @contextmanager

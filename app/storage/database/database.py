@@ -187,7 +187,8 @@ class Database:
             self._failing = True
             raise error from None
         self._observe(kind, time.perf_counter() - began, True)
-        if self._failing and where is self._writer:
+        # A database that only reads any more answers reads; that does not make it well.
+        if self._failing and kind == "write":
             self._failing = False
             seconds = asyncio.get_running_loop().time() - self._lost_at
             log.warning("database_back", outage_seconds=round(seconds, 1))

@@ -123,4 +123,4 @@ class Caller(NamedTuple):
     @property
     def person(self) -> str:
         """Who acts, as two-person rules count: keys of one subject are one person."""
-        return f"subject:{self.subject}" if self.subject is not None else f"key:{self.key_id}"
+        return self.subject if self.subject is not None else self.key_id

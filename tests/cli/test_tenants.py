@@ -275,6 +275,8 @@ class TestKeys:
         former, new = printed(command("keys", "list", "--json"))
         assert (new["id"], new["scopes"], new["networks"]) == ("web-2", ["send"], ["10.0.0.0/8"])
         assert new["expires_at"] is None
+        # The same person, or somebody could be two by a new key.
+        assert new["subject"] == "web"
         # An earlier end of its own stays.
         assert datetime.fromisoformat(former["expires_at"]) < datetime.now(UTC) + timedelta(hours=2)
         command("keys", "revoke", "acme", "web")

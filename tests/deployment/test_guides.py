@@ -116,10 +116,21 @@ def test_every_command_is_run_or_says_why_not() -> None:
     assert wrong == []
 
 
+def test_the_example_of_an_operation_is_the_code_there_is() -> None:
+    section = (ROOT / "app/README.md").read_text(encoding="utf-8").partition("## Adding an operation\n")[2]
+    shown = re.findall(r"   ```python\n(.*?)   ```", section.partition("\n## ")[0], re.DOTALL)
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "app/resources/lists").glob("*.py")]
+    code = {line.strip() for file in files for line in file.splitlines()}
+    assert len(shown) == 4
+    assert {line.strip() for block in shown for line in block.splitlines()} - code == {"…"}
+
+
 def test_commands_at_the_demo(tmp_path: Path) -> None:
     guides = [path for path in GUIDES if blocks(path, "demo")]
     assert len(guides) == 4
+    greeting = (ROOT / "README.md").read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0]
     with running_demo(tmp_path) as demo:
+        assert re.findall(r"(?m)^  \S.*?  ", greeting) == re.findall(r"(?m)^  [A-Z].*?  ", demo["text"])
         for path in guides:
             commands = [
                 each.replace("http://127.0.0.1:8000", demo["url"]).replace("http://127.0.0.1:9000", demo["sandbox"])

@@ -194,8 +194,8 @@ class TestTwoPersons:
         made, changed, released = [json.loads(line) for line in log.read_text().splitlines()]
         assert (made["key"], changed["key"], released["key"]) == ("ann", "bob", "ann-too")
         targets = released["targets"]
-        assert (targets["author"], targets["editor"]) == ("key:ann", "subject:bob")
-        assert targets["released_by"] == "subject:key:ann"
+        assert (targets["author"], targets["editor"]) == ("ann", "bob")
+        assert targets["released_by"] == "key:ann"
 
 
 class TestDraft:

@@ -1,7 +1,9 @@
 """The guides' tables: `python -m tests.support.guides` writes them from the code, between their markers."""
 
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import PackageMetadata, metadata
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +179,20 @@ def faults() -> str:
     return _table(("misbehaviour", "`kind`"), rows)
 
 
+def licences() -> str:
+    """Return the licence of each package that the gateway needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split(r"[^\w-]", each)[0] for each in project["dependencies"]]
+    return _table(("package", "licence"), ((name, _licence(metadata(name))) for name in names))
+
+
+def _licence(of: PackageMetadata) -> str:
+    classified = [each.rpartition(" :: ")[2] for each in of.get_all("Classifier") or () if each.startswith("License")]
+    named = [str(of[name]) for name in ("License-Expression", "License") if name in of]
+    found: list[str] = [*classified, *reversed(named)]
+    return found[-1]
+
+
 def _codes(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
@@ -224,6 +240,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "metrics": metrics,
     "commands": cli,
     "faults": faults,
+    "licences": licences,
 }
 
 

@@ -193,6 +193,8 @@ _CODES: dict[WantedReason, int] = {
     "format_error": 9,
 }
 _REASONS = {number: reason for reason, number in _CODES.items() if reason != "all"}
+_WITHOUT_A_NAME = 4
+"""The platform writes this code, and the manual does not list it."""
 _TYPE = ("type", "error_type")
 _DESCRIPTION = "error_type_dec"
 # The words that `type` takes (manual 2.3.1); replies may hold them as well as the numbers.
@@ -207,6 +209,8 @@ def _reason_code(value: str, zone: tzinfo) -> int | None:
 
 def _reason(value: str, zone: tzinfo) -> str | None:
     number = _reason_code(value, zone)
+    if number == _WITHOUT_A_NAME:
+        return "unknown"
     return None if number is None else _REASONS.get(number)
 
 

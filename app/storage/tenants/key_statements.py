@@ -97,6 +97,8 @@ async def rotate_key(
         scopes=former.scopes,
         requests_per_minute=former.requests_per_minute,
         networks=former.networks,
+        # The person stays the same, or a new key would be a way around the rule of two persons.
+        subject=former.subject or former.id,
     )
     created = await create_key(connection, tenant_id=tenant_id, new=new, moment=moment)
     ends = min(filter(None, (former.expires_at, ends_at)))

@@ -29,6 +29,7 @@ _LESSONS = 6
 _FEWEST = 3
 _MAX_TOKENS = 1_000_000
 _MAX_SURPLUS = 16 * 1024
+_MAX_COMMENT = 65_536
 
 
 class XmlReader:
@@ -116,6 +117,11 @@ class XmlReader:
 
     def _token(self, at: int) -> "re.Match[str] | int | None":
         """Return the token at a place, its end where it is a character that stands for itself, None if it is cut."""
+        if self._text.startswith("<!--", at):
+            # The pattern would hold everybody up for as long as it looks for a far end.
+            end = self._text.find("-->", at + 4)
+            if (len(self._text) if end < 0 else end) - at > _MAX_COMMENT:
+                raise UnexpectedForm(f"a comment of more than {_MAX_COMMENT} characters")
         found = TOKEN.match(self._text, at)
         if found is not None or at == len(self._text):
             return found

@@ -165,8 +165,10 @@ class TestBounds:
             "<l " + "a='1' " * 500 + "></l>",
             f"<{'x' * 70}/>",
             "<l>" + "<thing><id>1</id></thing>" * 300_000 + "</l>",
+            "<l><!--" + "-" * 70_000,
+            "<!--" + "x" * 70_000 + "--><l></l>",
         ],
-        ids=["depth", "names", "elements", "attributes", "name", "items"],
+        ids=["depth", "names", "elements", "attributes", "name", "items", "endless comment", "comment"],
     )
     def test_what_is_too_much_is_refused(self, text: str) -> None:
         with pytest.raises(UnexpectedForm):

@@ -118,6 +118,8 @@ class SqliteThread:
         connection.execute("SAVEPOINT one")
         try:
             result = _steps(connection, job.work())
+        except sqlite3.IntegrityError as error:
+            reason: Exception = DatabaseError(str(error))
         except sqlite3.DatabaseError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked

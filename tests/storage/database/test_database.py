@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import DatabaseError
 from app.storage.database.database import Database
 from app.storage.database.engine import describe
-from app.storage.database.statements import serialize
+from app.storage.database.statements import Statement, Steps, serialize
 from tests.support.postgres import Databases
 from tests.support.proxies import Proxy, proxied
 from tests.support.servers import unused_port
@@ -148,6 +148,17 @@ class TestTransactions:
 
         await asyncio.gather(*(database.run(partial(work, order=number % 3)) for number in range(30)))
         assert await count(database) == 30
+
+    async def test_a_row_that_cannot_be_fails_its_own_transaction_alone(self, database: Database) -> None:
+        def lease(name: str) -> Steps[None]:
+            yield [Statement("INSERT INTO leases VALUES (:name, 'me', 0) RETURNING name", {"name": name})]
+
+        await database.write(partial(lease, "taken"))
+        names = ["one", "taken", "two"]
+        writes = [database.write(partial(lease, name)) for name in names]
+        one, taken, two = await asyncio.gather(*writes, return_exceptions=True)
+        assert (one, two) == (None, None)
+        assert isinstance(taken, DatabaseError)
 
     async def test_need_an_open_database(self, database_url: str) -> None:
         closed = Database(database_url)

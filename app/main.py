@@ -126,15 +126,15 @@ def create_app(
             await stack.enter_async_context(readiness.serving_until_told(settings.drain_time))
             yield
 
-    fast_path = FastPath(reading)
+    authenticator = build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock)
     operators = build_admin_credential(settings, metrics)
     agents = AgentEndpoint(most_bytes=settings.max_body_bytes)
     ways_in = build_ways_in(
         settings,
-        authenticator=build_authenticator(settings, storage.tenants, token_keys, metrics, master_key, clock),
+        authenticator=authenticator,
         operators=operators,
         limiter=state.limiter,
-        fast_path=fast_path,
+        fast_path=FastPath(reading),
         resource_metadata=METADATA if settings.jwt_issuer and settings.mcp_enabled else None,
         shedder=shedder,
         telemetry=RequestTelemetry(metrics, tracing),
@@ -177,6 +177,7 @@ def create_app(
         usage=storage.usage,
         events=events,
         vault=Vault(master_keys) if settings.keeps_master_key else None,
+        credentials=authenticator,
         receivers=build_receivers(settings),
         platform_clock=clock,
         cache=state.cache,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from app.gateway.cached_reads import Reading
 from app.gateway.call import Gateway
 from app.gateway.clock import PlatformClock
+from app.gateway.context import Credentials
 from app.gateway.sends import Sends
 from app.messages.submitter import Submitter
 from app.policies.breaker import Breakers
@@ -61,6 +62,7 @@ class Services:
     usage: UsageCounter
     events: EventFeed
     vault: Vault | None
+    credentials: Credentials
     receivers: Mapping[str, Destinations]
     platform_clock: PlatformClock
     cache: Cache

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from app.api.request_head import is_within, subscriber
 from app.errors import RateLimited, StateUnavailable, Unauthenticated
+from app.gateway.context import Caller
 from app.tenants.jwks import KeysUnavailable
-from app.tenants.models import ApiKey
+from app.tenants.models import ApiKey, Scope, effective_scopes
 from app.tenants.store import Identity, TenantStore, hash_key
 from app.tenants.tokens import looks_like_token
 
@@ -122,6 +123,15 @@ class Authenticator:
             raise _unauthenticated(refusal)
         self._lockout.right(address, identity.key.sha256)
         return identity
+
+    async def still_good(self, presented: str, caller: Caller, scope: Scope) -> bool:
+        """Tell whether a key that was presented still lets the same caller do this; counts as no attempt."""
+        identity = await self._look_up(presented)
+        if identity is None or self._refusal(identity.key, caller.context.client_address) is not None:
+            return False
+        tenant, key = identity
+        same = tenant.id == caller.tenant.id and key.id == caller.key_id
+        return same and tenant.enabled and scope in effective_scopes(key.scopes)
 
     async def _look_up(self, presented: str) -> Identity | None:
         if self._tokens is None or not looks_like_token(presented):

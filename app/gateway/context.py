@@ -105,6 +105,17 @@ class RequestContext:
             await self.write.begin()
 
 
+class Credentials(Protocol):
+    """What callers have shown, for answers that go on and on."""
+
+    async def still_good(self, presented: str, caller: "Caller", scope: Scope) -> bool:
+        """Tell whether a key that was presented still lets the same caller do this from the same address.
+
+        Raises:
+            app.errors.StateUnavailable: that cannot be told now.
+        """
+
+
 class Caller(NamedTuple):
     """An authenticated caller: the tenant, and what the key it used may do.
 

@@ -1,10 +1,17 @@
 """Who may call: keys, where they are carried, what they may do."""
 
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
 import httpx2
 import pytest
 
+from app.api.authentication import Authenticator, Lockout
 from app.api.request_head import RequestHead, presented_key
 from app.errors import MalformedRequest
+from app.gateway.context import Caller, RequestContext
+from app.tenants.models import Scope, Tenant
+from app.tenants.store import MemoryTenantStore
 from tests.support.platform import FakePlatform, xml_reply
 from tests.support.problems import problem
 from tests.support.running import client_of, make_app
@@ -39,6 +46,36 @@ class TestKeys:
 
     async def test_different_keys_in_both_headers(self, offline: httpx2.AsyncClient) -> None:
         problem(await offline.get("/v1/lists", headers={"X-API-Key": READ_KEY}), 400, "malformed_request")
+
+    async def test_a_key_stays_good_for_the_same_caller_alone(self) -> None:
+        tenant = make_tenant()
+        first, *others = tenant.keys
+        context = RequestContext("id", "trace", client_address="127.0.0.1")
+        caller = Caller(tenant, first.id, first.scopes, context)
+        changes: list[tuple[bool, Tenant]] = [
+            (True, tenant),
+            (True, tenant.model_copy(update={"name": "Renamed"})),
+            (False, tenant.model_copy(update={"enabled": False})),
+            (False, tenant.model_copy(update={"id": "other"})),
+            (False, tenant.model_copy(update={"keys": tuple(others)})),
+        ]
+        for good, change in (
+            (True, {"networks": (ip_network("127.0.0.0/8"),)}),
+            (False, {"networks": (ip_network("192.0.2.0/24"),)}),
+            (False, {"scopes": frozenset({Scope.WRITE})}),
+            (False, {"id": "another"}),
+            (False, {"expires_at": datetime.now(UTC)}),
+        ):
+            changes.append((good, tenant.model_copy(update={"keys": (first.model_copy(update=change), *others)})))
+        for good, changed in changes:
+            authenticator = Authenticator(
+                MemoryTenantStore([changed]),
+                lockout=Lockout(failures=1, window=60),
+                on_locked=lambda: None,
+                now=lambda: datetime.now(UTC),
+            )
+            for _ in range(3):
+                assert await authenticator.still_good(KEY, caller, Scope.READ) is good, changed
 
     def test_a_header_stands_once(self) -> None:
         with pytest.raises(MalformedRequest):

@@ -3,23 +3,25 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
 import pytest_asyncio
 
+from app.main import create_app
 from app.resources.events.stream import EventStream
 from app.sandbox import Account, Sandbox
 from app.sandbox.times import Pace
 from app.storage.events.feed import EventFeed
 from app.storage.events.log import NewEvent, appending
+from app.tenants.vault import generate_master_key
 from tests.support.databases import fresh_database
 from tests.support.problems import problem, refused_fields
-from tests.support.running import make_app
+from tests.support.running import make_app, make_settings
 from tests.support.sockets import served, until
-from tests.support.tenants import KEY, make_tenant
+from tests.support.tenants import BASE_URL, KEY, make_tenant
 
 ACCOUNTS = [
     Account(username="seeded", password="seeded", role="customer", seeded=True),
@@ -159,8 +161,20 @@ async def test_a_quiet_stream_shows_that_it_lives_and_ends_with_the_gateway() ->
             async def receive() -> Any:
                 await asyncio.Event().wait()
 
+            async def admitted() -> bool:
+                return True
+
             stream = EventStream(
-                feed, "acme", 0, (), zone=UTC, begun=lambda: None, ending=over.is_set, heart_beat=0.01, look_up=0.01
+                feed,
+                "acme",
+                0,
+                (),
+                zone=UTC,
+                admitted=admitted,
+                begun=lambda: None,
+                ending=over.is_set,
+                heart_beat=0.01,
+                look_up=0.01,
             )
             streaming = asyncio.create_task(stream({}, receive, send))
             await until(lambda: b": still here\n\n" in [each.get("body") for each in sent])
@@ -171,3 +185,48 @@ async def test_a_quiet_stream_shows_that_it_lives_and_ends_with_the_gateway() ->
             await asyncio.wait_for(streaming, 5)
             assert sent[-1]["more_body"] is False
             assert feed.count() == 0
+
+
+async def test_a_stream_ends_with_what_let_it_in() -> None:
+    token, ahead = "operators-token-of-forty-characters-here", timedelta()
+    settings = make_settings(tenants_url="database", master_key=generate_master_key(), admin_token=token)
+    database = fresh_database()
+    app = create_app(settings, database=database, now=lambda: datetime.now(UTC) + ahead)
+    event = NewEvent(type="message.submitted", resource="message/1", data='{"message_id":"<1@example.com>"}')
+    async with (
+        served(app) as port,
+        httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=10
+        ) as operators,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
+    ):
+        upstream = {"base_url": BASE_URL, "username": "acme", "password": "secret"}
+        tenant = {"id": "acme", "name": "Acme", "upstream": upstream}
+        assert (await operators.post("/admin/v1/tenants?force=true", json=tenant)).status_code == 201
+        expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+        async def key(name: str, **fields: str) -> dict[str, str]:
+            made = await operators.post("/admin/v1/tenants/acme/keys", json={"id": name, "scopes": ["read"], **fields})
+            return {"X-API-Key": made.json()["key"]}
+
+        lasting = await key("lasting")
+        for end in ("revoked", "disabled", "expired"):
+            mine = await key(end, expires_at=expires)
+            async with asyncio.timeout(10), client.stream("GET", "/v1/events", headers=STREAM | mine) as answer:
+                lines = answer.aiter_lines()
+                assert await anext(lines) == "retry: 2000"
+                await database.write(lambda: appending("acme", [event]))
+                async for line in lines:
+                    if line.startswith("data: "):
+                        break
+                if end == "revoked":
+                    assert (await operators.delete("/admin/v1/tenants/acme/keys/revoked")).status_code == 200
+                elif end == "disabled":
+                    await operators.patch("/admin/v1/tenants/acme", json={"enabled": False})
+                else:
+                    ahead = timedelta(hours=2)
+                await database.write(lambda: appending("acme", [event]))
+                assert [line async for line in lines if line.startswith("data: ")] == [], end
+            await operators.patch("/admin/v1/tenants/acme", json={"enabled": True})
+        told = (await client.get("/v1/events", headers=lasting)).json()["data"]
+        assert len(told) == 6

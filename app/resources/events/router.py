@@ -1,6 +1,7 @@
 """Endpoint of events."""
 
 import re
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -13,12 +14,14 @@ from app.api.documentation import describes
 from app.api.negotiation import accept_header, preferred
 from app.api.openapi_answers import headers
 from app.api.problems import problem_responses
+from app.api.request_head import RequestHead, presented_key
 from app.api.types import DIGITS
 from app.errors import FieldError, Overloaded, ValidationFailed
 from app.gateway.operation import Effect
 from app.resources.events.schemas import TYPES, Events
 from app.resources.events.stream import EventStream
 from app.storage.events.log import number_of
+from app.tenants.models import Scope
 
 router = resource_router("/v1/events", "Events")
 
@@ -91,12 +94,14 @@ async def _stream(call: Call, after: str | None, types: list[str]) -> Response:
     if feed.count() >= _MOST_STREAMS or feed.count(tenant) >= _MOST_OF_TENANT:
         raise Overloaded("Too many streams of events are open.", headers={"Retry-After": "30"}, reason="streams")
     readiness = call.services.readiness
+    presented = presented_key(RequestHead(call.request.scope["headers"]))
     return EventStream(
         feed,
         tenant,
         number,
         types,
         zone=call.services.platform_clock.zone,
+        admitted=partial(call.services.credentials.still_good, presented, call.caller, Scope.READ),
         begun=call.request.state.places.close,
         ending=lambda: not readiness.serving,
     )

@@ -1,7 +1,7 @@
 """Events as a stream (server-sent events), which goes on from any event."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import tzinfo
 
 from fastapi.sse import format_sse_event
@@ -17,7 +17,7 @@ _BATCH = 100
 
 
 class EventStream(Response):
-    """Sends a tenant's events as they come, until the client leaves or the gateway ends.
+    """Sends a tenant's events as they come, until the client leaves, may not read them any more, or the gateway ends.
 
     Args:
         feed: gives the events.
@@ -25,10 +25,11 @@ class EventStream(Response):
         after: the number of the event that they follow.
         types: which, all if there are none.
         zone: of the times.
+        admitted: tells whether the client may still read them; asked before anything is sent.
         begun: called once the stream has begun, so that it counts among requests no more.
         ending: tells whether the gateway is about to end.
         heart_beat: seconds in which nothing happens after which a comment is sent.
-        look_up: seconds after which the stream sees that the gateway is about to end.
+        look_up: seconds after which the stream sees that the client is not admitted any more, or the gateway ends.
     """
 
     media_type = "text/event-stream"
@@ -41,6 +42,7 @@ class EventStream(Response):
         types: Collection[str],
         *,
         zone: tzinfo,
+        admitted: Callable[[], Awaitable[bool]],
         begun: Callable[[], None],
         ending: Callable[[], bool],
         heart_beat: float = 15.0,
@@ -51,6 +53,7 @@ class EventStream(Response):
         self._after = after
         self._types = types
         self._zone = zone
+        self._admitted = admitted
         self._begun = begun
         self._ending = ending
         self._heart_beat = heart_beat
@@ -91,11 +94,13 @@ class EventStream(Response):
     async def _events(self, follower: Follower, send: Send) -> None:
         clock = asyncio.get_running_loop().time
         news, quiet_since = True, clock()
-        while not self._ending():
+        while not self._ending() and await self._admitted():
             while news:
                 events = await self._feed.read(self._tenant, self._after, self._types, _BATCH)
                 if not events:
                     break
+                if not await self._admitted():
+                    return
                 await _write(send, b"".join(map(self._written, events)))
                 self._after, quiet_since = events[-1].number, clock()
             if clock() - quiet_since >= self._heart_beat:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -32,15 +32,15 @@ class Origin(NamedTuple):
 
 
 class AddressRefused(OSError):
-    """The address that was reached is none that the gateway may connect to."""
+    """A host has no address that the gateway may connect to."""
 
 
 class ConnectionPool:
     """A bounded number of connections, one exchange on each at a time, and none ever used for two logins.
 
     Args:
-        destinations: decides about the address a connection has really reached, before a byte leaves, so that a name
-            that stands for another address than a moment ago gains nothing.
+        destinations: decides which of a name's addresses are connected to, and again about the one that was really
+            reached, before a byte leaves.
         tls: returns the context for TLS; called, in a thread, when the first connection needs one.
     """
 
@@ -141,11 +141,14 @@ class ConnectionPool:
     async def _reach(self, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
         found = _literal(origin) or await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        allowed = [each for each in found if self._destinations.allows(str(each[4][0]))]
+        if not allowed:
+            raise _refused(origin)
         reached = await aiohappyeyeballs.start_connection(
-            found, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, interleave=1, loop=loop
+            allowed, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, interleave=1, loop=loop
         )
         try:
-            self._check(origin, reached)
+            self._check(origin, str(reached.getpeername()[0]), {str(each[4][0]) for each in allowed})
             secure = origin.scheme == "https"
             _, connection = await loop.create_connection(
                 Connection,
@@ -173,10 +176,15 @@ class ConnectionPool:
             self._context = await asyncio.to_thread(self._tls)
         return self._context
 
-    def _check(self, origin: Origin, reached: socket.socket) -> None:
-        if not self._destinations.allows(str(reached.getpeername()[0])):
-            log.warning("destination_refused", host=origin.host, port=origin.port)
-            raise AddressRefused("the address is not allowed")
+    def _check(self, origin: Origin, reached: str, checked: Collection[str]) -> None:
+        # The same address can be written in several ways.
+        if reached not in checked and not self._destinations.allows(reached):
+            raise _refused(origin)
+
+
+def _refused(origin: Origin) -> AddressRefused:
+    log.warning("destination_refused", host=origin.host, port=origin.port)
+    return AddressRefused("the address is not allowed")
 
 
 def _literal(origin: Origin) -> list[aiohappyeyeballs.AddrInfoType]:

@@ -17,7 +17,8 @@ from app.resources.campaigns.requests import CampaignContent
 from app.resources.campaigns.schemas import Campaign, CampaignStatus, Status
 
 _NOT_OF_THE_CAMPAIGN = {"send_at", "campaign_id", "allow_duplicate"}
-_TICKET = re.compile(r"([0-9]{1,16})\.(?:([0-9]{1,12})\.)?([A-Za-z0-9_-]{1,100})")
+_TICKET = re.compile(r"([0-9]{1,16})\.(?:([0-9]{1,11})\.)?([A-Za-z0-9_-]{1,100})")
+"""Campaign, seconds since 1970, which eleven digits keep within what a date can be, and the preflight's ticket."""
 
 
 class ListCampaigns(RequestModel):

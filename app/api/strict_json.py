@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -48,7 +49,7 @@ def strict_json(body: bytes) -> Any:
     """Read a body; raises as `read_strict_json`."""
     _check_size(body)
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse)
+        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise MalformedRequest(
             sentence(
@@ -69,7 +70,7 @@ def _fault(message: str) -> Text:
 
 def strict_decoder(**options: Any) -> json.JSONDecoder:
     """Return a decoder for parts of a longer JSON text; what I-JSON does not allow is a ValueError."""
-    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse, **options)
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite, **options)
 
 
 def _check_size(body: bytes) -> None:
@@ -102,6 +103,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError(sentence("a name stands twice"))
     return found
+
+
+def _finite(number: str) -> float:
+    found = float(number)
+    return found if math.isfinite(found) else _refuse(number)
 
 
 def _refuse(_constant: str) -> NoReturn:

@@ -116,7 +116,8 @@ async def test_what_is_no_request_of_the_protocol(agents: Agents) -> None:
         problem(await client.post("/mcp/", json=LIST), 404, "not_found")
         json_headers = {"Content-Type": "application/json"}
         ambiguous = b'{"jsonrpc": "2.0", "id": 1, "method": "tools/list", "method": "tools/call"}'
-        for body in (b"", b"{", b"\xff", b"[" * 1000, ambiguous, b"[" + b"1," * 30_000 + b"1]"):
+        endless = b'{"jsonrpc": "2.0", "id": 1e400, "method": "tools/list"}'
+        for body in (b"", b"{", b"\xff", b"[" * 1000, ambiguous, endless, b"[" + b"1," * 30_000 + b"1]"):
             problem(await client.post("/mcp", content=body, headers=json_headers), 400, "malformed_request")
         for body in (b"[]", b"1", b'{"jsonrpc": "2.0", "id": 1, "method": "no"}'):
             response = await client.post("/mcp", content=body, headers=json_headers)

@@ -101,6 +101,9 @@ async def test_a_prepared_campaign_is_sent_once(
         ]
         forged = prepared["ticket"][:-1] + ("A" if prepared["ticket"][-1] != "A" else "B")
         assert (await refused(client, "send_campaign", ticket=forged))["code"] in {"ticket_invalid", "conflict"}
+        for malformed in ("1.999999999999.pf_abc", "1", ".pf_abc", "1.-1.pf_abc"):
+            assert (await refused(client, "send_campaign", ticket=malformed))["code"] == "validation_failed"
+        assert (await refused(client, "send_campaign", ticket="1.99999999999.pf_abc"))["code"] != "internal_error"
         assert state.campaigns.keys() - before.keys() == {made}
 
 

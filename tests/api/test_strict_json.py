@@ -34,7 +34,9 @@ def test_what_is_not_json_is_refused_with_its_place(body: bytes, place: str) -> 
         strict_json(body)
 
 
-@pytest.mark.parametrize("body", [b"[NaN]", b"[-Infinity]", b'{"a": 1, "a": 2}', b"\xff", b'"\\ud800'])
+@pytest.mark.parametrize(
+    "body", [b"[NaN]", b"[-Infinity]", b"[1e400]", b"[-1.5E+999]", b'{"a": 1, "a": 2}', b"\xff", b'"\\ud800']
+)
 def test_what_readers_understand_differently_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedRequest):
         strict_json(body)

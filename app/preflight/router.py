@@ -66,7 +66,9 @@ async def preflight_campaign(
     facts = await Enquiry(call.services, call.caller).about(body, campaign_id)
     now, tenant = call.services.platform_clock.now(), call.caller.tenant
     repeats = allow_duplicate or campaign_id is not None
-    checks = Checks(body, facts, now, hourly=tenant.limits.campaigns_per_hour, repeats=repeats)
+    looks_for_equal = bool(call.services.send_limits.duplicate_window)
+    hourly = tenant.limits.campaigns_per_hour
+    checks = Checks(body, facts, now, hourly=hourly, repeats=repeats, looks_for_equal=looks_for_equal)
     outcomes = checks.outcomes()
     statuses = {each.status for each in outcomes}
     ticket, expires_at = None, None

@@ -52,7 +52,10 @@ async def preflight_campaign(
     ] = False,
     campaign_id: Annotated[
         Id | None,
-        Query(description="A held campaign that the body describes: the ticket lets it be released as it now is."),
+        Query(
+            description="A held campaign that the body describes: the ticket lets it be released as it now is, to the"
+            " body's `recipients` and at its `schedule.at`; without a time, at once."
+        ),
     ] = None,
 ) -> Response:
     """Tell what would become of a campaign, without sending anything.
@@ -104,7 +107,7 @@ async def _digest(body: NewCampaign, call: Call, campaign_id: int | None) -> str
     present = await call.run(GET, campaign_id)
     if present.status != "held" or not resembles(body, present):
         raise Conflict("The campaign is not held, or is another one than the body describes.")
-    return release_digest(present, known.version)
+    return release_digest(present, known.version, body.recipients, body.schedule.at)
 
 
 def _shown(outcome: Outcome, words: Catalogue) -> PreflightCheck:

@@ -42,6 +42,7 @@ class Endpoint(NamedTuple):
     path: str
     in_path: frozenset[str]
     in_query: frozenset[str]
+    has_body: bool
 
 
 class InnerGateway(NamedTuple):
@@ -101,7 +102,10 @@ async def _call(
                 fail(f"{operation} needs {name}=…")
             path = path.replace(f"{{{name}}}", quote(_text(given[name]), safe=""))
         query = {name: _text(given[name]) for name in endpoint.in_query & given.keys()}
-        rest = {name: value for name, value in given.items() if name not in endpoint.in_path | endpoint.in_query}
+        known = endpoint.in_path | endpoint.in_query
+        rest = {name: value for name, value in given.items() if name not in known}
+        if rest and not endpoint.has_body:
+            fail(f"{operation} has no field {next(iter(rest))}; it has: {', '.join(sorted(known)) or 'none'}")
         body = _nested(rest) if rest else None
         headers = inner.headers(tenant_id)
         return await inner.client.request(endpoint.method, path, params=query, headers=headers, json=body)
@@ -145,7 +149,7 @@ def _with_key(tenant: Tenant, key: str) -> Tenant:
 
 def _endpoint(application: FastAPI, operation: str) -> Endpoint:
     found = {
-        each["operationId"]: (method, path, each.get("parameters", ()))
+        each["operationId"]: (method, path, each.get("parameters", ()), "requestBody" in each)
         for path, methods in application.openapi()["paths"].items()
         for method, each in methods.items()
         if path.startswith("/v1/")
@@ -153,9 +157,9 @@ def _endpoint(application: FastAPI, operation: str) -> Endpoint:
     if operation not in found:
         near = difflib.get_close_matches(operation, found, n=1, cutoff=0)[0]
         fail(f"There is no operation {operation}; did you mean {near}?")
-    method, path, parameters = found[operation]
+    method, path, parameters, has_body = found[operation]
     where = {kind: frozenset(each["name"] for each in parameters if each["in"] == kind) for kind in ("path", "query")}
-    return Endpoint(method, path, where["path"], where["query"])
+    return Endpoint(method, path, where["path"], where["query"], has_body)
 
 
 def _parsed(field: str) -> tuple[str, Any]:

@@ -28,13 +28,24 @@ class Outcome:
 class Checks:
     """All checks of one campaign."""
 
-    def __init__(self, campaign: NewCampaign, facts: Facts, now: datetime, *, hourly: int, repeats: bool) -> None:
+    def __init__(
+        self,
+        campaign: NewCampaign,
+        facts: Facts,
+        now: datetime,
+        *,
+        hourly: int,
+        repeats: bool,
+        looks_for_equal: bool,
+    ) -> None:
         """Take what is checked.
 
         Args:
             hourly: campaigns that the tenant may create in an hour.
             repeats: whether a repetition is meant.
+            looks_for_equal: whether the gateway refuses repetitions that are not meant.
         """
+        self._looks_for_equal = looks_for_equal
         self._campaign = campaign
         self._facts = facts
         self._now = now
@@ -59,9 +70,11 @@ class Checks:
         ids, told, reviews = self._campaign.template_ids, self._facts.templates, self._facts.reviews
         gone = [each for each, fact in zip(ids, told, strict=True) if fact.missing]
         if gone:
-            yield Outcome("template_exists", "fail", sentence("There is no template {ids}.", ids=_list(gone)), where)
-        else:
-            yield _by_facts("template_exists", told, sentence("The templates are there."), where)
+            text = sentence("There is no template {ids}.", ids=_list(gone))
+            codes: tuple[Code, ...] = ("template_exists", "template_approved", "template_subjects")
+            yield from (Outcome(code, "fail", text, where) for code in codes)
+            return
+        yield _by_facts("template_exists", told, sentence("The templates are there."), where)
         refused = [each for each, fact in zip(ids, reviews, strict=True) if fact.missing or _is(fact, "rejected")]
         waiting = [each for each, fact in zip(ids, reviews, strict=True) if _is(fact, "checking")]
         if refused:
@@ -76,8 +89,8 @@ class Checks:
         else:
             yield _by_facts("template_approved", reviews, sentence("The templates are approved."), where)
         bare = [each for each, fact in zip(ids, told, strict=True) if fact.value and not fact.value.subjects]
-        if bare or gone:
-            text = sentence("Template {ids} has no subject.", ids=_list(bare or gone))
+        if bare:
+            text = sentence("Template {ids} has no subject.", ids=_list(bare))
             yield Outcome("template_subjects", "fail", text, where)
         else:
             yield _by_facts("template_subjects", told, sentence("Every template has a subject."), where)
@@ -201,6 +214,9 @@ class Checks:
             yield Outcome("campaigns_left_this_hour", "pass" if left else "fail", text, None)
         if alike.reason is not None:
             yield Outcome("no_recent_duplicate", "unknown", _unknown(alike), None)
+        elif not self._looks_for_equal:
+            text = sentence("Equal campaigns are not looked for here; nothing keeps one from being sent twice.")
+            yield Outcome("no_recent_duplicate", "pass", text, None)
         elif alike.value is None:
             text = sentence("No equal campaign was created in the last minutes.")
             yield Outcome("no_recent_duplicate", "pass", text, None)

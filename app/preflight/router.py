@@ -52,7 +52,10 @@ async def preflight_campaign(
     ] = False,
     campaign_id: Annotated[
         Id | None,
-        Query(description="A held campaign that the body describes: the ticket lets it be released as it now is."),
+        Query(
+            description="A held campaign that the body describes: the ticket lets it be released as it now is, to the"
+            " body's `recipients` and at its `schedule.at`; without a time, at once."
+        ),
     ] = None,
 ) -> Response:
     """Tell what would become of a campaign, without sending anything.
@@ -66,7 +69,9 @@ async def preflight_campaign(
     facts = await Enquiry(call.services, call.caller).about(body, campaign_id)
     now, tenant = call.services.platform_clock.now(), call.caller.tenant
     repeats = allow_duplicate or campaign_id is not None
-    checks = Checks(body, facts, now, hourly=tenant.limits.campaigns_per_hour, repeats=repeats)
+    looks_for_equal = bool(call.services.send_limits.duplicate_window)
+    hourly = tenant.limits.campaigns_per_hour
+    checks = Checks(body, facts, now, hourly=hourly, repeats=repeats, looks_for_equal=looks_for_equal)
     outcomes = checks.outcomes()
     statuses = {each.status for each in outcomes}
     ticket, expires_at = None, None
@@ -102,7 +107,7 @@ async def _digest(body: NewCampaign, call: Call, campaign_id: int | None) -> str
     present = await call.run(GET, campaign_id)
     if present.status != "held" or not resembles(body, present):
         raise Conflict("The campaign is not held, or is another one than the body describes.")
-    return release_digest(present, known.version)
+    return release_digest(present, known.version, body.recipients, body.schedule.at)
 
 
 def _shown(outcome: Outcome, words: Catalogue) -> PreflightCheck:

@@ -14,7 +14,7 @@ from app.sandbox import Fault, Sandbox
 from app.sandbox.state import AccountState
 from app.storage.database.database import Database
 from app.storage.database.statements import Statement, Steps
-from tests.resources.test_permission import HOLD, LATER, People, people, release
+from tests.resources.test_permission import HOLD, People, people, release
 from tests.support.misbehaving import named, operations_of
 from tests.support.problems import problem
 
@@ -193,14 +193,15 @@ class TestTickets:
         path = f"/v1/campaigns/{made['id']}"
         assert (await who["ann"].patch(path, json={"from_name": "changed"})).status_code == 200
         problem(await release(who["ann"], path), 428, "preflight_required")
-        changed = {**body, "from_name": "changed"}
+        soon = {"mode": "at", "at": in_days(1)}
+        changed = {**body, "from_name": "changed", "schedule": soon}
         ticket = {"Preflight-Ticket": (await preflight(who["ann"], changed, campaign_id=made["id"]))["ticket"]}
         assert (await who["ann"].patch(path, json={"from_name": "again"})).status_code == 200
-        answer = await who["ann"].post(f"{path}/release", json={"schedule": LATER}, headers=ticket)
+        answer = await who["ann"].post(f"{path}/release", json={"schedule": soon}, headers=ticket)
         problem(answer, 409, "ticket_invalid")
-        again = {**body, "from_name": "again"}
+        again = {**body, "from_name": "again", "schedule": soon}
         ticket = {"Preflight-Ticket": (await preflight(who["ann"], again, campaign_id=made["id"]))["ticket"]}
-        answer = await who["ann"].post(f"{path}/release", json={"schedule": LATER}, headers=ticket)
+        answer = await who["ann"].post(f"{path}/release", json={"schedule": soon}, headers=ticket)
         assert answer.status_code == 200, answer.text
 
     async def test_a_change_made_elsewhere_voids_what_was_found(
@@ -208,10 +209,36 @@ class TestTickets:
     ) -> None:
         ticket = {"Preflight-Ticket": (await preflight(who["ann"], body))["ticket"]}
         made = (await who["ann"].post("/v1/campaigns", json=body, headers=ticket)).json()
-        ticket = {"Preflight-Ticket": (await preflight(who["ann"], body, campaign_id=made["id"]))["ticket"]}
+        soon = {"mode": "at", "at": in_days(1)}
+        later = {**body, "schedule": soon}
+        ticket = {"Preflight-Ticket": (await preflight(who["ann"], later, campaign_id=made["id"]))["ticket"]}
         sandbox.state("seeded").campaigns[made["id"]].sender_name = "changed elsewhere"
         path = f"/v1/campaigns/{made['id']}/release"
-        problem(await who["ann"].post(path, json={"schedule": LATER}, headers=ticket), 409, "ticket_invalid")
+        problem(await who["ann"].post(path, json={"schedule": soon}, headers=ticket), 409, "ticket_invalid")
+
+    async def test_it_is_released_to_those_and_at_the_time_that_were_found(self, who: People, body: Body) -> None:
+        ann, soon = who["ann"], {"mode": "at", "at": in_days(1)}
+        ticket = {"Preflight-Ticket": (await preflight(ann, body))["ticket"]}
+        path = f"/v1/campaigns/{(await ann.post('/v1/campaigns', json=body, headers=ticket)).json()['id']}"
+        assert (await ann.patch(path, json={"from_name": "changed"})).status_code == 200
+        described = {**body, "from_name": "changed"}
+        wrong = [
+            ({**described, "schedule": soon}, {"mode": "now"}),
+            ({**described, "schedule": soon}, {"mode": "at", "at": in_days(0.9)}),
+            (described, soon),
+            ({**described, "recipients": {"from": 51}}, {"mode": "now"}),
+        ]
+        for found, schedule in wrong:
+            ticket = {"Preflight-Ticket": (await preflight(ann, found, campaign_id=int(path[14:])))["ticket"]}
+            answer = await ann.post(f"{path}/release", json={"schedule": schedule}, headers=ticket)
+            problem(answer, 409, "ticket_invalid")
+        ticket = {
+            "Preflight-Ticket": (await preflight(ann, {**described, "schedule": soon}, campaign_id=int(path[14:])))[
+                "ticket"
+            ]
+        }
+        answer = await ann.post(f"{path}/release", json={"schedule": soon}, headers=ticket)
+        assert answer.status_code == 200, answer.text
 
     async def test_a_campaign_as_it_was_found_is_released(self, who: People, body: Body) -> None:
         ticket = {"Preflight-Ticket": (await preflight(who["draft"], body))["ticket"]}

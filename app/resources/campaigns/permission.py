@@ -3,17 +3,17 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from app.errors import Conflict, PreflightRequired, SecondPersonRequired, TicketInvalid
 from app.gateway.context import Caller
-from app.resources.campaigns.editing import Timing
+from app.resources.campaigns.editing import EditCampaign, Timing
 from app.resources.campaigns.forms import CreateCampaign
 from app.resources.campaigns.matching import Sought, sought
 from app.resources.campaigns.operations import CREATE
-from app.resources.campaigns.requests import NewCampaign
+from app.resources.campaigns.requests import NewCampaign, Recipients
 from app.resources.campaigns.schemas import Campaign
 from app.storage.database.statements import Work
 from app.storage.events import watching
@@ -118,7 +118,7 @@ def check_creation(caller: Caller, campaign: NewCampaign, ticket: str | None) ->
 
 
 def check_release(
-    caller: Caller, present: Campaign, standing: Standing, ticket: str | None, *, edits: bool
+    caller: Caller, present: Campaign, standing: Standing, ticket: str | None, edit: EditCampaign, *, edits: bool
 ) -> list[Work[None]]:
     """Check whether a caller may put a campaign into the queue; return the steps that use the ticket up.
 
@@ -137,7 +137,9 @@ def check_release(
             "You made or last changed this campaign; another person must release it. Nothing was sent."
         )
     demanded = rules.require_preflight and (edits or not standing.known.preflighted)
-    return _used(caller, ticket, release_digest(present, standing.known.version, edits=edits), demanded=demanded)
+    at = edit.timing.time if edit.timing.mode == "at" else None
+    digest = release_digest(present, standing.known.version, edit.recipients, at, edits=edits)
+    return _used(caller, ticket, digest, demanded=demanded)
 
 
 def _used(caller: Caller, ticket: str | None, digest: str, *, demanded: bool) -> list[Work[None]]:
@@ -169,12 +171,23 @@ def resembles(body: NewCampaign, present: Campaign) -> bool:
     return bool(wanted.among([present])) and shown == (body.reply_to, body.tracking)
 
 
-def release_digest(present: Campaign, version: int, *, edits: bool = False) -> str:
-    """Return the digest of a release: another one after any change, also one made elsewhere that the platform shows."""
+def release_digest(
+    present: Campaign, version: int, recipients: Recipients, at: datetime | None, *, edits: bool = False
+) -> str:
+    """Return the digest of a release: another one after any change, also one made elsewhere that the platform shows.
+
+    Args:
+        recipients: that are to get it, as far as is known here.
+        at: when it is to go out; None for at once.
+    """
     content = present.model_dump(
         mode="json", include={"sender", "from_name", "reply_to", "send_limit", "tracking_code"}
     )
     content |= {"templates": [each.id for each in present.templates], "lists": [each.id for each in present.lists]}
+    content |= {
+        "recipients": [recipients.first, recipients.last or 0],
+        "at": at and at.astimezone(UTC).replace(microsecond=0).isoformat(),
+    }
     return _digest({"release": present.id, "version": version, "edits": edits, "content": content})
 
 

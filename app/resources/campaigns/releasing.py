@@ -110,7 +110,7 @@ class CampaignEditor:
             standing = await standing_of(self._writes, caller, present)
             if seen is not None and seen.version != standing.known.version:
                 raise changed_meanwhile()
-            steps = check_release(caller, present, standing, ticket, edits=edits) if queued else []
+            steps = check_release(caller, present, standing, ticket, edit, edits=edits) if queued else []
             steps.append(standing.changed(caller, campaign_id, edits=edits))
             steps.append(partial(watching.watch, tenant.id, "campaign", campaign_id, due_in=_CARRIED_OUT_AFTER))
             held.ensure()

@@ -40,7 +40,7 @@ def _once(types: list[str]) -> list[str]:
 
 ReceiverUrl = Annotated[str, StringConstraints(max_length=2000, pattern=_URL), AfterValidator(_receiver)]
 SubscribedType = TypeAliasType(
-    "SubscribedType", Annotated[Type | Literal["*"], Field(description="A type of events; `*` for all.")]
+    "SubscribedType", Annotated[Literal[Type, "*"], Field(description="A type of events; `*` for all.")]
 )
 Subscribed = Annotated[list[SubscribedType], Field(min_length=1, max_length=50), AfterValidator(_once)]
 WebhookDeliveryStatus = TypeAliasType(

@@ -4,9 +4,9 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import aiohappyeyeballs
 import structlog
@@ -141,14 +141,18 @@ class ConnectionPool:
     async def _reach(self, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
         found = _literal(origin) or await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        allowed = [each for each in found if self._destinations.allows(str(each[4][0]))]
+        by_address = {str(each[4][0]): each for each in found}
+        allowed = {each: at for each, at in by_address.items() if self._destinations.allows(each)}
         if not allowed:
-            raise _refused(origin)
+            _refuse(origin)
         reached = await aiohappyeyeballs.start_connection(
-            allowed, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, interleave=1, loop=loop
+            list(allowed.values()), happy_eyeballs_delay=_NEXT_ADDRESS_AFTER, interleave=1, loop=loop
         )
         try:
-            self._check(origin, str(reached.getpeername()[0]), {str(each[4][0]) for each in allowed})
+            peer = str(reached.getpeername()[0])
+            # The same address can be written in several ways.
+            if peer not in allowed and not self._destinations.allows(peer):
+                _refuse(origin)
             secure = origin.scheme == "https"
             _, connection = await loop.create_connection(
                 Connection,
@@ -176,15 +180,10 @@ class ConnectionPool:
             self._context = await asyncio.to_thread(self._tls)
         return self._context
 
-    def _check(self, origin: Origin, reached: str, checked: Collection[str]) -> None:
-        # The same address can be written in several ways.
-        if reached not in checked and not self._destinations.allows(reached):
-            raise _refused(origin)
 
-
-def _refused(origin: Origin) -> AddressRefused:
+def _refuse(origin: Origin) -> NoReturn:
     log.warning("destination_refused", host=origin.host, port=origin.port)
-    return AddressRefused("the address is not allowed")
+    raise AddressRefused("the address is not allowed")
 
 
 def _literal(origin: Origin) -> list[aiohappyeyeballs.AddrInfoType]:

@@ -99,7 +99,7 @@ async def test_a_file_that_cannot_grow_or_is_locked(tmp_path: Path) -> None:
     async with running(tmp_path, f"sqlite:///{file}") as setting:
         await setting.recovers()
         no_more = (tmp_path / "gateway.db-wal").stat().st_size
-        assert no_more > len(setting.gateway.log) + 100_000
+        assert no_more > len(setting.gateway.log) + 50_000
         usual = resource.prlimit(setting.gateway.pid, resource.RLIMIT_FSIZE, (no_more, resource.RLIM_INFINITY))
         await setting.fails("disk")
         resource.prlimit(setting.gateway.pid, resource.RLIMIT_FSIZE, usual)

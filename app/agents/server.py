@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import mcp_types as types
-import orjson
 import structlog
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -111,7 +110,7 @@ class _Toolbox:
         caller.context.tool = found.tool.name
         try:
             found.tool.authorize(caller, self._routes)
-            arguments = found.tool.arguments.model_validate_json(orjson.dumps(params.arguments or {}))
+            arguments = found.tool.arguments.model_validate_json(json.dumps(params.arguments or {}))
             result = await found.tool.run(ToolApi(request.scope, caller), arguments)
         except Refused as refused:
             return _failed(refused.problem, caller.context)

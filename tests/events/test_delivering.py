@@ -273,7 +273,7 @@ async def test_receivers_that_hang_delay_nobody_else(gateway: Gateway, receivers
             await until(
                 lambda: all(len(receivers.at(f"/{number}")) > turn for number in range(10, 50))  # noqa: B023
             )
-            assert asyncio.get_running_loop().time() - began < 1.0
+            assert asyncio.get_running_loop().time() - began < 2.5  # a hanging one takes 3
         assert all(receivers.at(f"/{number}") for number in range(10))
 
 

@@ -132,7 +132,7 @@ class TestDocuments:
         (error,) = read(JsonDocument(), body).errors
         assert (error.location, error.code) == (pointer, code)
 
-    @pytest.mark.parametrize("number", ["1e999", "9" * 5000, "-0", "1.5"])
+    @pytest.mark.parametrize("number", ["9" * 5000, "-0", "1.5"])
     def test_numbers_are_of_the_wrong_type_whatever_their_size(self, number: str) -> None:
         for form, body in (
             (JsonDocument(), f'{{"contacts":[{{"email":"a@example.com","name":{number}}},{number}]}}'),
@@ -147,6 +147,7 @@ class TestDocuments:
             ('{"email":"a@example.com","variables":{"var1":"","var1":""}}', "a name stands twice"),
             ('{"email":NaN}', "not a number of JSON"),
             ("-Infinity", "not a number of JSON"),
+            ("1e999", "not a number of JSON"),
         ],
     )
     @pytest.mark.parametrize("size", [1, 1000])

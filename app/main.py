@@ -19,7 +19,8 @@ from app.api import handlers, service
 from app.api.caching import FastPath
 from app.api.edge import GatewayApplication
 from app.api.idempotency import IdempotencyMiddleware
-from app.api.openapi import TITLE, install_openapi
+from app.api.openapi import install_openapi
+from app.api.openapi_texts import TITLE
 from app.api.pages import install_pages
 from app.api.routing import add_routes, name_of
 from app.errors import GatewayError

@@ -20,7 +20,8 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.api.languages import TAGS, Catalogue, Language, catalogue, language_of
 from app.api.negotiation import accept_header, preferred
-from app.api.openapi import TITLE, build_openapi, for_clients, for_operators
+from app.api.openapi import build_openapi, for_clients, for_operators
+from app.api.openapi_texts import TITLE
 from app.api.problem_catalogue import EXPLANATIONS
 
 _ASSETS = Path(__file__).with_name("assets")

@@ -22,6 +22,7 @@ from app.resources.domains import operations as domains
 from app.resources.imports import operations as imports
 from app.resources.lists import operations as lists
 from app.resources.mailboxes import operations as mailboxes
+from app.resources.statistics import failures
 from app.resources.statistics import operations as statistics
 from app.resources.templates import operations as templates
 from app.resources.tracking import operations as tracking
@@ -209,7 +210,7 @@ PLAN: tuple[AnyCheck, ...] = (
     *templates.CHECKS,
     *campaigns.CHECKS,
     *statistics.CHECKS,
-    *statistics.FAILURE_CHECKS,
+    *failures.FAILURE_CHECKS,
     *identifiers.CHECKS,
     *tracking.CHECKS,
     *domains.CHECKS,

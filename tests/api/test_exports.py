@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from app.api.negotiation import prefers_gzip
 from app.api.tables import CsvTable, GzipTable, JsonTable, NdjsonTable, csv_columns, unmarked
-from app.resources.statistics.operations import FIND_FAILURES
+from app.resources.statistics.failures import FIND_FAILURES
 from app.resources.statistics.schemas import DeliveryFailure
 from app.resources.tracking.operations import OPENS
 from tests.support.conformance import document, validate

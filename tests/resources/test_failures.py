@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.resources.statistics import operations
-from app.resources.statistics.operations import FindFailures
+from app.resources.statistics import failures
+from app.resources.statistics.failures import FindFailures
 from app.resources.statistics.schemas import WantedReason
 from app.sandbox import Sandbox
 from app.sandbox.models import Campaign
@@ -204,7 +204,7 @@ class TestAddressSelection:
 def test_only_what_is_given_is_sent(
     reason: WantedReason, batch: str | None, statistics_id: int | None, first: date | None, last: date | None
 ) -> None:
-    query = operations.FIND_FAILURES.encode(FindFailures(first, last, reason, batch, statistics_id)).query
+    query = failures.FIND_FAILURES.encode(FindFailures(first, last, reason, batch, statistics_id)).query
     assert query["type"] == str(REASONS.get(reason, -1))
     assert query["out_type"] == "xml"
     optional = {"date": first, "date_end": last, "task_ident": batch, "task_id": statistics_id}

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.resources.lists.operations import EXPORT_CONTACTS, EXPORT_UNSUBSCRIBES
-from app.resources.statistics.operations import FAILED_ADDRESSES, FIND_FAILURES
+from app.resources.statistics.failures import FAILED_ADDRESSES, FIND_FAILURES
 from app.resources.tracking.operations import CLICKS, OPENS, RECIPIENTS
 from app.upstream.document import Drift, DriftKind, UnexpectedForm
 from app.upstream.encodings import decode_text

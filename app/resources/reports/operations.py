@@ -11,8 +11,8 @@ from app.gateway.identifiers import CampaignKey
 from app.gateway.operation import CachePolicy
 from app.gateway.streaming import Rows
 from app.resources.reports.schemas import Breakdown, BreakdownRow, FailureCounts, OpenCounts, ReasonCount, TimelinePoint
-from app.resources.statistics.operations import FIND_FAILURES as FAILURES
-from app.resources.statistics.operations import FindFailures
+from app.resources.statistics.failures import FIND_FAILURES as FAILURES
+from app.resources.statistics.failures import FindFailures
 from app.resources.tracking.operations import OPENS
 
 _TOP = 10

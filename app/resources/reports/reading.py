@@ -17,8 +17,8 @@ from app.resources.campaigns.operations import GET as CAMPAIGN
 from app.resources.campaigns.schemas import Campaign
 from app.resources.reports.operations import FAILURE_COUNTS, OPEN_COUNTS
 from app.resources.reports.schemas import FailureCounts, OpenCounts
+from app.resources.statistics.failures import FindFailures
 from app.resources.statistics.operations import GET as STATISTICS
-from app.resources.statistics.operations import FindFailures
 from app.resources.statistics.schemas import CampaignStatistics
 from app.resources.tracking.operations import OVERVIEW as TRACKING
 from app.resources.tracking.schemas import Tracking

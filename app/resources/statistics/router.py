@@ -14,6 +14,7 @@ from app.gateway.identifiers import find_statistics_id
 from app.gateway.pages import Collection
 from app.resources.statistics import operations
 from app.resources.statistics.days import campaigns_of
+from app.resources.statistics.failures import FAILED_ADDRESSES, FIND_FAILURES, FindFailures
 from app.resources.statistics.schemas import CampaignStatistics, CreditStatistics, DailyStatistics
 from app.resources.statistics.selection import AddressSelection, DayRange, FailureSelection, Selection
 
@@ -83,7 +84,7 @@ async def list_credit_statistics(day: Day, call: ReadCall) -> Response:
 failures = resource_router("/v1/delivery-failures", "Delivery failures")
 
 
-@failures.get("", **export_documents(operations.FIND_FAILURES, summary="List delivery failures"))
+@failures.get("", **export_documents(FIND_FAILURES, summary="List delivery failures"))
 async def list_delivery_failures(chosen: FailureSelection, call: ReadCall, raw_cells: RawCells = False) -> Response:
     """Return the addresses that did not get their message, and why.
 
@@ -93,10 +94,10 @@ async def list_delivery_failures(chosen: FailureSelection, call: ReadCall, raw_c
     """
     request = await _resolved(call, chosen)
     by_day = [replace(request, first_day=day, last_day=None) for day in chosen.days()]
-    return call.export(operations.FIND_FAILURES, *by_day, raw_cells=raw_cells)
+    return call.export(FIND_FAILURES, *by_day, raw_cells=raw_cells)
 
 
-@failures.get("/addresses", **export_documents(operations.FAILED_ADDRESSES, summary="List undeliverable addresses"))
+@failures.get("/addresses", **export_documents(FAILED_ADDRESSES, summary="List undeliverable addresses"))
 async def list_failed_addresses(chosen: AddressSelection, call: ReadCall, raw_cells: RawCells = False) -> Response:
     """Return the addresses that did not get their message, and nothing else.
 
@@ -104,11 +105,11 @@ async def list_failed_addresses(chosen: AddressSelection, call: ReadCall, raw_ce
     `campaign_id`, `batch` and `statistics_id`.
     """
     request = await _resolved(call, chosen)
-    return call.export(operations.FAILED_ADDRESSES, request, raw_cells=raw_cells)
+    return call.export(FAILED_ADDRESSES, request, raw_cells=raw_cells)
 
 
-async def _resolved(call: Call, chosen: Selection) -> operations.FindFailures:
+async def _resolved(call: Call, chosen: Selection) -> FindFailures:
     statistics_id = chosen.statistics_id
     if chosen.campaign_id is not None:
         statistics_id = await find_statistics_id(call.gateway, chosen.campaign_id, call.caller)
-    return operations.FindFailures(chosen.first_day, chosen.last_day, chosen.reason, chosen.batch, statistics_id)
+    return FindFailures(chosen.first_day, chosen.last_day, chosen.reason, chosen.batch, statistics_id)

@@ -1,10 +1,12 @@
 """Options of the commands about tenants."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from app.cli.configuration import nearest_operation, unknown_operations
+from app.cli.starting import fail
 from app.tenants.models import UpstreamAccount
 
 
@@ -66,3 +68,32 @@ Cache = Annotated[
     typer.Option(metavar="READ=SECONDS", help="How long answers are kept; several times.", show_default=False),
 ]
 Unasked = Annotated[bool, typer.Option("--no-probe", help="Save the login without asking the platform.")]
+
+
+def lifetimes(entries: list[str]) -> dict[str, float]:
+    """Read what `--cache` says; ends the command where that is no lifetime of a read."""
+    read: dict[str, float] = {}
+    for entry in entries:
+        name, _, seconds = entry.partition("=")
+        try:
+            read[name] = float(seconds)
+        except ValueError:
+            fail(f"--cache: {entry!r} must be like lists.list=5")
+        if unknown_operations([name]):
+            fail(f"--cache: there is no read {name!r}; did you mean {nearest_operation(name)!r}?")
+    return read
+
+
+def limits(requests_per_minute: int | None, concurrency: int | None, campaigns_per_hour: int | None) -> dict[str, int]:
+    """Return the limits that are given."""
+    ceilings = {
+        "requests_per_minute": requests_per_minute,
+        "concurrency": concurrency,
+        "campaigns_per_hour": campaigns_per_hour,
+    }
+    return given(ceilings)
+
+
+def given(fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the fields that were not given."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.configuration import nearest_operation, unknown_operations
 from app.cli.options import (
     AuthOption,
     BaseUrl,
@@ -20,6 +19,9 @@ from app.cli.options import (
     Unasked,
     Username,
     Watched,
+    given,
+    lifetimes,
+    limits,
 )
 from app.cli.starting import AsJson, administer, checked, fail, load_settings
 from app.cli.terminal import confirm, print_fields, print_json, print_table, read_password
@@ -60,17 +62,17 @@ def add(
     """Add a tenant, if the platform accepts its login; asks for the U-Mail password."""
     login: dict[str, Any] = {"base_url": base_url, "auth": auth, "username": username}
     relay: dict[str, Any] = {"host": smtp_host, "port": smtp_port, "security": smtp_security, "username": smtp_username}
-    limits = _limits(requests_per_minute, concurrency, campaigns_per_hour)
+    ceilings = limits(requests_per_minute, concurrency, campaigns_per_hour)
     login["password"] = read_password("U-Mail password", from_stdin=password_stdin)
     if smtp_username is not None:
         relay["password"] = read_password("SMTP password", from_stdin=password_stdin)
-    fields = {"id": tenant_id, "name": name or tenant_id, "role": role, "upstream": _given(login)}
+    fields = {"id": tenant_id, "name": name or tenant_id, "role": role, "upstream": given(login)}
     rules = {
-        "limits": limits or None,
-        "sends": _given({"require_preflight": require_preflight, "two_persons": two_persons}) or None,
-        "events": _given({"enabled": events}) or None,
+        "limits": ceilings or None,
+        "sends": given({"require_preflight": require_preflight, "two_persons": two_persons}) or None,
+        "events": given({"enabled": events}) or None,
     }
-    tenant = checked(Tenant, _given({**fields, "smtp": _given(relay) or None, **rules}))
+    tenant = checked(Tenant, given({**fields, "smtp": given(relay) or None, **rules}))
     _warn(tenant.upstream)
 
     async def work(repository: TenantRepository) -> TenantRecord:
@@ -115,19 +117,19 @@ def edit(
     as_json: AsJson = False,
 ) -> None:
     """Change a tenant's name, role, limits, lifetimes or rules; without any of these nothing changes."""
-    sends = _given({"require_preflight": require_preflight, "two_persons": two_persons})
-    watched = _given({"enabled": events})
-    limits = _limits(requests_per_minute, concurrency, campaigns_per_hour)
+    sends = given({"require_preflight": require_preflight, "two_persons": two_persons})
+    watched = given({"enabled": events})
+    ceilings = limits(requests_per_minute, concurrency, campaigns_per_hour)
 
     async def work(repository: TenantRepository) -> TenantRecord:
         record = await repository.get(tenant_id)
         changed = {
-            "limits": {**record.limits.model_dump(), **limits} if limits else None,
-            "cache": {**record.cache, **_lifetimes(cache)} if cache else None,
+            "limits": {**record.limits.model_dump(), **ceilings} if ceilings else None,
+            "cache": {**record.cache, **lifetimes(cache)} if cache else None,
             "sends": {**record.sends.model_dump(), **sends} if sends else None,
             "events": {**record.events.model_dump(), **watched} if watched else None,
         }
-        patch = checked(TenantPatch, _given({"name": name, "role": role, **changed}))
+        patch = checked(TenantPatch, given({"name": name, "role": role, **changed}))
         if not patch.model_fields_set:
             typer.echo("Nothing was changed: name what is to change.", err=True)
             return record
@@ -147,7 +149,7 @@ def relay(
     as_json: AsJson = False,
 ) -> None:
     """Replace a tenant's SMTP relay, or take it away."""
-    fields: dict[str, Any] = _given({"host": host, "port": port, "security": security, "username": username})
+    fields: dict[str, Any] = given({"host": host, "port": port, "security": security, "username": username})
     if username is not None:
         fields["password"] = read_password("SMTP password", from_stdin=password_stdin)
     account = checked(SmtpAccount, fields) if fields else None
@@ -166,7 +168,7 @@ def rotate(
 ) -> None:
     """Give a tenant a new U-Mail password, and if need be another user or platform, if these are accepted there."""
     password = read_password("new U-Mail password", from_stdin=password_stdin)
-    changes = _given({"base_url": base_url, "auth": auth, "username": username})
+    changes = given({"base_url": base_url, "auth": auth, "username": username})
 
     async def work(repository: TenantRepository) -> TenantRecord:
         record = await repository.get(tenant_id)
@@ -237,32 +239,6 @@ async def _all(repository: TenantRepository) -> list[TenantRecord]:
     while len(records) < (page := await repository.list(offset=len(records), limit=_AT_ONCE)).total and page.items:
         records += page.items
     return records
-
-
-def _lifetimes(entries: list[str]) -> dict[str, float]:
-    lifetimes: dict[str, float] = {}
-    for entry in entries:
-        name, _, seconds = entry.partition("=")
-        try:
-            lifetimes[name] = float(seconds)
-        except ValueError:
-            fail(f"--cache: {entry!r} must be like lists.list=5")
-        if unknown_operations([name]):
-            fail(f"--cache: there is no read {name!r}; did you mean {nearest_operation(name)!r}?")
-    return lifetimes
-
-
-def _limits(requests_per_minute: int | None, concurrency: int | None, campaigns_per_hour: int | None) -> dict[str, int]:
-    limits = {
-        "requests_per_minute": requests_per_minute,
-        "concurrency": concurrency,
-        "campaigns_per_hour": campaigns_per_hour,
-    }
-    return _given(limits)
-
-
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _print(record: TenantRecord, *, as_json: bool) -> None:

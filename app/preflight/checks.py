@@ -1,28 +1,17 @@
 """What is checked of a campaign before it is created; what cannot be told is `unknown`, never `pass`."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
-from app.preflight.facts import Facts, Told
-from app.preflight.schemas import Code, Status
+from app.preflight.facts import Facts
+from app.preflight.outcomes import Outcome, by_facts, is_status, listed, unknown
+from app.preflight.schemas import Code
 from app.resources.campaigns.requests import NewCampaign
-from app.texts import Text, sentence
+from app.texts import sentence
 
 _A_MINUTE = timedelta(minutes=1)
 _UNSUBSCRIBE = re.compile(r"unsubscri|退订|取消订阅", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a check has come to."""
-
-    code: Code
-    status: Status
-    message: str
-    pointer: str | None
 
 
 class Checks:
@@ -70,30 +59,30 @@ class Checks:
         ids, told, reviews = self._campaign.template_ids, self._facts.templates, self._facts.reviews
         gone = [each for each, fact in zip(ids, told, strict=True) if fact.missing]
         if gone:
-            text = sentence("There is no template {ids}.", ids=_list(gone))
+            text = sentence("There is no template {ids}.", ids=listed(gone))
             codes: tuple[Code, ...] = ("template_exists", "template_approved", "template_subjects")
             yield from (Outcome(code, "fail", text, where) for code in codes)
             return
-        yield _by_facts("template_exists", told, sentence("The templates are there."), where)
-        refused = [each for each, fact in zip(ids, reviews, strict=True) if fact.missing or _is(fact, "rejected")]
-        waiting = [each for each, fact in zip(ids, reviews, strict=True) if _is(fact, "checking")]
+        yield by_facts("template_exists", told, sentence("The templates are there."), where)
+        refused = [each for each, fact in zip(ids, reviews, strict=True) if fact.missing or is_status(fact, "rejected")]
+        waiting = [each for each, fact in zip(ids, reviews, strict=True) if is_status(fact, "checking")]
         if refused:
-            text = sentence("The platform's review has rejected template {ids}.", ids=_list(refused))
+            text = sentence("The platform's review has rejected template {ids}.", ids=listed(refused))
             yield Outcome("template_approved", "fail", text, where)
         elif waiting:
-            text = sentence("Template {ids} is still in review; only approved ones are sent.", ids=_list(waiting))
+            text = sentence("Template {ids} is still in review; only approved ones are sent.", ids=listed(waiting))
             yield Outcome("template_approved", "fail", text, where)
-        elif any(fact.value is not None and not _is(fact, "approved") for fact in reviews):
+        elif any(fact.value is not None and not is_status(fact, "approved") for fact in reviews):
             text = sentence("The platform does not tell what its review has found.")
             yield Outcome("template_approved", "unknown", text, where)
         else:
-            yield _by_facts("template_approved", reviews, sentence("The templates are approved."), where)
+            yield by_facts("template_approved", reviews, sentence("The templates are approved."), where)
         bare = [each for each, fact in zip(ids, told, strict=True) if fact.value and not fact.value.subjects]
         if bare:
-            text = sentence("Template {ids} has no subject.", ids=_list(bare))
+            text = sentence("Template {ids} has no subject.", ids=listed(bare))
             yield Outcome("template_subjects", "fail", text, where)
         else:
-            yield _by_facts("template_subjects", told, sentence("Every template has a subject."), where)
+            yield by_facts("template_subjects", told, sentence("Every template has a subject."), where)
 
     def _list(self) -> Iterator[Outcome]:
         contacts, where = self._facts.contacts, "/list_id"
@@ -103,7 +92,7 @@ class Checks:
             yield from (Outcome(code, "fail", text, where) for code in codes)
             return
         if contacts.value is None:
-            yield from (Outcome(code, "unknown", _unknown(contacts), where) for code in codes)
+            yield from (Outcome(code, "unknown", unknown(contacts), where) for code in codes)
             return
         yield Outcome("list_exists", "pass", sentence("The contact list is there."), where)
         status, size = contacts.value.status, contacts.value.contact_count
@@ -141,7 +130,7 @@ class Checks:
         wanted = (sender.domain or (sender.address or "").rpartition("@")[2]).lower()
         names = {(each.domain or "").lower() for each in domains.value or ()}
         if domains.value is None:
-            yield Outcome("sender_domain_usable", "unknown", _unknown(domains), where)
+            yield Outcome("sender_domain_usable", "unknown", unknown(domains), where)
         elif (wanted in names) if wanted else names:
             yield Outcome("sender_domain_usable", "pass", sentence("The account may send from there."), where)
         elif wanted:
@@ -157,7 +146,7 @@ class Checks:
             text = sentence("The account has no mailbox at {domain}.", domain=wanted)
             yield Outcome("sender_mailbox_exists", "fail", text, where)
         elif boxes.value is None:
-            yield Outcome("sender_mailbox_exists", "unknown", _unknown(boxes), where)
+            yield Outcome("sender_mailbox_exists", "unknown", unknown(boxes), where)
         elif sender.address is not None and sender.address.lower() not in boxes.value:
             text = sentence("There is no mailbox {address}.", address=sender.address)
             yield Outcome("sender_mailbox_exists", "fail", text, where)
@@ -171,7 +160,7 @@ class Checks:
         told, service = self._facts.service, self._facts.service.value
         if service is None:
             codes: tuple[Code, ...] = ("service_enabled", "service_not_expired", "quota_sufficient")
-            yield from (Outcome(code, "unknown", _unknown(told), None) for code in codes)
+            yield from (Outcome(code, "unknown", unknown(told), None) for code in codes)
             return
         if service.status == "enabled":
             yield Outcome("service_enabled", "pass", sentence("The account may send."), None)
@@ -207,13 +196,13 @@ class Checks:
     def _rest(self) -> Iterator[Outcome]:
         created, alike = self._facts.created, self._facts.alike
         if created.value is None:
-            yield Outcome("campaigns_left_this_hour", "unknown", _unknown(created), None)
+            yield Outcome("campaigns_left_this_hour", "unknown", unknown(created), None)
         else:
             left = max(0, self._hourly - created.value)
             text = sentence("Of {limit} campaigns an hour {left} are left.", limit=self._hourly, left=left)
             yield Outcome("campaigns_left_this_hour", "pass" if left else "fail", text, None)
         if alike.reason is not None:
-            yield Outcome("no_recent_duplicate", "unknown", _unknown(alike), None)
+            yield Outcome("no_recent_duplicate", "unknown", unknown(alike), None)
         elif not self._looks_for_equal:
             text = sentence("Equal campaigns are not looked for here; nothing keeps one from being sent twice.")
             yield Outcome("no_recent_duplicate", "pass", text, None)
@@ -263,28 +252,9 @@ class Checks:
             return Outcome("tracking_domain_usable", "pass", text, where)
         domains = self._facts.domains
         if domains.value is None:
-            return Outcome("tracking_domain_usable", "unknown", _unknown(domains), where)
+            return Outcome("tracking_domain_usable", "unknown", unknown(domains), where)
         if not any(f".{wanted}".endswith(f".{(each.domain or '?').lower()}") for each in domains.value):
             text = sentence("{domain} belongs to none of the account's domains.", domain=wanted)
             return Outcome("tracking_domain_usable", "fail", text, where)
         text = sentence("The platform does not tell whether {domain} leads to it.", domain=wanted)
         return Outcome("tracking_domain_usable", "unknown", text, where)
-
-
-def _is(fact: Told[Any], status: str) -> bool:
-    return fact.value is not None and fact.value.status == status
-
-
-def _by_facts(code: Code, facts: Sequence[Told[Any]], passed: Text, pointer: str) -> Outcome:
-    unknown = next((fact for fact in facts if fact.value is None), None)
-    if unknown is not None:
-        return Outcome(code, "unknown", _unknown(unknown), pointer)
-    return Outcome(code, "pass", passed, pointer)
-
-
-def _unknown(fact: Told[Any]) -> Text:
-    return sentence("This cannot be told: asking ended in `{code}`.", code=fact.reason or "not_found")
-
-
-def _list(ids: Sequence[int]) -> str:
-    return ", ".join(map(str, ids))

@@ -14,8 +14,9 @@ from app.api.responses import answer
 from app.api.types import Flag, Id
 from app.errors import Conflict
 from app.gateway.operation import Effect
-from app.preflight.checks import Checks, Outcome
+from app.preflight.checks import Checks
 from app.preflight.facts import Enquiry, Facts
+from app.preflight.outcomes import Outcome
 from app.preflight.schemas import Preflight, PreflightCheck, PreflightCredits, PreflightRecipients
 from app.resources.campaigns.operations import GET
 from app.resources.campaigns.permission import creation_digest, known_of, release_digest, resembles

@@ -5,7 +5,6 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -19,6 +18,7 @@ from app.policies.cache.model import (
     CacheStore,
     Directives,
     Fetch,
+    Fetched,
     Lookup,
     NothingStored,
     Served,
@@ -115,20 +115,6 @@ def _let_go(error: BaseException | None) -> None:
 
 
 _LONGEST_QUEUE = 0.5  # seconds to wait for a fetch that cannot be joined
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a flight brought, and how."""
-
-    entry: CacheEntry
-    outcome: CacheOutcome
-    stored: bool
-    shared: bool = False
-
-    def collapsed(self) -> "Fetched":
-        """Return the same as it looks to one who joined the flight."""
-        return self if self.outcome is CacheOutcome.STALE_IF_ERROR else replace(self, outcome=CacheOutcome.COLLAPSED)
 
 
 class ReadCache:

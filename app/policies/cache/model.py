@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -245,3 +245,17 @@ def judge(entry: CacheEntry | None, now: float, directives: Directives) -> Cache
 
 def _stale_within(entry: CacheEntry, now: float, window: float) -> bool:
     return entry.found and age_of(entry, now) < entry.windows.fresh + window
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a flight brought, and how."""
+
+    entry: CacheEntry
+    outcome: CacheOutcome
+    stored: bool
+    shared: bool = False
+
+    def collapsed(self) -> "Fetched":
+        """Return the same as it looks to one who joined the flight."""
+        return self if self.outcome is CacheOutcome.STALE_IF_ERROR else replace(self, outcome=CacheOutcome.COLLAPSED)

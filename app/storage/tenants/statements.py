@@ -7,17 +7,8 @@ from typing import Any
 from sqlalchemy import Row, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.storage.database.schema import (
-    api_keys,
-    deliveries,
-    event_streams,
-    events,
-    master_keys,
-    tenant_changes,
-    tenants,
-    watched,
-    webhooks,
-)
+from app.storage.database.event_schema import deliveries, event_streams, events, watched, webhooks
+from app.storage.database.schema import api_keys, master_keys, tenant_changes, tenants
 from app.storage.database.statements import serialize
 from app.storage.tenants.models import (
     Missing,

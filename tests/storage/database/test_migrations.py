@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, Table, create_engine, text
 
 from app.errors import DatabaseError
 from app.storage.database.database import Database
-from app.storage.database.schema import metadata
+from app.storage.database.event_schema import metadata
 from app.storage.database.statements import serialize
 from app.storage.writes.models import DuplicateKey
 from app.storage.writes.store import WriteStore

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.storage.database.schema import metadata
+from app.storage.database.event_schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

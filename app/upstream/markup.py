@@ -15,6 +15,7 @@ from app.upstream.drift import DriftKind, NotWellFormed, UnexpectedForm
 MAX_DEPTH = 16
 _MAX_ELEMENTS = 60_000
 _MAX_NAMES = 512
+_MAX_REPAIRS = 200_000
 
 SURPLUS = " \t\r\n\0\ufeff"
 """What may stand around anything without saying anything."""
@@ -65,7 +66,7 @@ class ReplyBounds:
     """What the trees of one reply may use up."""
 
     def __init__(self) -> None:
-        self.elements = 0
+        self.elements = self._repairs = 0
         self._names: set[str] = set()
 
     def enter(self, name: str, depth: int) -> None:
@@ -83,6 +84,12 @@ class ReplyBounds:
         if self.elements > _MAX_ELEMENTS:
             raise NotWellFormed(f"more than {_MAX_ELEMENTS} elements")
 
+    def repair(self) -> None:
+        """Count a place that is looked at for a repair; raises `NotWellFormed` where there are too many."""
+        self._repairs += 1
+        if self._repairs > _MAX_REPAIRS:
+            raise NotWellFormed(f"more than {_MAX_REPAIRS} references and signs to repair")
+
 
 def tree(name: str, inner: str, *, bounds: ReplyBounds, note: Note, line: int = 1) -> Any:
     """Return the content of an element as dictionaries, without attributes.
@@ -95,13 +102,13 @@ def tree(name: str, inner: str, *, bounds: ReplyBounds, note: Note, line: int = 
     except expat.ExpatError:
         pass
     try:
-        return _parsed(name, repaired(inner, note), bounds)
+        return _parsed(name, repaired(inner, note, bounds), bounds)
     except expat.ExpatError as error:
         reason = expat.errors.messages.get(error.code, "syntax error")
         raise NotWellFormed(f"not well-formed XML: {reason} at line {line + error.lineno - 1}") from None
 
 
-def repaired(text: str, note: Note) -> str:
+def repaired(text: str, note: Note, bounds: ReplyBounds) -> str:
     """Return a piece of markup with what cannot be read written as it was meant."""
     allowed = _FORBIDDEN.sub("", text)
     if len(allowed) < len(text):
@@ -111,6 +118,7 @@ def repaired(text: str, note: Note) -> str:
         kind = match.lastgroup
         if kind == "tag":
             return match[0]
+        bounds.repair()
         if kind == "inner" or match["section"]:
             if not match[0].startswith("<![CDATA["):
                 note(DriftKind.REPAIRED_MARKUP)

@@ -167,8 +167,21 @@ class TestBounds:
             "<l>" + "<thing><id>1</id></thing>" * 300_000 + "</l>",
             "<l><!--" + "-" * 70_000,
             "<!--" + "x" * 70_000 + "--><l></l>",
+            "<l><x>" + "&" * 250_000 + "</x></l>",
+            "<l>" + f"<x>{'&nbsp;' * 5000}</x>" * 50 + "</l>",
         ],
-        ids=["depth", "names", "elements", "attributes", "name", "items", "endless comment", "comment"],
+        ids=[
+            "depth",
+            "names",
+            "elements",
+            "attributes",
+            "name",
+            "items",
+            "endless comment",
+            "comment",
+            "signs",
+            "references",
+        ],
     )
     def test_what_is_too_much_is_refused(self, text: str) -> None:
         with pytest.raises(UnexpectedForm):

@@ -5,7 +5,7 @@ refused as a whole, since half a reply is never taken for a reply.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html.entities import html5
 from typing import Any
 from xml.parsers import expat
@@ -15,7 +15,9 @@ from app.upstream.drift import DriftKind, NotWellFormed, UnexpectedForm
 MAX_DEPTH = 16
 _MAX_ELEMENTS = 60_000
 _MAX_NAMES = 512
-_MAX_REPAIRS = 200_000
+_MAX_SIGNS = 300_000
+"""Places that are looked at for a repair: twice the tags of as many elements as there may be, and some more."""
+_SLICE = 65_536
 
 SURPLUS = " \t\r\n\0\ufeff"
 """What may stand around anything without saying anything."""
@@ -56,6 +58,7 @@ _REPAIRABLE = re.compile(
     r"|(?P<bare>[<&]|\]\]>)",
     re.DOTALL,
 )
+_SIGN = re.compile("[<&]")
 _PREDEFINED = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _ESCAPES = {"&": "&amp;", "<": "&lt;", "]]>": "]]&gt;"}
 
@@ -66,7 +69,7 @@ class ReplyBounds:
     """What the trees of one reply may use up."""
 
     def __init__(self) -> None:
-        self.elements = self._repairs = 0
+        self.elements = self._signs = 0
         self._names: set[str] = set()
 
     def enter(self, name: str, depth: int) -> None:
@@ -84,11 +87,11 @@ class ReplyBounds:
         if self.elements > _MAX_ELEMENTS:
             raise NotWellFormed(f"more than {_MAX_ELEMENTS} elements")
 
-    def repair(self) -> None:
+    def look(self) -> None:
         """Count a place that is looked at for a repair; raises `NotWellFormed` where there are too many."""
-        self._repairs += 1
-        if self._repairs > _MAX_REPAIRS:
-            raise NotWellFormed(f"more than {_MAX_REPAIRS} references and signs to repair")
+        self._signs += 1
+        if self._signs > _MAX_SIGNS:
+            raise NotWellFormed(f"more than {_MAX_SIGNS} signs of markup")
 
 
 def tree(name: str, inner: str, *, bounds: ReplyBounds, note: Note, line: int = 1) -> Any:
@@ -110,15 +113,13 @@ def tree(name: str, inner: str, *, bounds: ReplyBounds, note: Note, line: int = 
 
 def repaired(text: str, note: Note, bounds: ReplyBounds) -> str:
     """Return a piece of markup with what cannot be read written as it was meant."""
-    allowed = _FORBIDDEN.sub("", text)
-    if len(allowed) < len(text):
-        note(DriftKind.REPAIRED_CHARACTER)
+    allowed = _allowed(text, note)
 
     def repair(match: re.Match[str]) -> str:
         kind = match.lastgroup
+        bounds.look()
         if kind == "tag":
             return match[0]
-        bounds.repair()
         if kind == "inner" or match["section"]:
             if not match[0].startswith("<![CDATA["):
                 note(DriftKind.REPAIRED_MARKUP)
@@ -134,7 +135,33 @@ def repaired(text: str, note: Note, bounds: ReplyBounds) -> str:
             return _entity(match["entity"], note)
         return _referenced(match[0], note)
 
-    return _REPAIRABLE.sub(repair, allowed)
+    at, pieces = 0, list[str]()
+    for match in _signs(allowed):
+        pieces += allowed[at : match.start()], repair(match)
+        at = match.end()
+    return "".join([*pieces, allowed[at:]])
+
+
+def _allowed(text: str, note: Note) -> str:
+    # In slices, between which other threads get their turn.
+    allowed = "".join(_FORBIDDEN.sub("", text[at : at + _SLICE]) for at in range(0, len(text), _SLICE))
+    if len(allowed) < len(text):
+        note(DriftKind.REPAIRED_CHARACTER)
+    return allowed
+
+
+def _signs(text: str) -> Iterator["re.Match[str]"]:
+    """Yield what may need a repair. Between these the pattern itself would be tried at every character."""
+    at, end = 0, text.find("]]>")
+    while True:
+        found = _SIGN.search(text, at)
+        starts = [each for each in (found.start() if found else -1, end) if each >= at]
+        if not starts or (match := _REPAIRABLE.match(text, min(starts))) is None:
+            return
+        yield match
+        at = match.end()
+        if 0 <= end < at:
+            end = text.find("]]>", at)
 
 
 def _entity(name: str, note: Note) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.upstream import markup
 from app.upstream.document import Document, UnexpectedForm
 from app.upstream.markup import MAX_DEPTH
 from app.upstream.reader import XmlReader
@@ -167,8 +168,8 @@ class TestBounds:
             "<l>" + "<thing><id>1</id></thing>" * 300_000 + "</l>",
             "<l><!--" + "-" * 70_000,
             "<!--" + "x" * 70_000 + "--><l></l>",
-            "<l><x>" + "&" * 250_000 + "</x></l>",
-            "<l>" + f"<x>{'&nbsp;' * 5000}</x>" * 50 + "</l>",
+            "<l><x>" + "&" * 350_000 + "</x></l>",
+            "<l>" + f"<x>{'&nbsp;' * 5000}</x>" * 70 + "</l>",
         ],
         ids=[
             "depth",
@@ -189,6 +190,31 @@ class TestBounds:
 
     def test_the_usual_is_not(self) -> None:
         assert in_runs("<l>" + "<x>" * (MAX_DEPTH - 1) + "</x>" * (MAX_DEPTH - 1) + "</l>").root == "l"
+
+
+SIGNS = [
+    "<",
+    "&",
+    "]]>",
+    "]",
+    "<a>",
+    "</a>",
+    "<![CDATA[",
+    "<![cdata[",
+    "<!--",
+    "-->",
+    "<?",
+    "?>",
+    "&amp;",
+    "&#1;",
+    "x",
+    "-",
+]
+
+
+@given(st.lists(st.sampled_from(SIGNS), max_size=12).map("".join))
+def test_what_is_looked_at_is_what_the_pattern_finds(text: str) -> None:
+    assert [each.span() for each in markup._signs(text)] == [each.span() for each in markup._REPAIRABLE.finditer(text)]
 
 
 HOSTILE = {
